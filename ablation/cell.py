@@ -1,0 +1,145 @@
+"""One point of the grid, and the address of each of its stages.
+
+A `Cell` holds exactly what can change its numbers. Where and how it runs lives on `Execution` (ablation/config.py) and so
+cannot enter a cell's key. A stage's address hashes its own spec, its version and its inputs' addresses, so cells that
+agree in a stage and its inputs share the work.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pydantic import model_validator
+
+from ablation.science import Benchmark, Category, Corpus, Count, Length, Model, Sample, Seeds, Style, Train
+from ablation.spec import Spec, digest
+
+STORE_FORMAT = 1
+# Raised when a stage's code changes what it writes; every older result then has another address.
+VERSIONS = {"pool": 1, "select": 1, "train": 1, "sample": 1, "grade": 1}
+
+# What the untrained base model has no use for.
+TRAINS = ("category", "length", "style", "corpus", "train")
+
+
+class Cell(Spec):
+    """One cell of the grid. A cell with ``count.size == 0`` is the base model: what trains is None and has no say."""
+
+    category: Category | None
+    count: Count
+    length: Length | None
+    style: Style | None
+    seed: Seeds
+    corpus: Corpus | None
+    benchmark: Benchmark
+    model: Model
+    train: Train | None
+    sample: Sample
+
+    @classmethod
+    def parse(cls, content: Mapping[str, Any]) -> Self:
+        """A cell from plain values. With ``count.size`` 0, what trains is forgotten. Raises pydantic.ValidationError."""
+        count, seed = content.get("count"), content.get("seed")
+        if isinstance(count, Mapping) and count.get("size") == 0:
+            content = {**content, **dict.fromkeys(TRAINS)}
+            if isinstance(seed, Mapping):
+                content["seed"] = {**seed, "data": 0, "train": 0}
+        return cls.model_validate_json(json.dumps(content))
+
+    @model_validator(mode="after")
+    def _trained_cells_are_whole(self) -> Self:
+        absent = [name for name in TRAINS if getattr(self, name) is None]
+        if len(absent) != (len(TRAINS) if self.is_base else 0):
+            raise ValueError(
+                f"{', '.join(TRAINS)} are null with count.size=0, and only then; null: {absent}, size: {self.count.size}"
+            )
+        return self
+
+    @property
+    def is_base(self) -> bool:
+        """True for the untrained base model."""
+        return self.count.size == 0
+
+    @property
+    def key(self) -> str:
+        """SHA-256 over everything that can change this cell's numbers, and over nothing else."""
+        return addresses(self)["grade"].digest
+
+    @property
+    def slug(self) -> str:
+        """A readable name of the factors, e.g. ``algebra-n100-long-r1-s0``; unique only together with the key."""
+        if self.category is None or self.length is None or self.style is None:
+            return f"base-s{self.seed.sample}"
+        return f"{self.category.name}-n{self.count.size}-{self.length.name}-{self.style.name}-{self.seed.slug}"
+
+    @property
+    def name(self) -> str:
+        """Slug and the first six digits of the key: unique within a study, and stable."""
+        return f"{self.slug}-{self.key[:6]}"
+
+    def factors(self) -> dict[str, str | int | None]:
+        """The values of C, N, L, S and the replicate, as they stand in the tables."""
+        return {
+            "category": self.category.name if self.category else None,
+            "count": self.count.size,
+            "length": self.length.name if self.length else None,
+            "style": self.style.name if self.style else None,
+            "seed": self.seed.sample if self.is_base else self.seed.replicate,
+        }
+
+    def fixed(self) -> dict[str, Any]:
+        """The science beside the factors and seeds, for showing what is held equal across a study."""
+        return {name: self.canonical()[name] for name in ("corpus", "benchmark", "model", "train", "sample")}
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where one stage's work lives in the store, and the content that proves it is the right work."""
+
+    stage: str
+    slug: str
+    content: dict[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content."""
+        return digest(self.content)
+
+    @property
+    def folder(self) -> str:
+        """Path below the store: readable name and the first twelve digits of the digest."""
+        return f"{self.stage}/{self.slug}-{self.digest[:12]}"
+
+
+def _address(stage: str, slug: str, inputs: dict[str, str], **specs: Spec | int | str) -> Address:
+    plain = {name: value.canonical() if isinstance(value, Spec) else value for name, value in specs.items()}
+    content = {"format": STORE_FORMAT, "stage": stage, "version": VERSIONS[stage], "inputs": inputs, "spec": plain}
+    return Address(stage, slug, content)
+
+
+def addresses(cell: Cell) -> dict[str, Address]:
+    """The stages of a cell in the order in which they run. A base cell has only `sample` and `grade`."""
+    found: dict[str, Address] = {}
+    if cell.category and cell.length and cell.style and cell.corpus and cell.train:
+        found["pool"] = _address("pool", cell.corpus.name, {}, corpus=cell.corpus, tokenizer=cell.model.source)
+        chosen = f"{cell.category.name}-n{cell.count.size}-{cell.length.name}-{cell.style.name}-s{cell.seed.data}"
+        found["select"] = _address(
+            "select", chosen, {"pool": found["pool"].digest},
+            category=cell.category, count=cell.count, length=cell.length, style=cell.style, seed=cell.seed.data,
+        )  # fmt: skip
+        found["train"] = _address(
+            "train",
+            cell.slug,
+            {"select": found["select"].digest},
+            model=cell.model,
+            train=cell.train,
+            seed=cell.seed.train,
+        )
+    weights = {"train": found["train"].digest} if "train" in found else {}
+    found["sample"] = _address(
+        "sample", cell.slug, weights,
+        model=cell.model, benchmark=cell.benchmark.source, sample=cell.sample, seed=cell.seed.sample,
+    )  # fmt: skip
+    found["grade"] = _address("grade", cell.slug, {"sample": found["sample"].digest}, tiers=cell.benchmark.tiers)
+    return found

@@ -1,0 +1,128 @@
+"""From a composed Hydra configuration to frozen values: the only place that knows both."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel, Field, ValidationError
+
+from ablation.cell import Cell
+from ablation.errors import ConfigProblems, nearest
+from ablation.science import Name, Positive
+from ablation.spec import Spec
+
+
+class Cluster(Spec):
+    """Where cells run. `workers` None takes one worker per `threads_per_worker` cores."""
+
+    kind: Literal["local", "debug"]
+    workers: Positive | None = None
+    threads_per_worker: Positive = 1
+    micro_batch: Positive | None = None
+
+
+class Tracker(Spec):
+    """Weights & Biases: `auto` is online where a key is configured, else offline."""
+
+    mode: Literal["auto", "online", "offline", "disabled"]
+    project: Name
+    entity: str | None = None
+    init_timeout_s: Annotated[int, Field(gt=0)] = 20
+
+
+class Execution(Spec):
+    """Everything that cannot change a number: where results go, what runs them, who watches."""
+
+    study: Name
+    outputs: str
+    cluster: Cluster
+    tracker: Tracker
+    hypothesis: str | None = None
+    note: str | None = None
+    scale: str
+
+
+_SCIENCE = tuple(Cell.model_fields)
+_EXECUTION = ("study", "outputs", "cluster", "tracker")
+# Sections that steer composition and the design; they leave no value on a cell.
+_STEERING = ("scale", "sweep")
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """The resolved content of a composed configuration. Raises ConfigProblems on an interpolation that does not resolve."""
+    try:
+        content = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigProblems([str(error).splitlines()[0]]) from error
+    return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
+
+
+def read_cell(content: Mapping[str, Any]) -> Cell:
+    """The cell that a resolved configuration describes. Raises ConfigProblems with everything that is wrong."""
+    problems = _foreign_keys(content)
+    science = {name: content[name] for name in _SCIENCE if name in content}
+    seed = science.get("seed")
+    if isinstance(seed, int) and not isinstance(seed, bool):
+        science["seed"] = dict.fromkeys(("data", "train", "sample"), seed)
+    try:
+        cell = Cell.parse(science)
+    except ValidationError as error:
+        raise ConfigProblems(problems + sentences(error, Cell)) from None
+    if problems:
+        raise ConfigProblems(problems)
+    return cell
+
+
+def read_execution(content: Mapping[str, Any]) -> Execution:
+    """Where and how the configuration asks to run. Raises ConfigProblems."""
+    scale, sweep = content.get("scale") or {}, content.get("sweep") or {}
+    told = {"scale": scale.get("name"), "note": scale.get("note"), "hypothesis": sweep.get("hypothesis")}
+    try:
+        return Execution.model_validate_json(json.dumps({**{name: content.get(name) for name in _EXECUTION}, **told}))
+    except ValidationError as error:
+        raise ConfigProblems(sentences(error, Execution)) from None
+
+
+def _foreign_keys(content: Mapping[str, Any]) -> list[str]:
+    known = (*_SCIENCE, *_EXECUTION, *_STEERING)
+    foreign = [key for key in content if key not in known and key != "hydra"]
+    return [f"{key}: unknown section; allowed: {', '.join(known)}{nearest(key, known)}" for key in foreign]
+
+
+def sentences(error: ValidationError, root: type[BaseModel]) -> list[str]:
+    """Pydantic's findings as sentences: where, what was given, what is allowed, the nearest match."""
+    return [_sentence(dict(item), root) for item in error.errors(include_url=False)]
+
+
+def _sentence(item: dict[str, Any], root: type[BaseModel]) -> str:
+    place = ".".join(str(part) for part in item["loc"] if not _is_branch(part)) or "cell"
+    if item["type"] == "extra_forbidden":
+        allowed = _fields_at(root, item["loc"][:-1])
+        return f"{place}: unknown key; allowed: {', '.join(allowed)}{nearest(str(item['loc'][-1]), allowed)}"
+    if item["type"] == "missing":
+        return f"{place}: missing, and it has no default"
+    if item["type"] == "literal_error":
+        expected = str(item["ctx"]["expected"])
+        names = [part.strip(" '") for part in expected.replace(" or ", ",").split(",")]
+        return f"{place}: given {item['input']!r}; allowed: {', '.join(names)}{nearest(str(item['input']), names)}"
+    if item["type"] == "value_error":
+        return f"{place}: {item['ctx']['error']}"
+    return (
+        f"{place}: given {item['input']!r} ({type(item['input']).__name__}); {item['msg'][0].lower()}{item['msg'][1:]}"
+    )
+
+
+def _is_branch(part: object) -> bool:
+    """Pydantic names the branch of a union in the location (``constrained-int``); a reader has no use for it."""
+    return isinstance(part, str) and ("-" in part or "[" in part or part in {"int", "float", "str"})
+
+
+def _fields_at(root: type[BaseModel], location: Sequence[object]) -> list[str]:
+    model: Any = root
+    for part in location:
+        annotation = model.model_fields[part].annotation
+        choices = getattr(annotation, "__args__", (annotation,))
+        model = next(choice for choice in choices if isinstance(choice, type) and issubclass(choice, BaseModel))
+    return list(model.model_fields)

@@ -1,0 +1,1 @@
+"""Run many cells: the same function of a job in this process or in warm local workers."""

@@ -1,0 +1,102 @@
+"""One job: a cell and where to run it. The function every kind of cluster runs."""
+
+import contextlib
+import os
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablation.cell import Cell
+from ablation.errors import AblationError
+from ablation.pipeline import OnStage, run_cell, unheard
+from ablation.store import Store, explain_os_error
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell with its execution: nothing here can change a number, except that threads may change the last bits of sums."""
+
+    cell: Cell
+    name: str
+    store_root: Path
+    log: Path
+    threads: int
+    micro_batch: int | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended. `error` is None exactly when every stage of the cell is complete; `ran` are the stages that had work."""
+
+    name: str
+    error: str | None
+    seconds: float
+    ran: tuple[str, ...]
+
+
+def run_job(job: Job, on_stage: OnStage = unheard) -> Outcome:
+    """Run the job's cell. Never raises: a cell fails alone, and its trace is in the job's log."""
+    started, ran = time.monotonic(), []
+
+    def heard(stage: str) -> None:
+        ran.append(stage)
+        on_stage(stage)
+
+    try:
+        _limit_threads(job.threads)
+        run_cell(job.cell, Store(job.store_root), job.micro_batch, heard)
+        error = None
+    except AblationError as known:
+        error = str(known)
+    except OSError as system:
+        traceback.print_exc()
+        error = explain_os_error(system, job.store_root)
+    except Exception as unknown:  # noqa: BLE001 whatever broke, this cell fails alone
+        traceback.print_exc()
+        error = f"{type(unknown).__name__}: {unknown}"
+    return Outcome(job.name, error, time.monotonic() - started, tuple(ran))
+
+
+def run_logged_job(job: Job) -> Outcome:
+    """`run_job` in a worker process of its own: what it and its libraries print goes to the job's log."""
+    quiet_libraries()
+    with _output_to(job.log):
+        return run_job(job)
+
+
+def _limit_threads(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def quiet_libraries() -> None:
+    """Progress bars and advice of the libraries are noise beside ours; warnings go to the job's log."""
+    os.environ.update(
+        TRANSFORMERS_VERBOSITY="error", HF_DATASETS_DISABLE_PROGRESS_BARS="1", TOKENIZERS_PARALLELISM="false"
+    )
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+@contextlib.contextmanager
+def _output_to(log: Path) -> Iterator[None]:
+    """Redirect the process's standard output and error, native code included, by file descriptor."""
+    sys.stdout.flush(), sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    with log.open("ab") as stream, warnings.catch_warnings():
+        os.dup2(stream.fileno(), 1), os.dup2(stream.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stdout.flush(), sys.stderr.flush()
+            for number, descriptor in zip((1, 2), kept, strict=True):
+                os.dup2(descriptor, number)
+                os.close(descriptor)

@@ -1,0 +1,81 @@
+"""Run all jobs of a study on the configured kind of cluster, telling a board what happens."""
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+
+from pebble import ProcessExpired, ProcessPool
+
+from ablation.config import Cluster
+from ablation.dispatch.board import Board
+from ablation.dispatch.job import Job, Outcome, quiet_libraries, run_job, run_logged_job
+
+_POLL_S = 0.5
+
+
+def run_jobs(jobs: Sequence[Job], cluster: Cluster, board: Board) -> list[Outcome]:
+    """The outcome of every job that ended, the largest cells first. Ctrl-C raises KeyboardInterrupt with workers stopped."""
+    largest_first = sorted(jobs, key=lambda job: -job.cell.count.size)
+    with board:
+        if cluster.kind == "debug":
+            return list(_in_process(largest_first, board))
+        return list(_in_workers(largest_first, cluster, board))
+
+
+def worker_count(cluster: Cluster, jobs: int) -> int:
+    """Workers as configured, or as many as the cores allow, and never more than jobs."""
+    cores = len(os.sched_getaffinity(0))
+    return max(1, min(jobs, cluster.workers or cores // cluster.threads_per_worker))
+
+
+def _in_process(jobs: Sequence[Job], board: Board) -> Iterator[Outcome]:
+    quiet_libraries()
+    for job in jobs:
+        board.started(job.name)
+        outcome = run_job(job, lambda stage, name=job.name: board.stage(name, stage))  # type: ignore[misc]
+        board.ended(outcome)
+        yield outcome
+
+
+def _in_workers(jobs: Sequence[Job], cluster: Cluster, board: Board) -> Iterator[Outcome]:
+    if not jobs:
+        return
+    with _pinned_threads(cluster.threads_per_worker):
+        pool = ProcessPool(max_workers=worker_count(cluster, len(jobs)), context=multiprocessing.get_context("spawn"))
+        try:
+            pending: dict[Future[Outcome], Job] = {pool.schedule(run_logged_job, args=(job,)): job for job in jobs}
+            while pending:
+                done, _ = wait(pending, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+                for future in done:
+                    outcome = _outcome(future, pending.pop(future))
+                    board.ended(outcome)
+                    yield outcome
+                for future, job in pending.items():
+                    if future.running():
+                        board.started(job.name)
+            pool.close()  # type: ignore[no-untyped-call]
+        finally:
+            pool.stop()  # type: ignore[no-untyped-call]
+            pool.join()
+
+
+def _outcome(future: "Future[Outcome]", job: Job) -> Outcome:
+    try:
+        return future.result()
+    except ProcessExpired as died:
+        return Outcome(job.name, f"the worker process died (exit code {died.exitcode}); see {job.log}", 0.0, ())
+
+
+@contextmanager
+def _pinned_threads(threads: int) -> Iterator[None]:
+    """Workers inherit these variables before any library reads them, so that they do not fight for cores."""
+    wanted = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)

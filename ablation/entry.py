@@ -1,0 +1,43 @@
+"""The edge to the shell: refusals as text, exit codes, and a look at the command line before Hydra composes."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from ablation.errors import AblationError
+
+INTERRUPTED = 130
+
+
+@contextmanager
+def taught() -> Iterator[None]:
+    """Print a refusal as text and exit with 2; Ctrl-C exits with 130. Anything else is a defect and keeps its trace."""
+    try:
+        yield
+    except AblationError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+
+
+def run_single(config: DictConfig) -> int:
+    """Run the one cell of a composed configuration, as a study of its own; the exit code."""
+    from ablation.expansion import single
+    from ablation.sweep import carry_out
+
+    with taught():
+        cell, execution = single(config)
+        in_process = execution.cluster.model_copy(update={"kind": "debug"})
+        return carry_out([cell], [], execution.model_copy(update={"cluster": in_process}))
+
+
+def checked(arguments: Sequence[str], config_dir: Path) -> list[str]:
+    """The command line, ready for Hydra, once every group, level and key in it is known; exits with 2 otherwise."""
+    from ablation.preflight import preflight
+
+    with taught():
+        return preflight(arguments, config_dir)

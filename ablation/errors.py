@@ -1,0 +1,34 @@
+"""The two ways in which this program refuses: wrong input (before anything runs) and records that cannot be trusted."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class AblationError(Exception):
+    """Base of every error that this package raises on purpose; its text is meant for the user, without a trace."""
+
+
+class ConfigProblems(AblationError):  # noqa: N818 it lists problems; each of them is a sentence
+    """Everything that is wrong with a configuration, all at once. `problems` are whole sentences without duplicates."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(dict.fromkeys(problems))
+        count = len(self.problems)
+        head = "1 problem" if count == 1 else f"{count} problems"
+        super().__init__(
+            "\n".join([f"{head} in the configuration; nothing was started:", *map("  - {}".format, self.problems)])
+        )
+
+
+class RecordError(AblationError):
+    """A record on disk is damaged, of another format, or disagrees with what is asked for."""
+
+
+class DataError(AblationError):
+    """A corpus or benchmark breaks its schema; the text names file, row and column."""
+
+
+def nearest(given: str, allowed: Iterable[str]) -> str:
+    """A hint ``; did you mean 'x'?`` with the closest allowed name, or the empty string."""
+    match = difflib.get_close_matches(given, list(allowed), n=1, cutoff=0.5)
+    return f"; did you mean '{match[0]}'?" if match else ""

@@ -1,0 +1,99 @@
+"""From a composed master configuration and the command line to the cells of a sweep."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+from pydantic import ValidationError
+
+from ablation.cell import Cell
+from ablation.compose import compose_points, overrides_of, unresolved
+from ablation.config import Execution, plain, read_cell, read_execution, sentences
+from ablation.design import FACTORS, Design, LeftOut, expand, override
+from ablation.errors import ConfigProblems
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The cells of a sweep, the same as Hydra overrides, and what was left out."""
+
+    cells: tuple[Cell, ...]
+    overrides: tuple[tuple[str, ...], ...]
+    left_out: tuple[LeftOut, ...]
+    execution: Execution
+    merged: int
+
+
+def expanded(master: DictConfig, given: Sequence[Override], loader: ConfigLoader) -> Grid:
+    """All cells of the sweep, validated. Raises ConfigProblems with everything that is wrong in any of them."""
+    levels, fixed = _levels_and_fixed(given)
+    design = override(read_design(master), levels)
+    expansion = expand(design)
+
+    def compose(overrides: Sequence[str]) -> Mapping[str, Any]:
+        return unresolved(loader.load_sweep_config(master, [*fixed, *overrides]))
+
+    contents = compose_points(expansion.points, compose)
+    return Grid(
+        cells=tuple(read_cells(contents)),
+        overrides=tuple((*fixed, *overrides_of(point)) for point in expansion.points),
+        left_out=expansion.left_out,
+        execution=read_execution(contents[0]),
+        merged=expansion.merged,
+    )
+
+
+def read_design(master: DictConfig) -> Design:
+    """The design of the chosen sweep file. Raises ConfigProblems."""
+    content = OmegaConf.to_container(master.sweep.design, resolve=True)
+    try:
+        return Design.model_validate(content, strict=False)
+    except ValidationError as error:
+        raise ConfigProblems([f"sweep.design.{line}" for line in sentences(error, Design)]) from None
+
+
+def read_cells(contents: Sequence[Mapping[str, Any]]) -> list[Cell]:
+    """Each content as a cell; the problems of all of them at once."""
+    cells: list[Cell] = []
+    problems: list[str] = []
+    for content in contents:
+        try:
+            cells.append(read_cell(content))
+        except ConfigProblems as error:
+            problems.extend(error.problems)
+    if problems:
+        raise ConfigProblems(problems)
+    return cells
+
+
+def single(config: DictConfig) -> tuple[Cell, Execution]:
+    """The one cell of a composed configuration and how to run it; the problems of both at once."""
+    content = plain(config)
+    problems: list[str] = []
+    found: list[Any] = []
+    for read in (read_cell, read_execution):
+        try:
+            found.append(read(content))
+        except ConfigProblems as error:
+            problems.extend(error.problems)
+    if problems:
+        raise ConfigProblems(problems)
+    return found[0], found[1]
+
+
+def _levels_and_fixed(given: Sequence[Override]) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """Factor levels and swept keys go to the design; everything else is the same for all cells."""
+    levels: dict[str, tuple[str, ...]] = {}
+    fixed: list[str] = []
+    for item in given:
+        key = item.get_key_element()
+        if item.is_sweep_override():
+            levels[key] = tuple(item.sweep_string_iterator())
+        elif key.split(".")[0] in (*FACTORS, "seed"):
+            levels[key] = (item.get_value_element_as_str(),)
+        else:
+            fixed.append(str(item.input_line))
+    return levels, fixed

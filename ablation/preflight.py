@@ -1,0 +1,100 @@
+"""Look at the command line before Hydra does, which stops at the first mistake: name all of them, with the nearest match."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+
+from ablation.errors import ConfigProblems, nearest
+
+_OTHER_MODES = {"-sc", "--shell-completion", "shell_completion"}
+
+
+def preflight(arguments: Sequence[str], config_dir: Path) -> list[str]:
+    """The arguments, ``seed=3`` spelled out as its parts. Raises ConfigProblems with all unknown groups, levels and keys."""
+    positions = _override_positions(arguments)
+    if not positions or any(flag in arguments for flag in _OTHER_MODES):
+        return list(arguments)
+    try:
+        parsed = {position: OverridesParser.create().parse_override(arguments[position]) for position in positions}
+    except HydraException as error:
+        raise ConfigProblems([" ".join(str(error).split())]) from None
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(config_dir), version_base="1.3"):
+        problems = [found for item in parsed.values() if (found := _unknown_level(item))]
+        problems += _unknown_keys([item for item in parsed.values() if not _is_group(item)])
+    if problems:
+        raise ConfigProblems(problems)
+    multirun = not {"-m", "--multirun"}.isdisjoint(arguments)
+    return list(arguments) if multirun else _seeds_spelled_out(arguments, parsed)
+
+
+def _override_positions(arguments: Sequence[str]) -> list[int]:
+    return [
+        position
+        for position, text in enumerate(arguments)
+        if not text.startswith("-") and ("=" in text or text.startswith("~"))
+    ]
+
+
+def _is_group(item: Override) -> bool:
+    loader = GlobalHydra.instance().config_loader()
+    return bool(
+        loader.get_group_options(item.key_or_group, results_filter=ObjectType.CONFIG)
+    ) or item.key_or_group.startswith("hydra/")
+
+
+def _unknown_level(item: Override) -> str | None:
+    loader = GlobalHydra.instance().config_loader()
+    options = loader.get_group_options(item.key_or_group, results_filter=ObjectType.CONFIG)
+    if not options or item.is_delete():
+        return None
+    given = list(item.sweep_string_iterator()) if item.is_discrete_sweep() else [item.get_value_element_as_str()]
+    wrong = [level for level in given if level not in options and not level.startswith(("[", "glob"))]
+    if not wrong:
+        return None
+    text = ", ".join(f"'{level}'" for level in wrong)
+    return f"{item.key_or_group}: given {text}; allowed: {', '.join(options)}{nearest(wrong[0], options)}"
+
+
+def _unknown_keys(items: Sequence[Override]) -> list[str]:
+    base = compose("config", return_hydra_config=True)
+    return [found for item in items if not item.is_add() and (found := _unknown_key(item.key_or_group, base))]
+
+
+def _unknown_key(key: str, base: DictConfig) -> str | None:
+    node: Any = base
+    path = key.split(".")
+    for depth, part in enumerate(path):
+        if not OmegaConf.is_dict(node):
+            return None if depth else f"{key}: unknown key"
+        if part not in node:
+            allowed = [str(name) for name in node if name != "hydra"]
+            place = ".".join(path[:depth]) or "the configuration"
+            return f"{key}: unknown key; {place} has: {', '.join(allowed)}{nearest(part, allowed)}"
+        node = node._get_node(part)
+        if node is None or OmegaConf.is_missing(base, key) or not isinstance(node, DictConfig):
+            return None
+    return None
+
+
+def _seeds_spelled_out(arguments: Sequence[str], parsed: dict[int, Override]) -> list[str]:
+    """``seed=3 seed.data=5`` means 5 for the data and 3 for the rest; Hydra alone would trip over the integer."""
+    whole = {
+        position: item
+        for position, item in parsed.items()
+        if item.key_or_group == "seed" and not item.is_sweep_override()
+    }
+    spelled = [
+        f"seed.{part}={item.get_value_element_as_str()}"
+        for item in whole.values()
+        for part in ("data", "train", "sample")
+    ]
+    return [*spelled, *(text for position, text in enumerate(arguments) if position not in whole)]

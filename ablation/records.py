@@ -1,0 +1,84 @@
+"""The rows that cross stages, and how they stand in files: one JSON object a line."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import ValidationError
+
+from ablation.errors import RecordError
+from ablation.spec import Spec
+
+COMPLETIONS_FILE = "completions.jsonl"
+VERDICTS_FILE = "verdicts.jsonl"
+LOSS_FILE = "loss.jsonl"
+SUMMARY_FILE = "summary.json"
+TIMING_FILE = "timing.json"
+WEIGHTS_FOLDER = "weights"
+
+
+class Question(Spec):
+    """One benchmark question; `answer` is the reference as printed (``025``)."""
+
+    id: str
+    problem: str
+    answer: str
+
+
+class Trajectory(Spec):
+    """One worked generation: what a cell trains on. `tokens` counts the generation under the model's tokenizer."""
+
+    id: str
+    problem_type: str | None
+    style: str
+    tokens: int
+    problem: str
+    generation: str
+
+
+class Completion(Spec):
+    """One attempt at a question, as sampled. `tokens` counts what was generated, the end token included."""
+
+    question: str
+    attempt: int
+    text: str
+    tokens: int
+    finish_reason: Literal["stop", "length"]
+
+
+class Verdict(Spec):
+    """What the grader says of one attempt; `extracted` is the answer it found."""
+
+    question: str
+    attempt: int
+    verdict: Literal["correct", "wrong", "no_answer", "truncated"]
+    extracted: str | None
+
+
+Row = TypeVar("Row", bound=Spec)
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Write one JSON object a line, in order."""
+    with path.open("w", encoding="utf-8") as stream:
+        stream.writelines(row.model_dump_json() + "\n" for row in rows)
+
+
+def read_rows(path: Path, kind: type[Row]) -> list[Row]:
+    """All rows of a file. Raises RecordError naming file and line."""
+    rows = []
+    with path.open(encoding="utf-8") as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                rows.append(kind.model_validate_json(line))
+            except ValidationError as error:
+                raise RecordError(
+                    f"{path}, line {number}: not a {kind.__name__} ({error.errors()[0]['msg']})"
+                ) from error
+    return rows
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write a small JSON document, keys in the given order."""
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""From weights to completions: seeded attempts, one engine behind one function."""

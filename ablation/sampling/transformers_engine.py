@@ -1,0 +1,114 @@
+"""The reference engine: `generate` of transformers, batched with a cache, each row drawing from its own stream."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    LogitsProcessor,
+    LogitsProcessorList,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from ablation.records import Completion, Question
+from ablation.sampling.streams import uniforms
+from ablation.science import Sample
+from ablation.training.encode import prompt_ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One planned row: which question, which attempt, and the prompt's token ids."""
+
+    question: str
+    attempt: int
+    prompt: list[int]
+
+
+class InverseCdf(LogitsProcessor):
+    """Turns greedy decoding into seeded sampling: row r at step t takes the token where its CDF passes ``uniforms[r, t]``.
+
+    Inverse transform sampling needs one uniform a token, so a row's stream does not depend on what else is in the batch.
+    """
+
+    def __init__(self, draws: torch.Tensor, prompt_tokens: int) -> None:
+        self.draws, self.prompt_tokens = draws, prompt_tokens
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Scores [rows, vocabulary] → the same shape with 0 at the drawn token and −inf elsewhere."""
+        cdf = scores.double().softmax(dim=-1).cumsum(dim=-1)
+        draw = self.draws[:, input_ids.shape[1] - self.prompt_tokens, None].to(cdf.device)
+        token = torch.searchsorted(cdf, draw * cdf[:, -1:], right=True).clamp(max=scores.shape[-1] - 1)
+        return torch.full_like(scores, -torch.inf).scatter(1, token, 0.0)
+
+
+def generate(
+    weights: str,
+    revision: str | None,
+    tokenizer: "PreTrainedTokenizerBase",
+    questions: Sequence[Question],
+    sample: Sample,
+    seed: int,
+) -> Iterator[Completion]:
+    """All planned completions, questions of similar length together. Deterministic for equal weights, spec and thread count."""
+    dtype = torch.bfloat16 if sample.precision == "bf16" else torch.float32
+    model = AutoModelForCausalLM.from_pretrained(weights, revision=revision, dtype=dtype)
+    model.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
+    model.eval()  # type: ignore[no-untyped-call]
+    encoded = sorted(
+        ((prompt_ids(tokenizer, item.problem), item.id) for item in questions), key=lambda pair: (len(pair[0]), pair[1])
+    )
+    rows = [Attempt(question, attempt, prompt) for prompt, question in encoded for attempt in range(sample.n)]
+    for start in range(0, len(rows), sample.batch_rows):
+        yield from _generate_batch(model, tokenizer, rows[start : start + sample.batch_rows], sample, seed)
+
+
+def _generate_batch(
+    model: Any, tokenizer: "PreTrainedTokenizerBase", rows: list[Attempt], sample: Sample, seed: int
+) -> Iterator[Completion]:
+    width = max(len(row.prompt) for row in rows)
+    padding = [[tokenizer.pad_token_id] * (width - len(row.prompt)) for row in rows]
+    input_ids = torch.tensor([pad + row.prompt for pad, row in zip(padding, rows, strict=True)], device=model.device)
+    mask = torch.tensor([[0] * len(pad) + [1] * (width - len(pad)) for pad in padding], device=model.device)
+    with torch.inference_mode():
+        output = model.generate(
+            input_ids=input_ids,
+            attention_mask=mask,
+            logits_processor=_processors(rows, sample, seed, width),
+            do_sample=False,
+            temperature=None,
+            top_p=None,
+            top_k=None,
+            max_new_tokens=sample.max_tokens,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    for row, ids in zip(rows, output[:, width:].tolist(), strict=True):
+        yield _completion(row, ids, tokenizer)
+
+
+def _processors(rows: list[Attempt], sample: Sample, seed: int, width: int) -> LogitsProcessorList:
+    if sample.temperature == 0:
+        return LogitsProcessorList()
+    draws = np.stack([uniforms(seed, row.question, row.attempt, sample.max_tokens) for row in rows])
+    warpers: list[LogitsProcessor] = [TemperatureLogitsWarper(sample.temperature)]
+    if sample.top_p < 1:
+        warpers.append(TopPLogitsWarper(sample.top_p))
+    return LogitsProcessorList([*warpers, InverseCdf(torch.from_numpy(draws), width)])
+
+
+def _completion(row: Attempt, ids: list[int], tokenizer: "PreTrainedTokenizerBase") -> Completion:
+    end = ids.index(tokenizer.eos_token_id) if tokenizer.eos_token_id in ids else None
+    text = tokenizer.decode(ids[:end], skip_special_tokens=True)
+    tokens = len(ids) if end is None else end + 1
+    reason = "length" if end is None else "stop"
+    return Completion.model_validate(
+        {"question": row.question, "attempt": row.attempt, "text": text, "tokens": tokens, "finish_reason": reason}
+    )

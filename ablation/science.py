@@ -1,0 +1,168 @@
+"""The values a cell is made of: the four factors, the seeds, and the science that is held fixed around them."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ablation.spec import Spec
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+SeedInt = Annotated[int, Field(ge=0, lt=2**31)]
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Source(Spec):
+    """Where data or weights come from: exactly one of a local `path` (`package:NAME/FILE` for a shipped one) or a `hub` id.
+
+    Identity is the content: `sha256` of a local path (see ablation/source.py), or hub id, subset, split and revision.
+    """
+
+    labels: ClassVar[frozenset[str]] = frozenset({"path"})
+    path: str | None = None
+    hub: str | None = None
+    revision: str | None = None
+    subset: str | None = None
+    split: str | None = None
+    sha256: str | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.path is None) == (self.hub is None):
+            raise ValueError(f"give exactly one of path and hub, not path={self.path!r} and hub={self.hub!r}")
+        if self.hub is not None and self.revision is None:
+            raise ValueError(
+                f"hub={self.hub!r} needs a revision (a commit or tag), so that the data cannot change unseen"
+            )
+        return self
+
+
+class Category(Spec):
+    """Factor C. `problem_types` None keeps every row; `balanced` draws evenly from the listed types."""
+
+    labels: ClassVar[frozenset[str]] = frozenset({"name"})
+    name: Name
+    problem_types: tuple[str, ...] | None
+    balanced: bool = False
+
+
+class Count(Spec):
+    """Factor N, trajectories to train on. 0 is the untrained base model."""
+
+    size: Annotated[int, Field(ge=0)]
+
+
+class Length(Spec):
+    """Factor L: the whole pool (`normal`), or its `band` shortest or longest trajectories by tokens.
+
+    `band` is a number of trajectories (int) or a share of the pool (float between 0 and 1).
+    """
+
+    name: Literal["short", "normal", "long"]
+    band: Positive | Share
+
+    def canonical(self) -> dict[str, Any]:
+        """`normal` has no band, so the band cannot change its numbers."""
+        return {"name": self.name} if self.name == "normal" else super().canonical()
+
+
+class Style(Spec):
+    """Factor S: which model wrote the trajectories, as named by the corpus."""
+
+    name: Name
+
+
+class Seeds(Spec):
+    """`data` draws the trajectories, `train` orders batches and initialises adapters, `sample` seeds the attempts."""
+
+    data: SeedInt
+    train: SeedInt
+    sample: SeedInt
+
+    @property
+    def replicate(self) -> int | None:
+        """The common value of the three, or None when they were set apart."""
+        return self.data if self.data == self.train == self.sample else None
+
+    @property
+    def slug(self) -> str:
+        """``s0`` for a common value, else all three: ``d1t0s0``."""
+        return f"s{self.data}" if self.replicate is not None else f"d{self.data}t{self.train}s{self.sample}"
+
+
+class Corpus(Spec):
+    """A table of problems with generations in the OpenR1-Math-220k schema (or s1K's, by `reader`).
+
+    `keep` = `right` drops the generations that are wrong or not complete; `all` keeps every one.
+    """
+
+    labels: ClassVar[frozenset[str]] = frozenset({"name"})
+    name: Name
+    reader: Literal["openr1", "s1k"]
+    keep: Literal["right", "all"]
+    source: Source
+
+
+class Benchmark(Spec):
+    """Questions with reference answers; `tiers` maps a tier's name to question ids (every question in exactly one)."""
+
+    labels: ClassVar[frozenset[str]] = frozenset({"name"})
+    name: Name
+    source: Source
+    tiers: Source
+
+
+class Model(Spec):
+    """The base model: weights, tokenizer and chat template."""
+
+    labels: ClassVar[frozenset[str]] = frozenset({"name"})
+    name: Name
+    source: Source
+    trust_remote_code: bool = False
+
+
+class Lora(Spec):
+    """Adapter shape (Hu et al. 2021): rank, scaling numerator alpha, dropout, and the modules that are adapted."""
+
+    rank: Positive
+    alpha: Positive
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    targets: str | tuple[str, ...]
+
+
+class Train(Spec):
+    """The recipe. `batch` is examples per optimizer update, whatever the number of processes."""
+
+    method: Literal["full", "lora"]
+    lora: Lora | None = None
+    learning_rate: Annotated[float, Field(gt=0, lt=1)]
+    schedule: Literal["cosine", "linear", "constant"]
+    warmup_share: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    adam_beta1: Share
+    adam_beta2: Share
+    max_grad_norm: Annotated[float, Field(gt=0)]
+    batch: Positive
+    epochs: Positive
+    block_tokens: Positive
+    precision: Literal["float32", "bf16"]
+
+    @model_validator(mode="after")
+    def _adapter_is_described(self) -> Self:
+        if (self.method == "lora") != (self.lora is not None):
+            raise ValueError(
+                f"method={self.method!r} and lora={self.lora!r}: describe the adapter with method=lora, and only then"
+            )
+        return self
+
+
+class Sample(Spec):
+    """How a question is attempted: `n` independent completions of at most `max_tokens` tokens each."""
+
+    engine: Literal["transformers", "vllm"]
+    n: Positive
+    temperature: Annotated[float, Field(ge=0)]
+    top_p: Annotated[float, Field(gt=0, le=1)]
+    max_tokens: Positive
+    precision: Literal["float32", "bf16"]
+    batch_rows: Positive

@@ -1,0 +1,147 @@
+"""A study's folder, ``outputs/<study>/``: a view of the store, rebuilt from records whenever a command ends.
+
+``manifest.json`` is written first and last, so a reader always knows what was planned; the tables hold the cells that are done.
+"""
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ablation.benchmark import read_tiers, tier_names
+from ablation.cell import Cell, addresses
+from ablation.config import Execution
+from ablation.design import LeftOut
+from ablation.errors import RecordError
+from ablation.spec import canonical_json
+from ablation.store import Store, write_text_atomically
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+_LIBRARIES = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "accelerate",
+    "datasets",
+    "hydra-core",
+    "submitit",
+    "wandb",
+    "numpy",
+    "pandas",
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a command asked for: cells with their sources pinned, what was left out, and how to run."""
+
+    cells: tuple[Cell, ...]
+    left_out: tuple[LeftOut, ...]
+    execution: Execution
+    command: str
+    git: str | None
+
+    @property
+    def folder(self) -> Path:
+        """The study's folder."""
+        return Path(self.execution.outputs) / self.execution.study
+
+    @property
+    def store(self) -> Store:
+        """The store that all studies of these outputs share."""
+        return Store(Path(self.execution.outputs) / "store")
+
+
+def open_study(plan: Plan) -> list[str]:
+    """Make the folder ready; returns notes for the user. Raises RecordError when the folder is of another format."""
+    notes = []
+    path = plan.folder / MANIFEST
+    if path.exists():
+        before = read_manifest(path)
+        gone = {str(cell["cell"]) for cell in before["cells"]} - {cell.name for cell in plan.cells}
+        if gone:
+            notes.append(
+                f"{len(gone)} cells of before are not asked for now; they leave {plan.folder}, their work stays in the store"
+            )
+    (plan.folder / "logs").mkdir(parents=True, exist_ok=True)
+    return notes
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a study. Raises RecordError when it is damaged or of another format."""
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = manifest["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(
+            f"{path} is not a study's manifest ({error}); move the folder away, or choose another study=NAME"
+        ) from error
+    if found != FORMAT:
+        raise RecordError(
+            f"{path} has format {found}, this version reads format {FORMAT}; move the folder away or choose another study=NAME "
+            "(the store is shared: what is still valid is found again)"
+        )
+    return manifest
+
+
+def write_study(plan: Plan, errors: Mapping[str, str]) -> Path:
+    """Write the study's tables and manifest from the store. `errors` holds the failed cells' messages by name."""
+    from ablation.tables import write_tables
+
+    write_text_atomically(
+        plan.folder / MANIFEST, json.dumps(_manifest(plan, errors), indent=1, ensure_ascii=False) + "\n"
+    )
+    write_tables(plan.cells, plan.store, plan.folder, errors)
+    return plan.folder
+
+
+def _manifest(plan: Plan, errors: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "study": plan.execution.study,
+        "command": plan.command,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "hypothesis": plan.execution.hypothesis,
+        "note": plan.execution.note,
+        "scale": plan.execution.scale,
+        "n": max(cell.sample.n for cell in plan.cells),
+        "tiers": _tier_order(plan.cells),
+        "fixed": _fixed(plan.cells),
+        "cells": [_cell_entry(cell, plan.store, errors) for cell in plan.cells],
+        "left_out": [{"factors": out.point, "reason": out.reason} for out in plan.left_out],
+        "provenance": {
+            "git": plan.git,
+            "versions": {name: version(name) for name in _LIBRARIES},
+            "hostname": platform.node(),
+        },
+    }
+
+
+def _tier_order(cells: Sequence[Cell]) -> list[str]:
+    return list(dict.fromkeys(name for cell in cells for name in tier_names(cell.benchmark)))
+
+
+def _fixed(cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    """The distinct choices of fixed science among the trained cells; more than one entry is a confound to look at."""
+    distinct = {canonical_json(fixed): fixed for fixed in (cell.fixed() for cell in cells if not cell.is_base)}
+    return list(distinct.values())
+
+
+def _cell_entry(cell: Cell, store: Store, errors: Mapping[str, str]) -> dict[str, Any]:
+    found = {stage: address.folder for stage, address in addresses(cell).items() if store.find(address)}
+    state = "done" if "grade" in found else "failed" if cell.name in errors else "missing"
+    return {
+        "cell": cell.name,
+        "key": cell.key,
+        "state": state,
+        "error": errors.get(cell.name) if state == "failed" else None,
+        "planned_attempts": len(read_tiers(cell.benchmark)) * cell.sample.n,
+        "factors": cell.factors(),
+        "stages": found,
+    }

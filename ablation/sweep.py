@@ -1,0 +1,136 @@
+"""Carry out a plan: validate, run what is missing, track, write the study, report; then say how it ended."""
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from ablation.cell import Cell, addresses
+from ablation.config import Execution
+from ablation.design import LeftOut
+from ablation.store import check_writable
+from ablation.study import Plan, open_study, write_study
+
+EXIT_OK, EXIT_CELLS_FAILED, EXIT_USAGE = 0, 1, 2
+
+
+def carry_out(cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Execution, merged: int = 0) -> int:
+    """Run a study to its report. Returns the exit code; raises AblationError when nothing was started."""
+    console = Console(highlight=False)
+    plan = _prepared(cells, left_out, execution, console)
+    for line in [
+        *_left_out_lines(plan.left_out),
+        *([f"{merged} duplicate cells merged"] if merged else []),
+        *open_study(plan),
+    ]:
+        console.print(Text(line, style="yellow"), soft_wrap=True)
+    errors = _run_missing(plan, console)
+    return _conclude(plan, errors, console)
+
+
+def _prepared(cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Execution, console: Console) -> Plan:
+    from ablation.validate import prepare
+
+    outputs = Path(execution.outputs)
+    check_writable(outputs)
+    plan = Plan((), tuple(left_out), execution, command_line(), git_state())
+    ready = prepare(cells, plan.store, lambda text: console.print(Text(text, style="dim"), soft_wrap=True))
+    unique = tuple({cell.key: cell for cell in ready}.values())
+    if len(unique) < len(ready):
+        console.print(
+            Text(f"{len(ready) - len(unique)} cells are equal to others and are computed once", style="yellow")
+        )
+    return Plan(unique, plan.left_out, execution, plan.command, plan.git)
+
+
+def _run_missing(plan: Plan, console: Console) -> dict[str, str]:
+    """Errors of the failed cells by name. On Ctrl-C the view is written before the interrupt goes on."""
+    from ablation.dispatch.board import Board
+    from ablation.dispatch.job import Job
+    from ablation.dispatch.run import run_jobs, worker_count
+
+    cluster, store = plan.execution.cluster, plan.store
+    missing = [cell for cell in plan.cells if store.find(addresses(cell)["grade"]) is None]
+    done = len(plan.cells) - len(missing)
+    console.print(f"study {plan.execution.study}: {len(plan.cells)} cells, {done} done already, {len(missing)} to run")
+    jobs = [
+        Job(
+            cell,
+            cell.name,
+            store.root,
+            plan.folder / "logs" / f"{cell.name}.log",
+            cluster.threads_per_worker,
+            cluster.micro_batch,
+        )
+        for cell in missing
+    ]
+    if not jobs:
+        return {}
+    board = Board(console, len(jobs), worker_count(cluster, len(jobs)))
+    try:
+        outcomes = run_jobs(jobs, cluster, board)
+    except KeyboardInterrupt:
+        write_study(plan, {})
+        console.print(Text("stopped; finished work is kept, and the same command goes on from here", style="yellow"))
+        raise
+    return {outcome.name: outcome.error for outcome in outcomes if outcome.error}
+
+
+def _conclude(plan: Plan, errors: dict[str, str], console: Console) -> int:
+    from ablation.analysis import load
+    from ablation.report import render, write
+    from ablation.tracker import notice, track
+
+    write_study(plan, errors)
+    troubles = track(plan.cells, plan.store, plan.execution.tracker, plan.execution.study)
+    page = write(plan.folder)
+    console.print(render(load(plan.folder)))
+    for name, error in errors.items():
+        console.print(
+            Text(f"failed: {name}: {error} (log: {plan.folder}/logs/{name}.log)", style="red"), soft_wrap=True
+        )
+    console.print(Text(notice(plan.execution.tracker, Path(plan.execution.outputs)), style="dim"), soft_wrap=True)
+    for trouble in troubles:
+        console.print(
+            Text(
+                f"W&B did not take the runs ({trouble}); the records are complete, and the next command tries again",
+                style="yellow",
+            )
+        )
+    console.print(f"report: {page}", soft_wrap=True)
+    if errors:
+        console.print(
+            Text(f"{len(errors)} of {len(plan.cells)} cells failed; the same command tries them again", style="red")
+        )
+    return EXIT_CELLS_FAILED if errors else EXIT_OK
+
+
+def _left_out_lines(left_out: Sequence[LeftOut]) -> list[str]:
+    reasons: dict[str, int] = {}
+    for out in left_out:
+        reasons[out.reason] = reasons.get(out.reason, 0) + 1
+    return [f"left out {count} cells: {reason}" for reason, count in reasons.items()]
+
+
+def command_line() -> str:
+    """The command as it was typed, quoted for a shell."""
+    return "python " + shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def git_state() -> str | None:
+    """The commit of the code, with ``+changes`` when the tree is not clean; None outside a checkout."""
+    here = Path(__file__).resolve().parent
+    try:
+        told = [
+            subprocess.run(
+                ["git", *arguments], cwd=here, capture_output=True, text=True, check=True, timeout=10
+            ).stdout.strip()
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        ]
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return told[0] + ("+changes" if told[1] else "")

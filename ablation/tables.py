@@ -1,0 +1,111 @@
+"""The tables of a study, from the records in the store: ``results.parquet``, ``cells.parquet``, ``loss.parquet``."""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ablation.analysis.metrics import cell_table
+from ablation.benchmark import read_questions, read_tiers, tier_names
+from ablation.cell import Cell, addresses
+from ablation.records import (
+    COMPLETIONS_FILE,
+    LOSS_FILE,
+    SUMMARY_FILE,
+    TIMING_FILE,
+    VERDICTS_FILE,
+    Completion,
+    Verdict,
+    read_rows,
+)
+from ablation.store import Store
+
+_TRAINING = ("updates", "train_examples", "train_tokens", "target_tokens", "truncated_examples", "train_loss")
+_TYPES = {"category": "string", "count": "int64", "length": "string", "style": "string", "seed": "Int64"}
+_SEEDS = dict.fromkeys(("seed_data", "seed_train", "seed_sample"), "Int64")
+_RESULTS = {
+    "cell": "string", **_TYPES, **_SEEDS, "question": "string", "tier": "string", "attempt": "int64", "verdict": "string",
+    "finish_reason": "string", "tokens": "int64", "answer": "string", "extracted": "string",
+}  # fmt: skip
+
+
+def write_tables(cells: Sequence[Cell], store: Store, folder: Path, errors: Mapping[str, str]) -> None:
+    """Write all tables of the cells; only complete cells have rows in results, every planned cell has one in cells."""
+    done = [cell for cell in cells if store.find(addresses(cell)["grade"])]
+    rows = [row for cell in done for row in result_rows(cell, store)]
+    results = pd.DataFrame(rows, columns=list(_RESULTS)).astype(_RESULTS)
+    tiers = list(dict.fromkeys(name for cell in cells for name in tier_names(cell.benchmark)))
+    planned = {cell.name: len(read_tiers(cell.benchmark)) * cell.sample.n for cell in cells}
+    told = pd.DataFrame([_cell_row(cell, store, errors) for cell in cells]).astype({**_TYPES, **_SEEDS})
+    measured = cell_table(results, planned, tiers)
+    _replace(folder / "results.parquet", results)
+    _replace(folder / "cells.parquet", told.merge(measured, on="cell", validate="1:1"))
+    _replace(folder / "loss.parquet", _losses(done, store))
+
+
+def result_rows(cell: Cell, store: Store) -> list[dict[str, Any]]:
+    """One row for each attempt of a complete cell."""
+    paths = {stage: store.path(address) for stage, address in addresses(cell).items()}
+    tiers, answers = read_tiers(cell.benchmark), {one.id: one.answer for one in read_questions(cell.benchmark)}
+    shared = {"cell": cell.name, **cell.factors(), **_seeds(cell)}
+    completions = read_rows(paths["sample"] / COMPLETIONS_FILE, Completion)
+    verdicts = read_rows(paths["grade"] / VERDICTS_FILE, Verdict)
+    return [
+        {
+            **shared, "question": said.question, "tier": tiers[said.question], "attempt": said.attempt,
+            "verdict": judged.verdict, "finish_reason": said.finish_reason, "tokens": said.tokens,
+            "answer": answers[said.question], "extracted": judged.extracted,
+        }
+        for said, judged in zip(completions, verdicts, strict=True)
+    ]  # fmt: skip
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A small JSON document of a stage, or an empty one where the stage is not there."""
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return content
+
+
+def _seeds(cell: Cell) -> dict[str, int | None]:
+    if cell.is_base:
+        return {"seed_data": None, "seed_train": None, "seed_sample": cell.seed.sample}
+    return {"seed_data": cell.seed.data, "seed_train": cell.seed.train, "seed_sample": cell.seed.sample}
+
+
+def _cell_row(cell: Cell, store: Store, errors: Mapping[str, str]) -> dict[str, Any]:
+    paths = {stage: store.path(address) for stage, address in addresses(cell).items()}
+    trained = read_json(paths["train"] / SUMMARY_FILE) if "train" in paths else {}
+    times = {
+        **(read_json(paths["train"] / TIMING_FILE) if "train" in paths else {}),
+        **read_json(paths["sample"] / TIMING_FILE),
+    }
+    lengths = read_json(paths["select"] / SUMMARY_FILE).get("tokens", {}) if "select" in paths else {}
+    state = "done" if store.find(addresses(cell)["grade"]) else "failed" if cell.name in errors else "missing"
+    return {
+        "cell": cell.name, "key": cell.key, "state": state, **cell.factors(), **_seeds(cell), "n": cell.sample.n,
+        **{name: trained.get(name) for name in _TRAINING},
+        "train_seconds": times.get("train_s"), "sample_seconds": times.get("sample_s"),
+        **{f"length_{name}": lengths.get(name) for name in ("p10", "p50", "p90")},
+    }  # fmt: skip
+
+
+def _losses(done: Sequence[Cell], store: Store) -> pd.DataFrame:
+    rows = []
+    for cell in done:
+        path = store.path(addresses(cell)["train"]) / LOSS_FILE if not cell.is_base else None
+        for line in path.read_text().splitlines() if path else ():
+            told = json.loads(line)
+            rows.append((cell.name, told["update"], told["loss"], told.get("learning_rate"), told.get("num_tokens")))
+    return pd.DataFrame(rows, columns=["cell", "update", "loss", "learning_rate", "tokens"])
+
+
+def _replace(path: Path, frame: pd.DataFrame) -> None:
+    beside = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
+    try:
+        frame.to_parquet(beside, index=False)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,34 @@
+"""The base model's tokenizer, loaded as every stage loads it."""
+
+from typing import TYPE_CHECKING
+
+from ablation.errors import DataError
+from ablation.science import Model
+from ablation.source import local_path
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def load_tokenizer(model: Model) -> "PreTrainedTokenizerBase":
+    """The fast tokenizer with its chat template. Raises DataError when it has no template, no end or no pad token."""
+    from transformers import AutoTokenizer
+
+    place, revision = model_place(model)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=model.trust_remote_code)
+    except (OSError, ValueError) as error:
+        raise DataError(f"model {model.name}: no tokenizer at {place} ({str(error).splitlines()[0][:200]})") from error
+    if tokenizer.chat_template is None:
+        raise DataError(
+            f"model {model.name}: the tokenizer at {place} has no chat template; choose an instruct model, or add one"
+        )
+    if tokenizer.eos_token_id is None or tokenizer.pad_token_id is None:
+        raise DataError(f"model {model.name}: the tokenizer at {place} lacks an end or a pad token")
+    return tokenizer
+
+
+def model_place(model: Model) -> tuple[str, str | None]:
+    """What `from_pretrained` takes: a local folder, or a hub id with its revision."""
+    path = local_path(model.source)
+    return (str(path), None) if path else (str(model.source.hub), model.source.revision)

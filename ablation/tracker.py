@@ -1,0 +1,120 @@
+"""Weights & Biases as a view of the records: one run for each cell, under the cell's key.
+
+The records are the truth. A run is written from them when the cell is complete; whatever happens here, the cell stands.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from netrc import NetrcParseError, netrc
+from pathlib import Path
+from typing import Any, Literal
+
+from ablation.analysis.metrics import cell_table
+from ablation.benchmark import read_tiers, tier_names
+from ablation.cell import Cell, addresses
+from ablation.config import Tracker
+from ablation.records import LOSS_FILE, SUMMARY_FILE
+from ablation.store import Store, write_text_atomically
+from ablation.tables import read_json, result_rows
+
+_HOST = "api.wandb.ai"
+Mode = Literal["online", "offline", "disabled"]
+
+
+def mode_of(tracker: Tracker) -> Mode:
+    """`online`, `offline` or `disabled`: `auto` is online exactly when an API key is configured."""
+    if tracker.mode != "auto":
+        return tracker.mode
+    return "online" if os.environ.get("WANDB_API_KEY") or _netrc_has_key() else "offline"
+
+
+def notice(tracker: Tracker, outputs: Path) -> str:
+    """The one line that tells the user where the runs go."""
+    mode = mode_of(tracker)
+    if mode == "disabled":
+        return "W&B: disabled (tracker=none)"
+    if mode == "online":
+        return f"W&B: online, project {tracker.project}"
+    return f"W&B: offline in {outputs}/wandb (no API key); look: `wandb leet`; upload: `wandb sync {outputs}/wandb/offline-run-*`"
+
+
+def track(cells: Sequence[Cell], store: Store, tracker: Tracker, study: str) -> list[str]:
+    """Log each complete cell that this study has not logged yet; returns what went wrong, and raises nothing."""
+    mode = mode_of(tracker)
+    if mode == "disabled":
+        return []
+    ledger = store.root / "tracked"
+    ledger.mkdir(parents=True, exist_ok=True)
+    troubles: list[str] = []
+    for cell in cells:
+        if not store.find(addresses(cell)["grade"]):
+            continue
+        studies = _studies(ledger / cell.key)
+        if study in studies:
+            continue
+        trouble = _log(cell, store, tracker, mode, [*studies, study])
+        if trouble:
+            troubles.append(trouble)
+            break  # one refusal is enough to know that the service is out of reach; the next command tries again
+        write_text_atomically(ledger / cell.key, json.dumps([*studies, study]))
+    return troubles
+
+
+def _log(cell: Cell, store: Store, tracker: Tracker, mode: Mode, studies: list[str]) -> str | None:
+    import wandb
+
+    root = store.root.parent.resolve()
+    try:
+        run = wandb.init(
+            id=cell.key, name=cell.name, project=tracker.project, entity=tracker.entity,
+            group=studies[0], tags=[name[:64] for name in studies],
+            config=run_config(cell), dir=str(root), mode=mode, resume="allow", reinit="create_new", job_type="cell",
+            settings=wandb.Settings(
+                init_timeout=tracker.init_timeout_s, silent=True, console="off", disable_git=True, save_code=False,
+                x_disable_stats=True, x_disable_meta=True,
+            ),
+        )  # fmt: skip
+        run.define_metric("train/*", step_metric="train/update")
+        if len(studies) == 1 and not cell.is_base:
+            for line in (store.path(addresses(cell)["train"]) / LOSS_FILE).read_text().splitlines():
+                run.log({f"train/{name}": value for name, value in json.loads(line).items()})
+        run.summary.update(summary(cell, store))
+        run.finish()
+    except Exception as error:  # noqa: BLE001 a tracker may fail in any way, and must not fail a cell
+        return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+    return None
+
+
+def run_config(cell: Cell) -> dict[str, Any]:
+    """The nested cell as a run's config, with the factors' values beside it as plain columns; no path of a machine."""
+    return {**cell.canonical(), "factors": cell.factors(), "key": cell.key}
+
+
+def summary(cell: Cell, store: Store) -> dict[str, Any]:
+    """avg@n and cov@n for each tier and what training realised."""
+    import pandas as pd
+
+    planned = len(read_tiers(cell.benchmark)) * cell.sample.n
+    measured = cell_table(
+        pd.DataFrame(result_rows(cell, store)), {cell.name: planned}, tier_names(cell.benchmark)
+    ).iloc[0]
+    scores = {
+        f"{name}@{cell.sample.n}/{column.removeprefix(name + '_')}": float(measured[column])
+        for name in ("avg", "cov")
+        for column in measured.index
+        if str(column).startswith(f"{name}_")
+    }
+    trained = {} if cell.is_base else read_json(store.path(addresses(cell)["train"]) / SUMMARY_FILE)
+    return {**scores, **{f"train/{name}": value for name, value in trained.items()}}
+
+
+def _studies(path: Path) -> list[str]:
+    return list(json.loads(path.read_text())) if path.exists() else []
+
+
+def _netrc_has_key() -> bool:
+    try:
+        return netrc().authenticators(_HOST) is not None
+    except (FileNotFoundError, NetrcParseError):
+        return False

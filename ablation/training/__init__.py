@@ -1,0 +1,1 @@
+"""From chosen trajectories to trained weights: encode, then TRL's SFTTrainer."""

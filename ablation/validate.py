@@ -1,0 +1,74 @@
+"""Everything that can be wrong with a sweep, found before its first cell starts and said all at once."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from ablation.benchmark import read_questions, read_tiers
+from ablation.cell import Cell, addresses
+from ablation.errors import ConfigProblems, DataError
+from ablation.pipeline import run_cell
+from ablation.source import pinned_cell
+from ablation.store import Store
+
+Say = Callable[[str], None]
+T = TypeVar("T")
+
+
+def prepare(cells: Sequence[Cell], store: Store, say: Say) -> list[Cell]:
+    """The cells with their sources pinned, once pools, benchmarks and counts are known to fit. Raises ConfigProblems."""
+    problems: list[str] = []
+    ready = [pinned for cell in cells if (pinned := _collect(lambda cell=cell: pinned_cell(cell), problems))]  # type: ignore[misc]
+    for benchmark in dict.fromkeys(cell.benchmark for cell in ready):
+        _collect(lambda benchmark=benchmark: (read_questions(benchmark), read_tiers(benchmark)), problems)  # type: ignore[misc]
+    problems += [
+        f"sample.engine: given {cell.sample.engine!r}; allowed in this version: transformers"
+        for cell in ready
+        if cell.sample.engine == "vllm"
+    ]
+    if not problems:
+        problems += _shortages(ready, store, say)
+    if problems:
+        raise ConfigProblems(problems)
+    return ready
+
+
+def _collect(work: Callable[[], T], problems: list[str]) -> T | None:
+    try:
+        return work()
+    except DataError as error:
+        problems.append(str(error))
+    except ConfigProblems as error:
+        problems.extend(error.problems)
+    return None
+
+
+def _shortages(cells: Sequence[Cell], store: Store, say: Say) -> list[str]:
+    from ablation.corpus.select import read_pool_index, shortage
+
+    problems: list[str] = []
+    for pool, members in _by_pool(cells, store, say, problems).items():
+        index = read_pool_index(pool)
+        problems += [found for cell in members if (found := shortage(index, cell))]
+    return problems
+
+
+def _by_pool(cells: Sequence[Cell], store: Store, say: Say, problems: list[str]) -> dict[Path, list[Cell]]:
+    """Cells that train, by the folder of their pool; a missing pool is made here, once for all workers."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        if not cell.is_base:
+            groups.setdefault(addresses(cell)["pool"].digest, []).append(cell)
+    found: dict[Path, list[Cell]] = {}
+    for members in groups.values():
+        path = _collect(lambda cell=members[0]: _pool(cell, store, say), problems)  # type: ignore[misc]
+        if path:
+            found[path] = members
+    return found
+
+
+def _pool(cell: Cell, store: Store, say: Say) -> Path:
+    address = addresses(cell)["pool"]
+    if store.find(address) is None:
+        say(f"reading corpus {address.slug} and measuring its trajectories (once)")
+    return run_cell(cell, store, last="pool")["pool"]
