@@ -82,7 +82,8 @@ def _run_missing(plan: Plan, console: Console) -> dict[str, str]:
 
 def _conclude(plan: Plan, errors: dict[str, str], console: Console) -> int:
     from ablation.analysis import load
-    from ablation.report import render, write
+    from ablation.report.page import write
+    from ablation.report.terminal import render
     from ablation.tracker import notice, track
 
     write_study(plan, errors)

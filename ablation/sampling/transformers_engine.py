@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from transformers import (
     AutoModelForCausalLM,
+    DynamicCache,
     LogitsProcessor,
     LogitsProcessorList,
     TemperatureLogitsWarper,
@@ -21,6 +22,8 @@ from ablation.training.encode import prompt_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+_SEGMENT_TOKENS = 24
 
 
 @dataclass(frozen=True)
@@ -73,35 +76,66 @@ def generate(
 def _generate_batch(
     model: Any, tokenizer: "PreTrainedTokenizerBase", rows: list[Attempt], sample: Sample, seed: int
 ) -> Iterator[Completion]:
+    """One batch in segments: `generate` computes every row until the last one ends, so ended rows leave between segments."""
+    batch = _first_batch(model, tokenizer, rows)
+    draws, width = _draws(rows, sample, seed), batch["input_ids"].shape[1]
+    for start in range(0, sample.max_tokens, _SEGMENT_TOKENS):
+        with torch.inference_mode():
+            output = model.generate(
+                **batch,
+                logits_processor=_processors(draws, sample, width),
+                do_sample=False,
+                max_new_tokens=min(_SEGMENT_TOKENS, sample.max_tokens - start),
+                pad_token_id=tokenizer.pad_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+                return_dict_in_generate=True,
+            )
+        generated = output.sequences[:, width:]
+        going_on = ~(generated == tokenizer.eos_token_id).any(dim=1) & (generated.shape[1] < sample.max_tokens)
+        ended = (~going_on).nonzero().flatten().tolist()
+        yield from (_completion(rows[index], generated[index].tolist(), tokenizer) for index in ended)
+        kept = going_on.nonzero().flatten()
+        if not len(kept):
+            return
+        rows, draws = [rows[index] for index in kept.tolist()], draws[kept.cpu()]
+        batch = _next_batch(batch, output, kept)
+
+
+def _first_batch(model: Any, tokenizer: "PreTrainedTokenizerBase", rows: list[Attempt]) -> dict[str, Any]:
     width = max(len(row.prompt) for row in rows)
-    padding = [[tokenizer.pad_token_id] * (width - len(row.prompt)) for row in rows]
-    input_ids = torch.tensor([pad + row.prompt for pad, row in zip(padding, rows, strict=True)], device=model.device)
-    mask = torch.tensor([[0] * len(pad) + [1] * (width - len(pad)) for pad in padding], device=model.device)
-    with torch.inference_mode():
-        output = model.generate(
-            input_ids=input_ids,
-            attention_mask=mask,
-            logits_processor=_processors(rows, sample, seed, width),
-            do_sample=False,
-            temperature=None,
-            top_p=None,
-            top_k=None,
-            max_new_tokens=sample.max_tokens,
-            pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-        )
-    for row, ids in zip(rows, output[:, width:].tolist(), strict=True):
-        yield _completion(row, ids, tokenizer)
+    padding = [width - len(row.prompt) for row in rows]
+    ids = [[tokenizer.pad_token_id] * pad + row.prompt for pad, row in zip(padding, rows, strict=True)]
+    mask = [[0] * pad + [1] * (width - pad) for pad in padding]
+    return {
+        "input_ids": torch.tensor(ids, device=model.device),
+        "attention_mask": torch.tensor(mask, device=model.device),
+        "past_key_values": DynamicCache(config=model.config),
+    }
 
 
-def _processors(rows: list[Attempt], sample: Sample, seed: int, width: int) -> LogitsProcessorList:
+def _next_batch(batch: dict[str, Any], output: Any, kept: torch.Tensor) -> dict[str, Any]:
+    mask, ids = batch["attention_mask"][kept], output.sequences[kept]
+    seen = torch.ones((len(kept), ids.shape[1] - mask.shape[1]), dtype=mask.dtype, device=mask.device)
+    output.past_key_values.batch_select_indices(kept)
+    return {
+        "input_ids": ids,
+        "attention_mask": torch.cat([mask, seen], dim=1),
+        "past_key_values": output.past_key_values,
+    }
+
+
+def _draws(rows: list[Attempt], sample: Sample, seed: int) -> torch.Tensor:
+    """The uniforms of each row, shape [rows, max_tokens]."""
+    return torch.from_numpy(np.stack([uniforms(seed, row.question, row.attempt, sample.max_tokens) for row in rows]))
+
+
+def _processors(draws: torch.Tensor, sample: Sample, width: int) -> LogitsProcessorList:
     if sample.temperature == 0:
         return LogitsProcessorList()
-    draws = np.stack([uniforms(seed, row.question, row.attempt, sample.max_tokens) for row in rows])
     warpers: list[LogitsProcessor] = [TemperatureLogitsWarper(sample.temperature)]
     if sample.top_p < 1:
         warpers.append(TopPLogitsWarper(sample.top_p))
-    return LogitsProcessorList([*warpers, InverseCdf(torch.from_numpy(draws), width)])
+    return LogitsProcessorList([*warpers, InverseCdf(draws, width)])
 
 
 def _completion(row: Attempt, ids: list[int], tokenizer: "PreTrainedTokenizerBase") -> Completion:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ablation.errors import DataError
 from ablation.records import Trajectory
@@ -58,10 +58,10 @@ def encode(tokenizer: "PreTrainedTokenizerBase", trajectories: Sequence[Trajecto
 def _ids(
     tokenizer: "PreTrainedTokenizerBase", turns: list[dict[str, str]], add_generation_prompt: bool = False
 ) -> list[int]:
-    encoded = tokenizer.apply_chat_template(
+    encoded: Any = tokenizer.apply_chat_template(
         turns, add_generation_prompt=add_generation_prompt, tokenize=True, return_dict=True
     )
-    return list(encoded["input_ids"])  # type: ignore[index,arg-type]
+    return list(encoded["input_ids"])
 
 
 def _encode_one(tokenizer: "PreTrainedTokenizerBase", item: Trajectory) -> tuple[list[int], list[int]]:
@@ -71,7 +71,7 @@ def _encode_one(tokenizer: "PreTrainedTokenizerBase", item: Trajectory) -> tuple
     answer = whole[len(prompt) :]
     if whole[: len(prompt)] != prompt or tokenizer.eos_token_id not in answer:
         raise DataError(
-            f"the chat template does not fit supervised fine-tuning (seen on {item.id}): a conversation must begin "
-            f"with its own prompt, and the assistant's turn must hold the end token {tokenizer.eos_token!r}, or the model never learns to stop"
+            f"the chat template does not fit supervised fine-tuning (seen on {item.id}): a conversation must begin with its "
+            f"own prompt, and the assistant's turn must hold the end token {tokenizer.eos_token!r}, or it never learns to stop"
         )
     return prompt, answer

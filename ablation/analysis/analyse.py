@@ -1,0 +1,37 @@
+"""Every estimate of a study in one value: what the report and the terminal show."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ablation.analysis.effects import factor_effects, marginal_means
+from ablation.analysis.findings import Finding, state_findings
+from ablation.analysis.metrics import cell_table
+from ablation.analysis.scaling import curves, points_per_doubling
+from ablation.analysis.study import Study
+from ablation.analysis.tally import Tally, coverage
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The frames are those of the functions they are named after; `metrics` is `cell_table`'s."""
+
+    study: Study
+    tally: Tally
+    coverage: pd.DataFrame
+    metrics: pd.DataFrame
+    effects: pd.DataFrame
+    means: pd.DataFrame
+    slopes: pd.DataFrame
+    curves: pd.DataFrame
+    findings: tuple[Finding, ...]
+
+
+def analyse(study: Study) -> Analysis:
+    """Estimate everything. The same records give the same numbers."""
+    tally = Tally.of(study)
+    present, effects, slopes = coverage(study, tally), factor_effects(tally), points_per_doubling(tally)
+    planned = dict(zip(tally.cells["cell"], tally.planned_c, strict=True))
+    metrics = cell_table(study.results, planned, study.tiers)
+    findings = state_findings(study, tally, present, effects, slopes)
+    return Analysis(study, tally, present, metrics, effects, marginal_means(tally), slopes, curves(tally), findings)

@@ -1,0 +1,131 @@
+"""The numbers as sentences, incomplete coverage first. Nothing here knows which way an effect should point."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ablation.analysis.effects import TRAINING
+from ablation.analysis.study import ALL, Study
+from ablation.analysis.tally import Tally
+from ablation.analysis.wording import Row, counted, interval, judge, sentence
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence about the study.
+
+    `verdict`: raised, lowered, open (not distinguishable from zero), unknown (no interval), warning or note.
+    `headline` marks what belongs in the answer; `detail` breaks the sentence down by tier.
+    """
+
+    topic: str
+    verdict: str
+    text: str
+    detail: str = ""
+    headline: bool = True
+    exploratory: bool = False
+
+
+def state_findings(
+    study: Study, tally: Tally, coverage: pd.DataFrame, effects: pd.DataFrame, slopes: pd.DataFrame
+) -> tuple[Finding, ...]:
+    """What is missing, what each factor changed, and what to keep in mind, in this order."""
+    metric = f"avg@{study.n_attempts}"
+    compared = [_effect(rows, metric) for rows in _grouped(effects, ["factor", "level", "reference"])]
+    compared += [_slope(rows, metric) for rows in _grouped(slopes, ["length", "style"])]
+    remarks = [*_uninformative(tally), *_without_answer(study), *_ladder(tally, metric)]
+    return (*_missing(coverage), *compared, *remarks, _caution(study, effects, slopes))
+
+
+def _missing(coverage: pd.DataFrame) -> list[Finding]:
+    short = coverage[~coverage["complete"]]
+    if short.empty:
+        return []
+    failed = int((short["state"] == "failed").sum())
+    present, planned = int(coverage["present"].sum()), int(coverage["planned"].sum())
+    text = (
+        f"Incomplete: {len(short)} of {counted(len(coverage), 'cell')} ({failed} failed) lack attempts; {present:,} of "
+        f"{planned:,} planned attempts are present. Comparisons leave them out, and what they would be matched with."
+    )
+    return [Finding("coverage", "warning", text)]
+
+
+def _grouped(frame: pd.DataFrame, by: list[str]) -> Iterable[Sequence[Row]]:
+    """The rows of each estimate, one a scope, the scope of every question first."""
+    return (group.to_dict("records") for _, group in frame.groupby(by, sort=False, dropna=False))
+
+
+def _effect(rows: Sequence[Row], metric: str) -> Finding:
+    row, factor = rows[0], str(rows[0]["factor"])
+    if pd.isna(row["reference"]):
+        return Finding(factor, "unknown", sentence(factor.capitalize(), metric, "", row), headline=False)
+    subject = f"{factor.capitalize()} {row['level']} instead of {row['reference']}"
+    over = counted(row["pairs"], "matched pair")
+    if factor == TRAINING:
+        subject, over = "Training", f"mean of {counted(row['pairs'], 'cell')} against the base model"
+    return _finding(factor, subject, over, rows, metric, headline=factor != "count")  # the slope speaks for the counts
+
+
+def _slope(rows: Sequence[Row], metric: str) -> Finding:
+    row = rows[0]
+    pooled = row["length"] is None or pd.isna(row["length"])
+    subject = "Each doubling of the count"
+    if not pooled:
+        subject += f" at length {row['length']}, style {row['style']}"
+    over = f"{counted(row['sets'], 'matched set')} of cells"
+    return _finding("count" if pooled else "scaling", subject, over, rows, metric, headline=pooled)
+
+
+def _finding(topic: str, subject: str, over: str, rows: Sequence[Row], metric: str, headline: bool) -> Finding:
+    by_tier = " · ".join(f"{row['tier']} {interval(row)}" for row in rows if row["tier"] != ALL)
+    text = sentence(subject, metric, over, rows[0])
+    return Finding(topic, judge(rows[0]), text, by_tier, headline, exploratory=True)
+
+
+def _uninformative(tally: Tally) -> list[Finding]:
+    """Tiers at the floor or the ceiling everywhere: no effect can show there."""
+    averages = tally.averages()
+    return [
+        Finding("tier", "note", f"Tier {tier} is at {value:.0%} in every complete cell, so no effect can show in it.")
+        for tier in tally.tiers
+        for value in averages[tier].dropna().unique()
+        if value in (0.0, 1.0) and averages[tier].nunique() == 1
+    ]
+
+
+def _without_answer(study: Study) -> list[Finding]:
+    verdicts = study.results["verdict"]
+    if verdicts.empty:
+        return []
+    no_answer, truncated = (float((verdicts == verdict).mean()) for verdict in ("no_answer", "truncated"))
+    gave = f"{no_answer:.1%} of the attempts gave no answer and {truncated:.1%} were cut off at the token limit"
+    text = f"{gave}; both count as not correct."
+    return [Finding("verdicts", "note", text, headline=False)]
+
+
+def _ladder(tally: Tally, metric: str) -> list[Finding]:
+    """How often the tiers come in the order in which the manifest names them."""
+    averages = tally.averages()[list(tally.tiers)].dropna()
+    if len(tally.tiers) < 2 or averages.empty:
+        return []
+    falling = int((averages.diff(axis=1).iloc[:, 1:] <= 0).all(axis=1).sum())
+    text = (
+        f"Ladder: {metric} never rises from one tier to the next ({', '.join(tally.tiers)}) in {falling} of "
+        f"{counted(len(averages), 'complete cell')}. A description; no test where pass rates set the tiers."
+    )
+    return [Finding("ladder", "note", text, headline=False)]
+
+
+def _caution(study: Study, effects: pd.DataFrame, slopes: pd.DataFrame) -> Finding:
+    shown = int(effects["low"].notna().sum() + slopes["low"].notna().sum())
+    stated = (
+        "The hypothesis does not single out a comparison"
+        if study.manifest.get("hypothesis")
+        else "No hypothesis was stated beforehand"
+    )
+    text = (
+        f"{stated}, so every comparison is exploratory. The {counted(shown, 'interval')} at 95 % are not corrected for "
+        "their number: were there no effect at all, about one in twenty would still exclude zero."
+    )
+    return Finding("caution", "note", text, headline=False)

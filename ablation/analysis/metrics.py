@@ -1,0 +1,77 @@
+"""avg@n, cov@k and the shares of attempts that gave nothing to grade."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from ablation.analysis.study import ALL
+from ablation.analysis.tally import Floats, complete_c, count, marked_q, mean_or_nan, questions_of
+
+
+def avg(correct: ArrayLike, attempts: ArrayLike) -> Floats:
+    """Share of correct attempts, c / n, elementwise; NaN without attempts. It estimates pass@1 whatever n is."""
+    c, n = np.asarray(correct, dtype=np.float64), np.asarray(attempts, dtype=np.float64)
+    share: Floats = np.divide(c, n, out=np.full(np.broadcast(c, n).shape, np.nan), where=n > 0)
+    return share
+
+
+def cov(correct: ArrayLike, attempts: ArrayLike, k: int) -> Floats:
+    """Chance that k of the n attempts, drawn without replacement, hold a correct one, elementwise.
+
+    1 − C(n−c, k) / C(n, k), unbiased for pass@k (Chen et al. 2021, arXiv 2107.03374, equation 1); NaN where k > n.
+    Values of cov@n at different n are not comparable: take a common k.
+    """
+    if k < 1:
+        raise ValueError(f"k is the number of attempts looked at and must be at least 1, not {k}")
+    c, n = np.broadcast_arrays(np.asarray(correct, dtype=np.float64), np.asarray(attempts, dtype=np.float64))
+    none_correct = np.ones(c.shape)
+    for drawn in range(k):  # C(n−c, k) / C(n, k), one draw after the other
+        none_correct *= np.maximum(n - c - drawn, 0) / np.maximum(n - drawn, 1)
+    return np.where(k <= n, 1 - none_correct, np.nan)
+
+
+def cov_prefix(correct_by_attempt: ArrayLike, k: int) -> Floats:
+    """Whether any of the first k attempts (last axis, in order) is correct, as 0 or 1: the study's own cov@k.
+
+    The same expectation as `cov` where attempts are exchangeable, with more noise; NaN where there are fewer than k.
+    """
+    solved = np.asarray(correct_by_attempt, dtype=bool)
+    if k < 1:
+        raise ValueError(f"k is the number of attempts looked at and must be at least 1, not {k}")
+    if k > solved.shape[-1]:
+        return np.full(solved.shape[:-1], np.nan)
+    return np.asarray(solved[..., :k].any(axis=-1), dtype=np.float64)
+
+
+def cell_table(results: pd.DataFrame, planned: Mapping[str, int], tiers: Sequence[str]) -> pd.DataFrame:
+    """One row per planned cell, in the order of `planned` (cell → planned attempts over all questions).
+
+    Columns: `cell planned present`, the fractions `avg_{tier}` (avg@n) and `cov_{tier}` (cov@n) of each tier and `all`,
+    then `no_answer_rate truncated_rate` (of all attempts). NaN where attempts are missing or a tier has no question.
+    """
+    names, questions = list(planned), questions_of(results, [*tiers, *results["tier"].unique()])
+    correct_cq, attempts_cq = count(results, names, questions["question"].tolist())
+    planned_c = np.array(list(planned.values()), dtype=np.int64)
+    table = pd.DataFrame({"cell": names, "planned": planned_c, "present": attempts_cq.sum(axis=1)})
+    for scope in (*tiers, ALL):
+        inside_q = marked_q(questions, scope)
+        whole_c = complete_c(attempts_cq, planned_c, inside_q)
+        correct, attempts = correct_cq[:, inside_q], attempts_cq[:, inside_q]
+        table[f"avg_{scope}"] = np.where(whole_c, mean_or_nan(avg(correct, attempts)), np.nan)
+        solved_by_any = np.asarray(correct > 0, dtype=np.float64)  # what `cov` gives at k = n
+        table[f"cov_{scope}"] = np.where(whole_c, mean_or_nan(solved_by_any), np.nan)
+    shares = verdict_rates(results, names).to_numpy(copy=True)
+    shares[~complete_c(attempts_cq, planned_c, marked_q(questions, ALL))] = np.nan
+    return table.assign(no_answer_rate=shares[:, 0], truncated_rate=shares[:, 1])
+
+
+def verdict_rates(results: pd.DataFrame, cells: Sequence[str]) -> pd.DataFrame:
+    """`no_answer_rate` and `truncated_rate` of the attempts present, one row a cell; NaN without attempts."""
+    rows = pd.Index(cells, name="cell")
+    shares = {
+        f"{verdict}_rate": (results["verdict"] == verdict).groupby(results["cell"]).mean().reindex(rows)
+        for verdict in ("no_answer", "truncated")
+    }
+    return pd.DataFrame(shares, index=rows, dtype=np.float64)

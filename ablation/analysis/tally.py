@@ -1,0 +1,135 @@
+"""Correct attempts of every cell at every question, and which of them are complete enough to be averaged.
+
+Array suffixes: c cell, q question.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ablation.analysis.study import ALL, SEEDS, Study
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts of attempts, with what their lines and columns stand for.
+
+    `cells` has a row for each line of the arrays, `questions` (columns `question`, `tier`; tier by tier) one for each
+    column. `n_attempts` is the n of avg@n.
+    """
+
+    cells: pd.DataFrame
+    questions: pd.DataFrame
+    tiers: tuple[str, ...]
+    n_attempts: int
+    correct_cq: Ints
+    attempts_cq: Ints
+    planned_c: Ints
+
+    @classmethod
+    def of(cls, study: Study) -> "Tally":
+        """Count the study's results. A cell with too few attempts keeps its counts, but not its rates."""
+        names = [str(name) for name in study.cells["cell"]]
+        questions = questions_of(study.results, study.tiers)
+        correct_cq, attempts_cq = count(study.results, names, questions["question"].tolist())
+        planned_c = np.array([study.planned[name] for name in names], dtype=np.int64)
+        cells = study.cells.reset_index(drop=True)
+        return cls(cells, questions, study.tiers, study.n_attempts, correct_cq, attempts_cq, planned_c)
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Every question first, then tier by tier."""
+        return (ALL, *self.tiers)
+
+    @property
+    def is_base_c(self) -> Mask:
+        """Which cells are the untrained base model."""
+        return (self.cells["count"] == 0).to_numpy(dtype=bool)
+
+    @property
+    def n_seeds(self) -> int:
+        """Distinct replicate seeds among the trained cells."""
+        return len(self.cells.loc[~self.is_base_c, list(SEEDS)].drop_duplicates())
+
+    def in_scope_q(self, scope: str) -> Mask:
+        """Which questions belong to a tier, or to all of them."""
+        return marked_q(self.questions, scope)
+
+    def rates_cq(self, scope: str) -> Floats:
+        """Share of correct attempts at the questions of `scope`; NaN throughout a cell that is incomplete there."""
+        inside_q = self.in_scope_q(scope)
+        rates_cq = self.correct_cq[:, inside_q] / np.maximum(self.attempts_cq[:, inside_q], 1)
+        rates_cq[~complete_c(self.attempts_cq, self.planned_c, inside_q)] = np.nan
+        return rates_cq
+
+    def averages(self) -> pd.DataFrame:
+        """avg@n by cell (rows, as in `cells`) and scope (columns); NaN where incomplete or without questions."""
+        return pd.DataFrame({scope: mean_or_nan(self.rates_cq(scope)) for scope in self.scopes})
+
+
+def questions_of(results: pd.DataFrame, tiers: Sequence[str]) -> pd.DataFrame:
+    """The questions that occur (columns `question`, `tier`), tier by tier and by name."""
+    questions = results[["question", "tier"]].drop_duplicates()
+    place = questions["tier"].map({tier: position for position, tier in enumerate(tiers)})
+    return questions.assign(place=place).sort_values(["place", "question"])[["question", "tier"]].reset_index(drop=True)
+
+
+def marked_q(questions: pd.DataFrame, scope: str) -> Mask:
+    """Which of `questions` belong to a tier, or to all of them."""
+    return (questions["tier"] == scope).to_numpy(dtype=bool) | (scope == ALL)
+
+
+def count(results: pd.DataFrame, cells: Sequence[str], questions: Sequence[str]) -> tuple[Ints, Ints]:
+    """(correct, all) attempts, each of shape cells × questions."""
+    shape = (len(cells), len(questions))
+    line: Ints = pd.Index(cells).get_indexer(pd.Index(results["cell"])).astype(np.int64)
+    column: Ints = pd.Index(questions).get_indexer(pd.Index(results["question"])).astype(np.int64)
+    flat = line * shape[1] + column
+    is_correct = (results["verdict"] == "correct").to_numpy(dtype=bool)
+    correct, attempts = (np.bincount(part, minlength=shape[0] * shape[1]) for part in (flat[is_correct], flat))
+    return correct.reshape(shape).astype(np.int64), attempts.reshape(shape).astype(np.int64)
+
+
+def complete_c(attempts_cq: Ints, planned_c: Ints, inside_q: Mask) -> Mask:
+    """Which cells have every planned attempt at the questions marked in `inside_q`.
+
+    A cell plans equally many attempts at each question. A question that no cell has reached is not among the columns;
+    the plan divided by the columns then asks for more than any question has, so nothing passes for complete by mistake.
+    """
+    n_questions = attempts_cq.shape[1]
+    whole_cq = attempts_cq * n_questions == planned_c[:, None]
+    complete: Mask = whole_cq[:, inside_q].all(axis=1) & (planned_c > 0) & (n_questions > 0)
+    return complete
+
+
+def mean_or_nan(values_cq: Floats) -> Floats:
+    """The mean of each line; NaN for lines without columns."""
+    return values_cq.mean(axis=1) if values_cq.shape[1] else np.full(len(values_cq), np.nan)
+
+
+def coverage(study: Study, tally: Tally) -> pd.DataFrame:
+    """Planned against present, one row a cell: `cell state planned present complete reason` (`""` when complete)."""
+    present_c = tally.attempts_cq.sum(axis=1)
+    whole_c = complete_c(tally.attempts_cq, tally.planned_c, tally.in_scope_q(ALL))
+    frame = tally.cells[["cell", "state"]].assign(planned=tally.planned_c, present=present_c, complete=whole_c)
+    frame["reason"] = [_reason(row, study.errors) for row in frame.to_dict("records")]
+    return frame
+
+
+def _reason(row: Mapping[Any, Any], errors: Mapping[str, str]) -> str:
+    missing = row["planned"] - row["present"]
+    if row["complete"]:
+        return ""
+    if row["cell"] in errors:
+        return errors[row["cell"]]
+    if missing < 0:
+        return "more attempts than planned"
+    return "not run" if row["present"] == 0 else f"{missing:,} attempts missing"

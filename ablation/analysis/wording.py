@@ -1,0 +1,50 @@
+"""One rule and one form of words for every estimate, whichever way it points."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+Row = Mapping[Any, Any]
+
+
+def judge(row: Row) -> str:
+    """`raised` or `lowered` when the interval excludes zero, `open` when it does not, `unknown` when there is none."""
+    if math.isnan(row["estimate"]) or math.isnan(row["low"]):
+        return "unknown"
+    return "raised" if row["low"] > 0 else "lowered" if row["high"] < 0 else "open"
+
+
+def sentence(subject: str, metric: str, over: str, row: Row) -> str:
+    """What `row` (estimate, low, high, reason) says of `subject`; `over` names the cells it rests on."""
+    verdict = judge(row)
+    if math.isnan(row["estimate"]):
+        return f"{subject}: cannot be estimated ({row['reason']})."
+    if verdict == "unknown":
+        return f"{subject}: {points(row['estimate'])} points of {metric}, {over} ({row['reason']})."
+    if verdict == "open":
+        return f"{subject}: not distinguishable from zero, {interval(row)} points of {metric}, {over}."
+    size = f"{abs(100 * row['estimate']):.1f} points {bounds(row)}"
+    return f"{subject} {verdict} {metric} by {size}, {over}."
+
+
+def points(fraction: float) -> str:
+    """A difference of fractions in percentage points, signed: 0.042 is +4.2."""
+    if math.isnan(fraction):
+        return "–"
+    rounded = round(100 * fraction, 1) + 0.0
+    return f"{rounded:+.1f}".replace("-", "−") if rounded else "0.0"
+
+
+def bounds(row: Row) -> str:
+    """The interval alone: [+1.0, +7.5]."""
+    return f"[{points(row['low'])}, {points(row['high'])}]"
+
+
+def interval(row: Row) -> str:
+    """The estimate with its interval, +4.2 [+1.0, +7.5], or as much of it as exists."""
+    return points(row["estimate"]) if math.isnan(row["low"]) else f"{points(row['estimate'])} {bounds(row)}"
+
+
+def counted(number: int, thing: str) -> str:
+    """1 pair, 2 pairs."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

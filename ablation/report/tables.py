@@ -1,0 +1,182 @@
+"""The tables of the report as plain values, so that the templates only lay them out."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from ablation.analysis.analyse import Analysis
+from ablation.analysis.effects import TRAINING
+from ablation.analysis.study import ALL, FACTORS, SEEDS, Study
+from ablation.analysis.wording import bounds, judge, points
+from ablation.report.sparkline import sparkline
+from ablation.report.text import percent, quantity, shown
+
+Row = Mapping[Hashable, Any]
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A cell of a heat table: what it says, and how strongly it is tinted (0 to 100, None for not at all)."""
+
+    text: str
+    tint: int | None
+    title: str = ""
+
+    @property
+    def depth(self) -> str:
+        """A class for the stylesheet to choose a text colour by that can be read on the tint."""
+        return "deep" if (self.tint or 0) >= 75 else "middling" if (self.tint or 0) >= 58 else ""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A difference in points with its interval and what the rule says of it."""
+
+    value: str
+    bounds: str
+    verdict: str
+    reason: str
+
+
+def estimates(frame: pd.DataFrame, by: Sequence[str]) -> list[dict[Any, Any]]:
+    """One row for each distinct `by` (None where it does not apply), with its Estimate in each scope as `by_scope`."""
+    rows: list[dict[Any, Any]] = []
+    for _, group in frame.groupby(list(by), sort=False, dropna=False):
+        records = group.to_dict("records")
+        labels: dict[Any, Any] = {name: None if pd.isna(records[0][name]) else records[0][name] for name in by}
+        rows.append({**records[0], **labels, "by_scope": [_estimate(record) for record in records]})
+    return rows
+
+
+def level_means(analysis: Analysis) -> list[dict[Any, Any]]:
+    """Marginal means: one row a level with a Heat for each scope."""
+    rows: list[dict[Any, Any]] = []
+    for _, group in analysis.means.groupby(["factor", "level"], sort=False, dropna=False):
+        records = group.to_dict("records")
+        heats = [heat(record["estimate"], title=str(record["reason"])) for record in records]
+        is_base = records[0]["factor"] == TRAINING
+        labels: dict[Any, Any] = {"factor": "base model", "level": ""} if is_base else {}
+        rows.append({**records[0], **labels, "by_scope": heats})
+    return rows
+
+
+def factor_columns(analysis: Analysis) -> list[str]:
+    """The factors, and the seed where it varies."""
+    return [*FACTORS, "seed"] if analysis.tally.n_seeds > 1 else list(FACTORS)
+
+
+def cell_rows(analysis: Analysis) -> list[dict[str, Any]]:
+    """One row a cell: its levels (as in `factor_columns`), avg@n and cov@n of each scope, shares without an answer."""
+    columns = factor_columns(analysis)
+    reasons = dict(zip(analysis.coverage["cell"], analysis.coverage["reason"], strict=True))
+    metrics = analysis.metrics.to_dict("records")
+    return [
+        {
+            "cell": cell["cell"],
+            "levels": [_level(cell, column) for column in columns],
+            "avg": [heat(row[f"avg_{scope}"], reasons[cell["cell"]]) for scope in analysis.tally.scopes],
+            "cov": [heat(row[f"cov_{scope}"], reasons[cell["cell"]]) for scope in analysis.tally.scopes],
+            "no_answer": percent(row["no_answer_rate"]),
+            "truncated": percent(row["truncated_rate"]),
+        }
+        for cell, row in zip(analysis.tally.cells.to_dict("records"), metrics, strict=True)
+    ]
+
+
+def question_map(analysis: Analysis) -> dict[str, Any]:
+    """Cells (best first) × questions (most solved first in each tier): correct attempts out of those present."""
+    tally = analysis.tally
+    present_c = np.flatnonzero(tally.attempts_cq.sum(axis=1) > 0)
+    share_cq = tally.correct_cq / np.maximum(tally.attempts_cq, 1)
+    by_rate_c = sorted(present_c, key=lambda c: (-share_cq[c].mean(), c))
+    tier_q = [tally.tiers.index(tier) for tier in tally.questions["tier"]]
+    order_q = sorted(range(len(tier_q)), key=lambda q: (tier_q[q], -share_cq[present_c, q].mean(), q))
+    names, cells = tally.questions["question"].tolist(), tally.cells["cell"].tolist()
+    starts = {q for q, before in zip(order_q[1:], order_q, strict=False) if tier_q[q] != tier_q[before]}
+    return {
+        "tiers": [(tier, int((tally.questions["tier"] == tier).sum())) for tier in tally.tiers],
+        "questions": [(names[q], q in starts) for q in order_q],
+        "rows": [
+            (
+                cells[c],
+                [(_solved(tally.correct_cq[c, q], tally.attempts_cq[c, q], names[q]), q in starts) for q in order_q],
+            )
+            for c in by_rate_c
+        ],
+    }
+
+
+def training_rows(study: Study) -> list[dict[str, Any]]:
+    """One row a trained cell: what training took and how its loss went. Columns that were not recorded stay dashes."""
+    losses = _losses(study)
+    trained = study.cells[study.cells["count"] > 0].to_dict("records")
+    return [_training(row, losses.get(row["cell"], [])) for row in trained]
+
+
+def left_out(study: Study) -> list[tuple[str, list[str]]]:
+    """(reason, the combinations it kept out), in the manifest's order."""
+    groups: dict[str, list[str]] = {}
+    for entry in study.manifest.get("left_out", []):
+        levels = ", ".join(f"{name} {level}" for name, level in entry["factors"].items() if level is not None)
+        groups.setdefault(str(entry["reason"]), []).append(levels)
+    return list(groups.items())
+
+
+def heat(fraction: float, title: str = "") -> Heat:
+    """A fraction in percent, tinted by its size."""
+    return Heat(percent(fraction), None if np.isnan(fraction) else round(100 * fraction), title)
+
+
+def _estimate(record: Row) -> Estimate:
+    has_bounds = not np.isnan(record["low"])
+    return Estimate(points(record["estimate"]), bounds(record) if has_bounds else "", judge(record), record["reason"])
+
+
+def _level(cell: Row, column: str) -> tuple[str, str]:
+    """(what is shown, what sorts). A cell whose seeds differ shows all three."""
+    if column == "category" and cell["count"] == 0:
+        return "base model", ""
+    text = shown(cell.get(column))
+    if column == "seed" and text == "–" and cell["count"] > 0:
+        text = "/".join(shown(cell[name]) for name in SEEDS)
+    return text, text
+
+
+def _solved(correct: int, attempts: int, question: str) -> Heat:
+    if attempts == 0:
+        return Heat("", None, f"{question}: no attempts")
+    return Heat(
+        str(correct) if correct else "", round(100 * correct / attempts), f"{question}: {correct} of {attempts}"
+    )
+
+
+def _losses(study: Study) -> dict[str, list[float]]:
+    if study.loss is None:
+        return {}
+    ordered = study.loss.sort_values(["cell", "update"])
+    return {str(cell): group["loss"].tolist() for cell, group in ordered.groupby("cell")}
+
+
+def _training(row: Row, losses: list[float]) -> dict[str, Any]:
+    def number(name: str, digits: int = 0) -> str:
+        value = row.get(name)
+        return quantity(None if value is None or pd.isna(value) else float(value), digits)
+
+    spark: Markup = sparkline(losses)
+    lengths = " / ".join(number(f"length_p{share}") for share in (10, 50, 90))
+    return {
+        "cell": row["cell"],
+        "numbers": [number("train_examples"), lengths, number("updates"), number("train_tokens")],
+        "loss": number("train_loss", 3),
+        "curve": spark,
+        "seconds": [number("train_seconds", 1), number("sample_seconds", 1)],
+    }
+
+
+def scope_label(scope: str) -> str:
+    """The heading of a column: the tier's name, or what stands for every question."""
+    return "all" if scope == ALL else scope

@@ -1,0 +1,73 @@
+"""The study in a terminal: avg@n by factor level and tier, then the findings. Fits 80 columns, needs no colour."""
+
+from itertools import groupby
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ablation.analysis.analyse import Analysis, analyse
+from ablation.analysis.estimates import estimand
+from ablation.analysis.findings import Finding
+from ablation.analysis.study import Study
+from ablation.report.tables import level_means, scope_label
+from ablation.report.text import clean, short
+
+MARKS = {"raised": "+", "lowered": "-", "open": "o", "unknown": "?", "warning": "!", "note": "*"}
+STYLES = {"raised": "bold cyan", "lowered": "bold cyan", "warning": "bold yellow"}
+MAX_TIERS = 6  # more do not fit 80 columns; the page has them all
+
+
+def render(study: Study) -> RenderableType:
+    """What the study showed, as something rich can print to a terminal, a pipe or a file."""
+    return render_analysis(analyse(study))
+
+
+def render_analysis(analysis: Analysis) -> RenderableType:
+    """The same from estimates that were already made."""
+    headlines = [finding for finding in analysis.findings if finding.headline]
+    return Group(
+        _title(analysis),
+        _table(analysis),
+        *[_line(finding) for finding in headlines],
+        Padding(
+            Text(f"Percent of attempts; 95 % intervals for {estimand(analysis.tally)}.", style="dim"), (1, 0, 0, 0)
+        ),
+    )
+
+
+def _title(analysis: Analysis) -> Text:
+    study, complete = analysis.study, int(analysis.coverage["complete"].sum())
+    size = f"{complete} of {len(analysis.coverage)} cells complete, {len(analysis.tally.questions)} questions"
+    title = Text.assemble((short(study.name, 40), "bold"), f": avg@{study.n_attempts}, {size}")
+    if note := study.manifest.get("note"):
+        title.append(f"\n{clean(note)}", style="italic")
+    return title
+
+
+def _table(analysis: Analysis) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("factor", max_width=10, no_wrap=True)
+    table.add_column("level", max_width=15, no_wrap=True)
+    table.add_column("cells", justify="right", no_wrap=True)
+    scopes = analysis.tally.scopes[: MAX_TIERS + 1]
+    for scope in scopes:
+        table.add_column(Text(short(scope_label(scope), 6)), justify="right", no_wrap=True)
+    for factor, rows in groupby(level_means(analysis), key=lambda row: str(row["factor"])):
+        for place, row in enumerate(rows):
+            values = [heat.text for heat in row["by_scope"][: len(scopes)]]
+            table.add_row("" if place else factor, Text(short(row["level"], 15)), str(row["cells"]), *values)
+        table.add_section()
+    return table
+
+
+def _line(finding: Finding) -> Table:
+    """A hanging mark and the sentence, wrapped beside it."""
+    line = Table.grid(padding=(0, 1))
+    line.add_column(width=1)
+    line.add_column()
+    style = STYLES.get(finding.verdict, "")
+    line.add_row(Text(MARKS[finding.verdict], style=style), Text(clean(finding.text).replace("−", "-")))
+    return line

@@ -1,0 +1,39 @@
+"""Strings made fit to show: hostile characters out, numbers in.
+
+Names, error messages and answers come from files and from models. They may hold terminal escapes, characters that
+reverse the reading direction, or code points that no file can be written with.
+"""
+
+import math
+import unicodedata
+
+REPLACEMENT = "\ufffd"
+_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def clean(text: object) -> str:
+    """`text` on one line, with every control, format and unpaired character replaced by U+FFFD."""
+    one_line = "".join(" " if char in "\n\t" else char for char in str(text))
+    return "".join(REPLACEMENT if unicodedata.category(char) in _UNSAFE else char for char in one_line)
+
+
+def short(text: object, width: int) -> str:
+    """`clean(text)`, cut to `width` characters."""
+    cleaned = clean(text)
+    return cleaned if len(cleaned) <= width else cleaned[: width - 1] + "…"
+
+
+def percent(fraction: float) -> str:
+    """0.431 as 43.1, an undefined value as a dash."""
+    return "–" if math.isnan(fraction) else f"{100 * fraction:.1f}"
+
+
+def quantity(value: float | None, digits: int = 0) -> str:
+    """A measured quantity with thousands separated, a missing one as a dash."""
+    return "–" if value is None or math.isnan(value) else f"{value:,.{digits}f}"
+
+
+def shown(value: object) -> str:
+    """A factor's level, or a dash where a cell has none."""
+    is_nan = isinstance(value, float) and math.isnan(value)
+    return "–" if value is None or is_nan or str(value) == "<NA>" else clean(value)

@@ -1,0 +1,73 @@
+"""Small real things that many tests share: composed configurations, a corpus of a few rows, a store in a fresh folder."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+
+from ablation.cell import Cell
+from ablation.config import plain, read_cell
+from ablation.source import pinned_cell
+from ablation.store import Store
+
+os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false", WANDB_MODE="offline", HF_HUB_OFFLINE="1")
+
+ROOT = Path(__file__).resolve().parent.parent
+# Two questions that two attempts of a model in training can answer in a moment.
+TINY = ("count.size=8", "train.epochs=1", "sample.n=2", "sample.max_tokens=24")
+
+Composed = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def composed() -> Iterator[Composed]:
+    """Compose the project's configuration with overrides, as plain resolved values."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        yield lambda *overrides: plain(compose("config", overrides=list(overrides)))
+    GlobalHydra.instance().clear()
+
+
+@pytest.fixture
+def cell_of(composed: Composed) -> Callable[..., Cell]:
+    """A cell from overrides, its sources pinned."""
+    return lambda *overrides: pinned_cell(read_cell(composed(*overrides)))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return Store(tmp_path / "store")
+
+
+def openr1_row(number: int, **columns: Any) -> dict[str, Any]:
+    """A row in the schema of OpenR1-Math-220k with two right generations."""
+    row = {
+        "problem": f"problem {number}", "solution": "…", "answer": "7", "problem_type": "Algebra", "question_type": "math-word-problem",
+        "source": "test", "uuid": f"row-{number}", "is_reasoning_complete": [True, True],
+        "generations": [f"first {number} \\boxed{{ 7 }}", f"second {number} \\boxed{{ 7 }}"],
+        "correctness_math_verify": [True, True], "correctness_llama": None, "finish_reasons": ["stop", "stop"], "correctness_count": 2,
+        "messages": [],
+    }  # fmt: skip
+    return {**row, **columns}
+
+
+def write_lines(path: Path, rows: Sequence[Any]) -> Path:
+    """Write JSON lines."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def tiny_benchmark(tmp_path: Path) -> list[str]:
+    """Overrides for a benchmark of two questions of the embedded one."""
+    shipped = (ROOT / "ablation/mini/data/benchmark.jsonl").read_text().splitlines()[:2]
+    (tmp_path / "two.jsonl").write_text("\n".join(shipped) + "\n")
+    ids = [json.loads(line)["id"] for line in shipped]
+    (tmp_path / "tiers.yaml").write_text(json.dumps({"easy": ids[:1], "hard": ids[1:]}))
+    return [f"benchmark.source.path={tmp_path}/two.jsonl", f"benchmark.tiers.path={tmp_path}/tiers.yaml"]

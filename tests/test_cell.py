@@ -1,0 +1,79 @@
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from ablation.cell import Cell, addresses
+
+CellOf = Callable[..., Cell]
+
+
+@pytest.mark.parametrize("override", ["cluster=debug", "cluster.workers=7", "tracker=none", "outputs=/elsewhere", "study=other"])
+def test_the_key_ignores_where_and_how_it_runs(cell_of: CellOf, override: str) -> None:
+    assert cell_of(override).key == cell_of().key
+
+
+def test_the_key_ignores_names_and_paths(cell_of: CellOf) -> None:
+    assert cell_of("corpus.name=renamed").key == cell_of().key
+    assert cell_of("length=normal", "length.band=0.25").key == cell_of("length=normal", "length.band=0.5").key
+
+
+def _leaves(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield from _leaves(value, (*path, key))
+    else:
+        yield path, content
+
+
+# An impossible twin for each type of leaf; validation is not the subject here, identity is.
+_OTHER = {bool: lambda value: not value, int: lambda value: value + 1, float: lambda value: value / 2, str: lambda value: value + "x"}
+
+
+def test_the_key_moves_with_every_leaf_of_the_science(cell_of: CellOf) -> None:
+    cell = cell_of("length=long")
+    for path, value in _leaves(cell.canonical()):
+        if value is None or isinstance(value, list):
+            continue
+        assert _changed(cell, path, _OTHER[type(value)](value)).key != cell.key, ".".join(path)
+
+
+def _changed(value: Any, path: tuple[str, ...], leaf: Any) -> Any:
+    if not path:
+        return leaf
+    return value.model_copy(update={path[0]: _changed(getattr(value, path[0]), path[1:], leaf)})
+
+
+def test_cells_that_differ_in_evaluation_share_their_weights(cell_of: CellOf) -> None:
+    one, two = addresses(cell_of("sample.n=8")), addresses(cell_of("sample.n=16"))
+    assert one["train"] == two["train"]
+    assert one["sample"].digest != two["sample"].digest
+
+
+def test_seeds_reach_exactly_the_stages_that_they_name(cell_of: CellOf) -> None:
+    plain = addresses(cell_of())
+    data, train, sample = (addresses(cell_of(f"seed.{part}=9")) for part in ("data", "train", "sample"))
+    assert data["select"].digest != plain["select"].digest
+    assert (train["select"], sample["train"]) == (plain["select"], plain["train"])
+    assert train["train"].digest != plain["train"].digest
+    assert sample["sample"].digest != plain["sample"].digest
+
+
+def test_the_base_model_is_one_cell_whatever_the_factors(cell_of: CellOf) -> None:
+    base = cell_of("count=n0")
+    assert base.key == cell_of("count=n0", "category=geometry", "length=long", "train.epochs=1", "seed.train=5").key
+    assert base.key != cell_of("count=n0", "seed.sample=5").key
+    assert list(addresses(base)) == ["sample", "grade"]
+    assert base.factors() == {"category": None, "count": 0, "length": None, "style": None, "seed": 0}
+
+
+def test_a_cell_is_frozen(cell_of: CellOf) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        cell_of().seed.data = 3  # type: ignore[misc]
+
+
+def test_an_integer_seed_sets_all_three(cell_of: CellOf) -> None:
+    assert cell_of("seed=3").seed == cell_of("seed.data=3", "seed.train=3", "seed.sample=3").seed
+    assert cell_of("seed=3").seed.replicate == 3
+    assert cell_of("seed.train=3").seed.replicate is None
