@@ -112,34 +112,33 @@ class Address:
         return f"{self.stage}/{self.slug}-{self.digest[:12]}"
 
 
-def _address(stage: str, slug: str, inputs: dict[str, str], **specs: Spec | int | str) -> Address:
-    plain = {name: value.canonical() if isinstance(value, Spec) else value for name, value in specs.items()}
-    content = {"format": STORE_FORMAT, "stage": stage, "version": VERSIONS[stage], "inputs": inputs, "spec": plain}
-    return Address(stage, slug, content)
-
-
 def addresses(cell: Cell) -> dict[str, Address]:
-    """The stages of a cell in the order in which they run. A base cell has only `sample` and `grade`."""
+    """The stages of a cell in the order in which they run. A base cell has only `sample` and `grade`.
+
+    A slug names only what its stage depends on, so that equal work has one folder.
+    """
     found: dict[str, Address] = {}
+    weights, seed = "base-", cell.seed
     if cell.category and cell.length and cell.style and cell.corpus and cell.train:
-        found["pool"] = _address("pool", cell.corpus.name, {}, corpus=cell.corpus, tokenizer=cell.model.source)
-        chosen = f"{cell.category.name}-n{cell.count.size}-{cell.length.name}-{cell.style.name}-s{cell.seed.data}"
-        found["select"] = _address(
-            "select", chosen, {"pool": found["pool"].digest},
-            category=cell.category, count=cell.count, length=cell.length, style=cell.style, seed=cell.seed.data,
-        )  # fmt: skip
+        chosen = f"{cell.category.name}-n{cell.count.size}-{cell.length.name}-{cell.style.name}-d{seed.data}"
+        weights = f"{chosen}t{seed.train}"
+        found["pool"] = _address("pool", cell.corpus.name, None, corpus=cell.corpus, tokenizer=cell.model.source)
+        factors = {"category": cell.category, "count": cell.count, "length": cell.length, "style": cell.style}
+        found["select"] = _address("select", chosen, found["pool"], **factors, seed=seed.data)
         found["train"] = _address(
-            "train",
-            cell.slug,
-            {"select": found["select"].digest},
-            model=cell.model,
-            train=cell.train,
-            seed=cell.seed.train,
+            "train", weights, found["select"], model=cell.model, train=cell.train, seed=seed.train
         )
-    weights = {"train": found["train"].digest} if "train" in found else {}
-    found["sample"] = _address(
-        "sample", cell.slug, weights,
-        model=cell.model, benchmark=cell.benchmark.source, sample=cell.sample, seed=cell.seed.sample,
-    )  # fmt: skip
-    found["grade"] = _address("grade", cell.slug, {"sample": found["sample"].digest}, tiers=cell.benchmark.tiers)
+    attempts = {"model": cell.model, "benchmark": cell.benchmark.source, "sample": cell.sample}
+    found["sample"] = _address("sample", f"{weights}s{seed.sample}", found.get("train"), **attempts, seed=seed.sample)
+    found["grade"] = _address("grade", f"{weights}s{seed.sample}", found["sample"], tiers=cell.benchmark.tiers)
     return found
+
+
+def _address(stage: str, slug: str, after: Address | None, **specs: Spec | int) -> Address:
+    plain = {name: value.canonical() if isinstance(value, Spec) else value for name, value in specs.items()}
+    inputs = {after.stage: after.digest} if after else {}
+    return Address(
+        stage,
+        slug,
+        {"format": STORE_FORMAT, "stage": stage, "version": VERSIONS[stage], "inputs": inputs, "spec": plain},
+    )

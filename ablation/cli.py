@@ -13,9 +13,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse and carry out one command; the exit code is 0, or 2 for a refusal."""
     parser = argparse.ArgumentParser(prog="ablation", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    report = commands.add_parser("report", help="write outputs/STUDY/report/index.html again from the records, and print the table")
+    report = commands.add_parser(
+        "report", help="write outputs/STUDY/report/index.html again from the records, and print the table"
+    )
     report.add_argument("study", help="a study's name below --outputs, or its folder")
-    report.add_argument("--outputs", type=Path, default=Path("outputs"), help="the folder of all studies (default: outputs)")
+    report.add_argument(
+        "--outputs", type=Path, default=Path("outputs"), help="the folder of all studies (default: outputs)"
+    )
     given = parser.parse_args(arguments)
     with taught():
         return _report(_folder(given.study, given.outputs))

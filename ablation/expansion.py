@@ -88,6 +88,12 @@ def _levels_and_fixed(given: Sequence[Override]) -> tuple[dict[str, tuple[str, .
     """Factor levels and swept keys go to the design; everything else is the same for all cells."""
     levels: dict[str, tuple[str, ...]] = {}
     fixed: list[str] = []
+    swept = [item.get_key_element() for item in given if item.is_sweep_override()]
+    foreign = [key for key in swept if key.lstrip("+~").split(".")[0] not in Cell.model_fields]
+    if foreign:
+        raise ConfigProblems(
+            [f"{key}: cannot be swept, since it cannot change a number; quote a value with a comma" for key in foreign]
+        )
     for item in given:
         key = item.get_key_element()
         if item.is_sweep_override():

@@ -22,12 +22,13 @@ def preflight(arguments: Sequence[str], config_dir: Path) -> list[str]:
     positions = _override_positions(arguments)
     if not positions or any(flag in arguments for flag in _OTHER_MODES):
         return list(arguments)
-    try:
-        parsed = {position: OverridesParser.create().parse_override(arguments[position]) for position in positions}
-    except HydraException as error:
-        raise ConfigProblems([" ".join(str(error).split())]) from None
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(config_dir), version_base="1.3"):
+        parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+        try:
+            parsed = dict(zip(positions, parser.parse_overrides([arguments[at] for at in positions]), strict=True))
+        except HydraException as error:
+            raise ConfigProblems([" ".join(str(error).split())]) from None
         problems = [found for item in parsed.values() if (found := _unknown_level(item))]
         problems += _unknown_keys([item for item in parsed.values() if not _is_group(item)])
     if problems:
@@ -57,7 +58,7 @@ def _unknown_level(item: Override) -> str | None:
     if not options or item.is_delete():
         return None
     given = list(item.sweep_string_iterator()) if item.is_discrete_sweep() else [item.get_value_element_as_str()]
-    wrong = [level for level in given if level not in options and not level.startswith(("[", "glob"))]
+    wrong = [level for level in given if level not in options and not level.startswith("[")]
     if not wrong:
         return None
     text = ", ".join(f"'{level}'" for level in wrong)

@@ -48,11 +48,12 @@ def store(tmp_path: Path) -> Store:
 def openr1_row(number: int, **columns: Any) -> dict[str, Any]:
     """A row in the schema of OpenR1-Math-220k with two right generations."""
     row = {
-        "problem": f"problem {number}", "solution": "…", "answer": "7", "problem_type": "Algebra", "question_type": "math-word-problem",
+        "problem": f"problem {number}", "solution": "…", "answer": "7", "problem_type": "Algebra",
+        "question_type": "math-word-problem",
         "source": "test", "uuid": f"row-{number}", "is_reasoning_complete": [True, True],
         "generations": [f"first {number} \\boxed{{ 7 }}", f"second {number} \\boxed{{ 7 }}"],
-        "correctness_math_verify": [True, True], "correctness_llama": None, "finish_reasons": ["stop", "stop"], "correctness_count": 2,
-        "messages": [],
+        "correctness_math_verify": [True, True], "correctness_llama": None, "finish_reasons": ["stop", "stop"],
+        "correctness_count": 2, "messages": [],
     }  # fmt: skip
     return {**row, **columns}
 

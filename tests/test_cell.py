@@ -9,7 +9,9 @@ from ablation.cell import Cell, addresses
 CellOf = Callable[..., Cell]
 
 
-@pytest.mark.parametrize("override", ["cluster=debug", "cluster.workers=7", "tracker=none", "outputs=/elsewhere", "study=other"])
+@pytest.mark.parametrize(
+    "override", ["cluster=debug", "cluster.workers=7", "tracker=none", "outputs=/elsewhere", "study=other"]
+)
 def test_the_key_ignores_where_and_how_it_runs(cell_of: CellOf, override: str) -> None:
     assert cell_of(override).key == cell_of().key
 
@@ -28,7 +30,12 @@ def _leaves(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
 
 
 # An impossible twin for each type of leaf; validation is not the subject here, identity is.
-_OTHER = {bool: lambda value: not value, int: lambda value: value + 1, float: lambda value: value / 2, str: lambda value: value + "x"}
+_OTHER = {
+    bool: lambda value: not value,
+    int: lambda value: value + 1,
+    float: lambda value: value / 2,
+    str: lambda value: value + "x",
+}
 
 
 def test_the_key_moves_with_every_leaf_of_the_science(cell_of: CellOf) -> None:

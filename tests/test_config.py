@@ -46,7 +46,9 @@ def test_all_problems_are_listed_at_once(composed: Composed) -> None:
     assert len(refusal.value.problems) == 3
 
 
-@pytest.mark.parametrize("override", ["study='a;b'", "study=../up", "cluster.workers=0", "tracker.mode=loud", "cluster.kind=cloud"])
+@pytest.mark.parametrize(
+    "override", ["study='a;b'", "study=../up", "cluster.workers=0", "tracker.mode=loud", "cluster.kind=cloud"]
+)
 def test_execution_is_validated_too(composed: Composed, override: str) -> None:
     with pytest.raises(ConfigProblems):
         read_execution(composed(override))
@@ -67,7 +69,9 @@ def test_one_seed_can_be_set_apart_from_the_rest() -> None:
     assert preflight(["-m", "seed=1,2"], CONF) == ["-m", "seed=1,2"]
 
 
-@pytest.mark.parametrize("arguments", [["--cfg", "job"], ["--help"], ["+extra.key=1"], ["category=glob(geo*)", "-m"], []])
+@pytest.mark.parametrize(
+    "arguments", [["--cfg", "job"], ["--help"], ["+extra.key=1"], ["category=glob(geo*)", "-m"], []]
+)
 def test_what_hydra_understands_passes(arguments: list[str]) -> None:
     assert preflight(arguments, CONF) == arguments
 
@@ -77,7 +81,12 @@ def test_the_paper_scale_holds_the_values_of_the_study(composed: Composed) -> No
     assert cell.train is not None
     assert cell.corpus is not None
     assert (cell.model.source.hub, cell.corpus.source.hub) == ("Qwen/Qwen2.5-32B-Instruct", "open-r1/OpenR1-Math-220k")
-    assert (cell.train.learning_rate, cell.train.weight_decay, cell.train.batch, cell.train.epochs) == (1e-5, 1e-4, 32, 5)
+    assert (cell.train.learning_rate, cell.train.weight_decay, cell.train.batch, cell.train.epochs) == (
+        1e-5,
+        1e-4,
+        32,
+        5,
+    )
     assert (cell.sample.n, cell.sample.temperature, cell.sample.top_p, cell.sample.max_tokens) == (8, 1.0, 1.0, 32768)
     assert (cell.train.block_tokens, cell.train.adam_beta2, cell.train.warmup_share) == (32768, 0.95, 0.05)
     assert cell.slug == "diverse-n1000-long-r1-s0"

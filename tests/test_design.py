@@ -15,7 +15,9 @@ def design(**content: Any) -> Design:
 
 
 LEVELS = st.dictionaries(
-    st.sampled_from(["category", "count", "length", "style"]), st.lists(st.sampled_from("abcde"), min_size=1, max_size=4), min_size=1
+    st.sampled_from(["category", "count", "length", "style"]),
+    st.lists(st.sampled_from("abcde"), min_size=1, max_size=4),
+    min_size=1,
 )
 
 
@@ -55,7 +57,9 @@ def test_the_base_model_comes_once_a_seed() -> None:
     assert [point["count"] for point in found.points] == ["n0", "n0", "n25", "n50", "n25", "n50"]
 
 
-@pytest.mark.parametrize("content", [{"vary": {"count": []}}, {"seeds": []}, {"exclude": [{"when": {}, "reason": "all of them"}]}])
+@pytest.mark.parametrize(
+    "content", [{"vary": {"count": []}}, {"seeds": []}, {"exclude": [{"when": {}, "reason": "all of them"}]}]
+)
 def test_an_empty_design_is_refused_with_the_cause(content: dict[str, Any]) -> None:
     with pytest.raises(ConfigProblems, match=r"no level|no seed|all of them"):
         expand(design(**content))
@@ -63,7 +67,9 @@ def test_an_empty_design_is_refused_with_the_cause(content: dict[str, Any]) -> N
 
 def test_the_command_line_replaces_levels_and_adds_factors() -> None:
     whole = design(vary={"count": ["n25", "n50"], "style": ["r1", "gemini"]}, baseline={"category": "algebra"})
-    changed = override(whole, {"count.size": ("75", "80"), "style": ("r1",), "train.epochs": ("1", "2"), "seed": ("4", "5")})
+    changed = override(
+        whole, {"count.size": ("75", "80"), "style": ("r1",), "train.epochs": ("1", "2"), "seed": ("4", "5")}
+    )
     found = expand(changed)
     assert len(found.points) == 2 * 1 * 2 * 2
     assert {point["count.size"] for point in found.points} == {"75", "80"}

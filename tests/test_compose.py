@@ -1,0 +1,112 @@
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from hydra import initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from omegaconf import DictConfig, open_dict
+
+from ablation.compose import compose_points, overrides_of, unresolved
+from ablation.config import plain, read_cell
+from ablation.errors import ConfigProblems
+from ablation.expansion import Grid, expanded
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def loader() -> Iterator[ConfigLoader]:
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        yield GlobalHydra.instance().config_loader()
+    GlobalHydra.instance().clear()
+
+
+def master(loader: ConfigLoader, arguments: Sequence[str]) -> DictConfig:
+    return loader.load_configuration("config", list(arguments), run_mode=RunMode.MULTIRUN)
+
+
+def stock(loader: ConfigLoader, whole: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
+    """What Hydra itself composes for one job."""
+    config = loader.load_sweep_config(whole, list(overrides))
+    with open_dict(config):
+        del config["hydra"]
+    return plain(config)
+
+
+def grid(loader: ConfigLoader, *arguments: str) -> Grid:
+    given = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
+    return expanded(master(loader, arguments), given, loader)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("sweep=cnls",), ("sweep=cnls", "scale=paper"), ("train=mini,mini_lora", "count=n25,n50")]
+)
+def test_merged_cells_equal_hydras_own_composition(loader: ConfigLoader, arguments: tuple[str, ...]) -> None:
+    found = grid(loader, *arguments)
+    for index in random.Random(0).sample(range(len(found.cells)), 4 if len(found.cells) > 4 else len(found.cells)):
+        assert read_cell(stock(loader, master(loader, arguments), found.overrides[index])) == found.cells[index]
+
+
+def test_levels_that_touch_the_same_leaf_are_composed_together(loader: ConfigLoader) -> None:
+    whole = master(loader, [])
+
+    def compose(overrides: Sequence[str]) -> dict[str, Any]:
+        return unresolved(loader.load_sweep_config(whole, list(overrides)))
+
+    points = [{"count": size, "count.size": number} for size in ("n25", "n50") for number in ("7", "8")]
+    assert compose_points(points, compose) == [stock(loader, whole, overrides_of(point)) for point in points]
+
+
+def test_the_grid_of_the_embedded_study(loader: ConfigLoader) -> None:
+    found = grid(loader, "sweep=cnls")
+    assert len(found.cells) == 49
+    assert len({cell.key for cell in found.cells}) == 49
+    assert {cell.train for cell in found.cells if not cell.is_base} == {found.cells[1].train}
+
+
+def test_the_paper_grid_names_what_its_corpora_cannot_fill(loader: ConfigLoader) -> None:
+    found = grid(loader, "sweep=cnls", "scale=paper")
+    styles = {(cell.corpus.name, cell.style.name) for cell in found.cells if cell.corpus and cell.style}
+    assert styles == {("openr1_math", "r1"), ("s1k", "r1"), ("s1k", "gemini")}
+    assert {
+        cell.category.name for cell in found.cells if cell.category and cell.corpus and cell.corpus.name == "s1k"
+    } == {"all"}
+    assert len(found.cells) + len(found.left_out) == 1 + 2 * 9 * 4 * 3 * 2
+    assert all(out.reason for out in found.left_out)
+
+
+def test_overrides_work_on_top_of_a_sweep(loader: ConfigLoader) -> None:
+    found = grid(loader, "sweep=cnls", "count=n50,n100", "style=r1", "train.epochs=1")
+    trained = [cell for cell in found.cells if not cell.is_base]
+    assert {cell.count.size for cell in trained} == {50, 100}
+    assert {(cell.style.name, cell.train.epochs) for cell in trained if cell.style and cell.train} == {("r1", 1)}
+    assert len(trained) == 2 * 2 * 3
+
+
+def test_seeds_on_the_command_line(loader: ConfigLoader) -> None:
+    found = grid(loader, "sweep=size", "count=n25", "seed=4,5", "seed.data=9")
+    assert {(cell.seed.data, cell.seed.train) for cell in found.cells if not cell.is_base} == {(9, 4), (9, 5)}
+
+
+def test_problems_of_all_levels_are_listed_at_once(loader: ConfigLoader) -> None:
+    with pytest.raises(ConfigProblems) as refusal:
+        grid(loader, "sweep=cnls", "count.size=-1,-2", "length.name=middle", "train.epochs=0")
+    told = str(refusal.value)
+    for part in ("given -1", "given -2", "'middle'", "train.epochs: given 0"):
+        assert part in told
+
+
+@pytest.mark.parametrize("argument", ["outputs=a,b", "cluster.workers=1,2", "scale=mini,paper", "study=a,b"])
+def test_what_cannot_change_a_number_cannot_be_swept(loader: ConfigLoader, argument: str) -> None:
+    with pytest.raises(ConfigProblems, match="cannot be swept"):
+        grid(loader, "sweep=smoke", argument)
+
+
+def test_one_at_a_time_around_the_studys_baseline(loader: ConfigLoader) -> None:
+    found = grid(loader, "sweep=paper", "scale=paper")
+    assert found.cells[1].slug == "diverse-n1000-long-r1-s0"
+    assert len(found.cells) == 1 + 1 + 7 + 3 + 2

@@ -1,0 +1,188 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from ablation.cell import Cell
+from ablation.corpus.pool import make_pool
+from ablation.corpus.read import read
+from ablation.corpus.select import band, make_selection, read_pool_index, read_selection, shortage
+from ablation.errors import ConfigProblems, DataError
+from ablation.pipeline import run_cell
+from ablation.science import Corpus
+from ablation.store import Store
+from tests.conftest import openr1_row, write_lines
+
+CellOf = Callable[..., Cell]
+
+
+def corpus(path: Path, **fields: Any) -> Corpus:
+    content = {"name": "test", "reader": "openr1", "keep": "right", "source": {"path": str(path)}}
+    return Corpus.model_validate({**content, **fields}, strict=False)
+
+
+def test_either_checker_makes_a_generation_right(tmp_path: Path) -> None:
+    rows = [
+        openr1_row(0, correctness_math_verify=[True, False], correctness_llama=[False, True]),
+        openr1_row(1, correctness_math_verify=[True, False], correctness_llama=None),
+    ]
+    found = list(read(corpus(write_lines(tmp_path / "c.jsonl", rows))))
+    assert [[one.right for one in row] for row in found] == [[True, True], [True, False]]
+
+
+def test_absent_styles_mean_r1(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "c.jsonl", [openr1_row(0), openr1_row(1, generation_styles=["r1", "gemini"])])
+    assert [one.style for row in read(corpus(path)) for one in row] == ["r1", "r1", "r1", "gemini"]
+
+
+def test_s1k_has_both_styles_of_one_question(tmp_path: Path) -> None:
+    told = {"thinking_trajectory": "thought", "attempt": "done", "grade": "Yes"}
+    row = {"question": "why", **{f"{who}_{key}": text for who in ("deepseek", "gemini") for key, text in told.items()}}
+    [[r1, gemini]] = read(corpus(write_lines(tmp_path / "s.jsonl", [{**row, "gemini_grade": "No"}]), reader="s1k"))
+    assert (r1.problem, r1.style, r1.right) == ("why", "r1", True)
+    assert (gemini.problem, gemini.style, gemini.right) == ("why", "gemini", False)
+
+
+@pytest.mark.parametrize(
+    ("columns", "named"),
+    [
+        ({"generations": None}, "row 1, column generations"),
+        ({"correctness_math_verify": [True]}, "row 1, column correctness_math_verify: 1 values for 2 generations"),
+        ({"problem": 3}, "row 1, column problem"),
+        ({"generation_styles": ["r1"]}, "row 1, column generation_styles"),
+        ({"is_reasoning_complete": ["yes", "no"]}, "row 1, column is_reasoning_complete"),
+    ],
+)
+def test_a_corrupt_row_is_named_by_row_and_column(tmp_path: Path, columns: dict[str, Any], named: str) -> None:
+    frame = pd.DataFrame([openr1_row(0), openr1_row(1, **columns)]).astype(object)
+    path = write_lines(tmp_path / "c.jsonl", frame.to_dict("records"))
+    with pytest.raises(DataError) as refusal:
+        list(read(corpus(path)))
+    # A column of two types stops the JSON reader itself before a row can be named.
+    assert named in str(refusal.value) or "cannot be read" in str(refusal.value)
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    row = openr1_row(0)
+    row["generation"] = row.pop("generations")
+    with pytest.raises(DataError, match=r"row 0, column generations: Field required.*did you mean 'generation'"):
+        list(read(corpus(write_lines(tmp_path / "c.jsonl", [row]))))
+
+
+def test_a_file_that_is_not_parquet_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "c.parquet").write_bytes(b"PAR1 but not really")
+    with pytest.raises(DataError, match="cannot be read"):
+        list(read(corpus(tmp_path / "c.parquet")))
+
+
+def test_two_rows_with_one_uuid_are_refused(tmp_path: Path, cell_of: CellOf) -> None:
+    rows = [openr1_row(0), openr1_row(1, uuid="row-0")]
+    with pytest.raises(DataError, match="share an id, first 'row-0#0'"):
+        make_pool(corpus(write_lines(tmp_path / "c.jsonl", rows)), cell_of().model, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def pool_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """One store for the module: the pool of the embedded corpus is made once."""
+    return Store(tmp_path_factory.mktemp("pool"))
+
+
+@pytest.fixture
+def chosen(cell_of: CellOf, pool_store: Store) -> Callable[..., list[str]]:
+    """The ids that a cell selects, in order."""
+
+    def choose(*overrides: str) -> list[str]:
+        cell = cell_of(*overrides)
+        folder = run_cell(cell, pool_store, last="select")["select"]
+        return [one.id for one in read_selection(folder)]
+
+    return choose
+
+
+@pytest.mark.parametrize(
+    "factors", [("length=short",), ("category=diverse", "style=gemini"), ("category=geometry", "seed=7")]
+)
+def test_smaller_counts_are_inside_larger_ones(chosen: Callable[..., list[str]], factors: tuple[str, ...]) -> None:
+    small, medium, large = (chosen(*factors, f"count.size={size}") for size in (10, 20, 40))
+    assert large[:20] == medium
+    assert medium[:10] == small
+    assert len(set(large)) == 40
+
+
+def test_seeds_draw_other_trajectories(chosen: Callable[..., list[str]]) -> None:
+    assert chosen("count.size=20") != chosen("count.size=20", "seed.data=1")
+    assert chosen("count.size=20") == chosen("count.size=20", "seed.train=1", "seed.sample=1")
+
+
+def test_bands_are_the_shortest_and_longest_of_the_pool(cell_of: CellOf, pool_store: Store) -> None:
+    cells = {name: cell_of(f"length={name}", "category=algebra") for name in ("short", "normal", "long")}
+    pool = read_pool_index(run_cell(cells["normal"], pool_store, last="pool")["pool"])
+    bands = {name: band(pool, cell).ordered["tokens"] for name, cell in cells.items()}
+    assert bands["short"].max() <= bands["long"].min()
+    assert bands["short"].min() == bands["normal"].min()
+    assert bands["long"].max() == bands["normal"].max()
+    assert len(bands["short"]) == len(bands["long"]) == -(-len(bands["normal"]) * 3334 // 10000)
+
+
+def test_diverse_is_even_over_categories_at_every_count(cell_of: CellOf, pool_store: Store) -> None:
+    cell = cell_of("category=diverse", "length=short")
+    pool = read_pool_index(run_cell(cell, pool_store, last="pool")["pool"])
+    ordered = band(pool, cell).ordered
+    for size in (7, 30, 70):
+        counts = ordered["problem_type"].head(size).value_counts()
+        assert counts.max() - counts.min() <= 1
+
+
+def test_the_funnel_adds_up(cell_of: CellOf, pool_store: Store) -> None:
+    cell = cell_of("category=geometry", "length=long", "count.size=12")
+    paths = run_cell(cell, pool_store, last="select")
+    told = pd.read_json(paths["select"] / "summary.json", typ="series")
+    order = ["generations", "right", "kept", "in_category", "in_style", "in_band", "chosen"]
+    counts = [told["funnel"][name] for name in order]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[-1] == 12
+    lengths = sorted(one.tokens for one in read_selection(paths["select"]))
+    assert (told["tokens"]["p0"], told["tokens"]["p100"]) == (lengths[0], lengths[-1])
+
+
+def test_a_count_beyond_the_band_says_how_many_there_are(cell_of: CellOf, pool_store: Store, tmp_path: Path) -> None:
+    cell = cell_of("count.size=99999")
+    pool = run_cell(cell, pool_store, last="pool")["pool"]
+    found = shortage(read_pool_index(pool), cell)
+    assert found is not None
+    assert "count.size: given 99999" in found
+    assert "allowed: 1 to " in found
+    with pytest.raises(ConfigProblems, match="given 99999"):
+        make_selection(pool, cell, tmp_path)
+
+
+def test_an_empty_category_is_named_with_what_the_corpus_has(cell_of: CellOf, pool_store: Store) -> None:
+    cell = cell_of("category.problem_types=[Algebr]", "style.name=claude")
+    found = shortage(read_pool_index(run_cell(cell, pool_store, last="pool")["pool"]), cell)
+    assert found is not None
+    assert "given 'Algebr'" in found
+    assert "did you mean 'Algebra'" in found
+    assert "given 'claude'; corpus mini has: gemini, r1" in found
+
+
+def test_selection_does_not_depend_on_the_hash_seed(tmp_path: Path) -> None:
+    program = (
+        "import sys, pandas as pd\nfrom ablation.corpus.select import _shuffle\n"
+        "print(list(_shuffle(pd.DataFrame({'id': [f'r{i}' for i in range(20)]}), 3)['id']))"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            cwd=tmp_path,
+        ).stdout
+        for seed in ("0", "1")
+    }
+    assert len(told) == 1

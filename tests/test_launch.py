@@ -1,0 +1,164 @@
+"""The command that users type, as a process of its own, on a study of seconds."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.conftest import ROOT, TINY
+
+TWO_CELLS = ("-m", "sweep=smoke", *TINY, "tracker=none", "cluster.workers=1")
+
+
+def command(folder: Path, *arguments: str) -> list[str]:
+    return [sys.executable, str(ROOT / "launch.py"), *arguments, f"outputs='{folder / 'outputs'}'"]
+
+
+def launch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(folder, *arguments), cwd=folder, capture_output=True, text=True, check=False, timeout=180
+    )
+
+
+def store_state(folder: Path) -> dict[str, tuple[int, int]]:
+    files = sorted(path for path in (folder / "outputs/store").rglob("*") if path.is_file())
+    return {str(path): (path.stat().st_mtime_ns, path.stat().st_ino) for path in files}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
+    """A two-cell sweep, run to its end once for the module."""
+    folder = tmp_path_factory.mktemp("a study with späces")
+    ended = launch(folder, *TWO_CELLS)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    yield folder, ended
+
+
+def test_a_sweep_ends_in_tables_and_a_report(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, ended = finished
+    study = folder / "outputs/smoke"
+    results, cells = pd.read_parquet(study / "results.parquet"), pd.read_parquet(study / "cells.parquet")
+    assert len(results) == 2 * 40 * 2
+    assert not results.duplicated(["cell", "question", "attempt"]).any()
+    assert set(results["verdict"]) <= {"correct", "wrong", "no_answer", "truncated"}
+    assert list(cells["state"]) == ["done", "done"]
+    assert cells["avg_all"].notna().all()
+    assert (study / "report/index.html").stat().st_size > 10_000
+    assert "report:" in ended.stdout
+    assert "Traceback" not in ended.stdout + ended.stderr
+
+
+def test_the_second_time_does_no_work(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, _ = finished
+    before, tables = store_state(folder), (folder / "outputs/smoke/results.parquet").read_bytes()
+    again = launch(folder, *TWO_CELLS)
+    assert again.returncode == 0
+    assert "2 done already, 0 to run" in again.stdout
+    assert store_state(folder) == before
+    assert (folder / "outputs/smoke/results.parquet").read_bytes() == tables
+
+
+def test_one_cell_of_the_sweep_is_the_same_cell_alone(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    """A single run in this process finds what a worker made: one path, one key."""
+    folder, _ = finished
+    alone = launch(folder, "count=n25", "style=r1", "length=normal", *TINY, "tracker=none")
+    assert alone.returncode == 0, alone.stderr
+    assert "1 done already, 0 to run" in alone.stdout
+
+
+def test_the_report_command_reads_the_records(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, _ = finished
+    page = folder / "outputs/smoke/report/index.html"
+    before = page.read_bytes()
+    page.unlink()
+    told = subprocess.run(
+        [sys.executable, "-m", "ablation.cli", "report", "smoke"], cwd=folder, capture_output=True, check=False
+    )
+    assert told.returncode == 0, told.stderr
+    assert page.read_bytes() == before
+    lost = subprocess.run(
+        [sys.executable, "-m", "ablation.cli", "report", "none"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert lost.returncode == 2
+    assert "smoke; give its name" in lost.stderr
+
+
+def test_an_older_study_folder_is_refused_and_kept(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, _ = finished
+    manifest = folder / "outputs/smoke/manifest.json"
+    text = manifest.read_text()
+    manifest.write_text(json.dumps({**json.loads(text), "format": 0}))
+    try:
+        ended = launch(folder, *TWO_CELLS)
+        assert ended.returncode == 2
+        assert "has format 0, this version reads format 1" in ended.stderr
+        assert json.loads(manifest.read_text())["format"] == 0
+    finally:
+        manifest.write_text(text)
+
+
+def test_wrong_cells_stop_the_sweep_before_the_first(tmp_path: Path) -> None:
+    ended = launch(tmp_path, "-m", "sweep=smoke", "count.size=8,99999", "category.problem_types=[Algebr]", *TINY[1:])
+    assert ended.returncode == 2
+    assert "given 'Algebr'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "outputs/store/train").exists()
+
+
+def test_a_worker_that_is_killed_fails_its_cell_alone(tmp_path: Path) -> None:
+    running = subprocess.Popen(
+        command(tmp_path, *TWO_CELLS), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    os.kill(worker_of(running, tmp_path), signal.SIGKILL)
+    told, _ = running.communicate(timeout=180)
+    assert running.returncode == 1, told
+    assert "the worker process died" in told
+    assert sorted(pd.read_parquet(tmp_path / "outputs/smoke/cells.parquet")["state"]) == ["done", "failed"]
+    again = launch(tmp_path, *TWO_CELLS)
+    assert again.returncode == 0, again.stdout
+    assert "1 done already, 1 to run" in again.stdout
+
+
+def test_ctrl_c_stops_cleanly_and_the_next_run_resumes(tmp_path: Path) -> None:
+    running = subprocess.Popen(
+        command(tmp_path, *TWO_CELLS), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    worker = worker_of(running, tmp_path)
+    running.send_signal(signal.SIGINT)
+    told, _ = running.communicate(timeout=60)
+    assert running.returncode == 130, told
+    assert "goes on from here" in told
+    assert "Traceback" not in told
+    assert not Path(f"/proc/{worker}").exists()
+    assert launch(tmp_path, *TWO_CELLS).returncode == 0
+
+
+def worker_of(running: "subprocess.Popen[str]", folder: Path, patience_s: float = 120) -> int:
+    """The process that runs the first cell, once it has begun (its log exists)."""
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        begun = [item for item in folder.glob("outputs/smoke/logs/*.log") if item.exists()]
+        for process in Path("/proc").glob("[0-9]*") if begun else ():
+            if _runs_a_cell(process, running.pid):
+                return int(process.name)
+        time.sleep(0.05)
+    raise AssertionError("no worker began within the patience of this test")
+
+
+def _runs_a_cell(process: Path, parent: int) -> bool:
+    try:
+        is_child = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1]) == parent
+        return is_child and b"spawn_main" in (process / "cmdline").read_bytes()
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,94 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM
+
+from ablation.benchmark import read_questions
+from ablation.cell import Cell
+from ablation.records import Completion
+from ablation.sampling.streams import stream_seed, uniforms
+from ablation.sampling.transformers_engine import InverseCdf, generate
+from ablation.source import local_path
+from ablation.tokenizer import load_tokenizer
+from ablation.training.encode import prompt_ids
+
+CellOf = Callable[..., Cell]
+
+
+def test_no_two_attempts_share_a_stream() -> None:
+    planned = [
+        (seed, question, attempt) for seed in range(4) for question in ("1", "11", "111") for attempt in range(64)
+    ]
+    assert len({stream_seed(*one) for one in planned}) == len(planned)
+
+
+@given(st.integers(0, 9), st.text(max_size=5), st.integers(0, 99))
+def test_a_stream_is_a_function_of_its_attempt_alone(seed: int, question: str, attempt: int) -> None:
+    assert np.array_equal(uniforms(seed, question, attempt, 8), uniforms(seed, question, attempt, 16)[:8])
+
+
+def test_inverse_cdf_draws_from_the_softmax() -> None:
+    rows = 20_000
+    draws = torch.from_numpy(np.random.default_rng(0).random((rows, 1)))
+    scores = torch.tensor([[0.0, 1.0, 2.0, -torch.inf]]).expand(rows, -1)
+    token = InverseCdf(draws, prompt_tokens=3)(torch.zeros((rows, 3), dtype=torch.long), scores).argmax(dim=-1)
+    observed = torch.bincount(token, minlength=4) / rows
+    # Four standard errors of a proportion of one half.
+    torch.testing.assert_close(observed, scores[0].softmax(dim=-1), atol=4 * 0.5 / rows**0.5, rtol=0)
+    assert observed[3] == 0
+
+
+def test_an_extreme_draw_still_names_a_possible_token() -> None:
+    scores = torch.tensor([[0.0, 0.0, -torch.inf], [0.0, 0.0, -torch.inf]])
+    drawn = InverseCdf(torch.tensor([[0.0], [np.nextafter(1, 0)]]), 0)(torch.zeros((2, 0), dtype=torch.long), scores)
+    assert drawn.argmax(dim=-1).tolist() == [0, 1]
+
+
+@pytest.fixture
+def sampled(cell_of: CellOf) -> Callable[..., list[Completion]]:
+    """Completions of the base model on the first questions."""
+
+    def run(*overrides: str) -> list[Completion]:
+        torch.set_num_threads(1)
+        cell = cell_of("sample.max_tokens=40", "sample.n=3", *overrides)
+        place = local_path(cell.model.source)
+        questions = read_questions(cell.benchmark)[:6]
+        rows = generate(str(place), None, load_tokenizer(cell.model), questions, cell.sample, cell.seed.sample)
+        return sorted(rows, key=lambda row: (row.question, row.attempt))
+
+    return run
+
+
+def test_every_planned_attempt_has_one_completion(sampled: Callable[..., list[Completion]]) -> None:
+    rows = sampled()
+    assert len({(row.question, row.attempt) for row in rows}) == len(rows) == 18
+    assert all((row.finish_reason == "length") == (row.tokens == 40) or row.tokens < 40 for row in rows)
+
+
+def test_the_same_seed_gives_the_same_text_and_another_seed_another(sampled: Callable[..., list[Completion]]) -> None:
+    assert sampled() == sampled()
+    assert sampled() != sampled("seed.sample=1")
+
+
+def test_the_batch_does_not_choose_the_text(sampled: Callable[..., list[Completion]]) -> None:
+    """Ended rows leave, rows are padded to their neighbours: none of it may reach the sampling."""
+    assert [row.text for row in sampled("sample.batch_rows=1")] == [row.text for row in sampled("sample.batch_rows=18")]
+
+
+def test_temperature_zero_is_greedy_decoding(cell_of: CellOf, sampled: Callable[..., list[Completion]]) -> None:
+    cell = cell_of()
+    place, tokenizer = local_path(cell.model.source), load_tokenizer(cell.model)
+    model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32)
+    question = read_questions(cell.benchmark)[0]
+    ids = prompt_ids(tokenizer, question.problem)
+    for _ in range(40):  # a loop without a cache, as a reference
+        token = int(model(torch.tensor([ids])).logits[0, -1].argmax())
+        if token == tokenizer.eos_token_id:
+            break
+        ids.append(token)
+    wanted = tokenizer.decode(ids[len(prompt_ids(tokenizer, question.problem)) :], skip_special_tokens=True)
+    assert {row.text for row in sampled("sample.temperature=0") if row.question == question.id} == {wanted}

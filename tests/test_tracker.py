@@ -1,0 +1,61 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ablation.cell import Cell
+from ablation.config import Tracker
+from ablation.pipeline import run_cell
+from ablation.store import Store
+from ablation.tracker import mode_of, run_config, summary, track
+
+CellOf = Callable[..., Cell]
+
+
+@pytest.fixture
+def base(cell_of: CellOf, tiny_benchmark: list[str], store: Store) -> Cell:
+    """A finished cell: the base model on two questions."""
+    cell = cell_of("count=n0", "sample.n=2", "sample.max_tokens=16", *tiny_benchmark)
+    run_cell(cell, store)
+    return cell
+
+
+def tracker(mode: str) -> Tracker:
+    return Tracker.model_validate({"mode": mode, "project": "test", "init_timeout_s": 2})
+
+
+def test_auto_is_online_only_with_a_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    assert mode_of(tracker("auto")) == "offline"
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    assert mode_of(tracker("auto")) == "online"
+    assert mode_of(tracker("disabled")) == "disabled"
+
+
+def test_each_cell_is_logged_once_a_study_under_its_key(base: Cell, store: Store) -> None:
+    assert track([base], store, tracker("offline"), "one") == []
+    assert track([base], store, tracker("offline"), "one") == []
+    assert track([base], store, tracker("offline"), "two") == []
+    runs = list((store.root.parent / "wandb").glob("offline-run-*"))
+    assert len(runs) == 2
+    assert all(run.name.endswith(base.key) for run in runs)
+
+
+def test_the_run_holds_the_nested_cell_and_the_scores(base: Cell, store: Store) -> None:
+    told = run_config(base)
+    assert told["sample"]["n"] == 2
+    assert told["factors"]["count"] == 0
+    assert str(store.root) not in str(told)
+    assert set(summary(base, store)) == {
+        f"{name}@2/{tier}" for name in ("avg", "cov") for tier in ("easy", "hard", "all")
+    }
+
+
+def test_a_service_out_of_reach_fails_no_cell(base: Cell, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    troubles = track([base], store, tracker("online"), "one")
+    assert len(troubles) == 1
+    assert "0" * 40 not in troubles[0]
+    assert not (store.root / "tracked" / base.key).exists()

@@ -1,0 +1,120 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ablation.cell import Cell
+from ablation.errors import ConfigProblems, DataError
+from ablation.pipeline import run_cell
+from ablation.records import Trajectory
+from ablation.store import Store
+from ablation.tokenizer import load_tokenizer
+from ablation.training.encode import IGNORED, encode, prompt_ids
+from ablation.training.train import sft_config, train
+
+CellOf = Callable[..., Cell]
+FEW = ("count.size=12", "train.epochs=2", "train.batch=8")
+
+
+@pytest.fixture(scope="module")
+def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Pool and selection are made once for the module."""
+    return Store(tmp_path_factory.mktemp("training"))
+
+
+@pytest.fixture
+def trained(cell_of: CellOf, shared_store: Store, tmp_path: Path) -> Callable[..., Path]:
+    """Train a small cell in a folder of its own, as a fresh stage would."""
+
+    def run(name: str, *overrides: str, micro_batch: int | None = None) -> Path:
+        torch.set_num_threads(1)
+        cell = cell_of(*FEW, *overrides)
+        folder = tmp_path / name
+        folder.mkdir()
+        train(cell, run_cell(cell, shared_store, last="select")["select"], folder, micro_batch)
+        return folder
+
+    return run
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "weights" / "model.safetensors")
+
+
+def test_the_same_cell_twice_gives_the_same_bytes(trained: Callable[..., Path]) -> None:
+    one, two = trained("one"), trained("two")
+    for name in ("weights/model.safetensors", "loss.jsonl", "summary.json"):
+        assert (one / name).read_bytes() == (two / name).read_bytes(), name
+
+
+def test_the_micro_batch_does_not_change_the_update(trained: Callable[..., Path]) -> None:
+    whole, split = weights(trained("whole")), weights(trained("split", micro_batch=2))
+    for name, tensor in whole.items():
+        torch.testing.assert_close(split[name], tensor, rtol=1e-3, atol=2e-5)
+
+
+def test_what_was_realised_is_recorded(trained: Callable[..., Path]) -> None:
+    folder = trained("one")
+    told = json.loads((folder / "summary.json").read_text())
+    curve = [json.loads(line) for line in (folder / "loss.jsonl").read_text().splitlines()]
+    assert (
+        told["updates"] == len(curve) == 2 * 2
+    )  # 12 examples in batches of 8: the last, smaller update of an epoch is kept
+    assert told["train_examples"] == 24
+    assert told["truncated_examples"] == 0
+    assert 0 < told["target_tokens"] < told["train_tokens"] == curve[-1]["num_tokens"]
+
+
+def test_training_moves_every_weight(trained: Callable[..., Path], cell_of: CellOf) -> None:
+    from ablation.source import local_path
+
+    base = local_path(cell_of().model.source)
+    assert base is not None
+    before, after = load_file(base / "model.safetensors"), weights(trained("one"))
+    moved = [name for name in before if not torch.equal(before[name], after[name])]
+    assert moved == list(before)
+
+
+def test_adapters_train_and_are_merged(trained: Callable[..., Path]) -> None:
+    full, lora = weights(trained("full")), weights(trained("lora", "train=mini_lora"))
+    assert set(lora) == set(full)
+
+
+def test_a_micro_batch_that_does_not_divide_is_refused(cell_of: CellOf, tmp_path: Path) -> None:
+    recipe = cell_of("train.batch=8").train
+    assert recipe is not None
+    with pytest.raises(ConfigProblems, match=r"given 3; allowed: a divisor of train.batch=8: \[1, 2, 4, 8\]"):
+        sft_config(recipe, 0, tmp_path, 3)
+
+
+def trajectory(problem: str = "1 + 1", generation: str = "2") -> Trajectory:
+    return Trajectory(id="t", problem_type=None, style="r1", tokens=1, problem=problem, generation=generation)
+
+
+def test_loss_falls_on_the_assistant_and_its_end_alone(cell_of: CellOf) -> None:
+    tokenizer = load_tokenizer(cell_of().model)
+    found = encode(tokenizer, [trajectory()], 64)
+    prompt = prompt_ids(tokenizer, "1 + 1")
+    [ids], [labels] = found.input_ids, found.labels
+    assert ids[: len(prompt)] == prompt
+    assert labels == [IGNORED] * len(prompt) + ids[len(prompt) :]
+    assert tokenizer.eos_token_id in labels
+    assert tokenizer.pad_token_id != tokenizer.eos_token_id
+
+
+def test_truncation_is_counted_and_an_untrainable_example_refused(cell_of: CellOf) -> None:
+    tokenizer = load_tokenizer(cell_of().model)
+    prompt = len(prompt_ids(tokenizer, "1 + 1"))
+    assert encode(tokenizer, [trajectory()], prompt + 1).truncated == 1
+    with pytest.raises(DataError, match="trajectory t: its problem alone has"):
+        encode(tokenizer, [trajectory()], prompt)
+
+
+def test_a_template_without_the_end_token_is_refused(cell_of: CellOf) -> None:
+    tokenizer = load_tokenizer(cell_of().model)
+    tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }} {% endfor %}"
+    with pytest.raises(DataError, match="must hold the end token"):
+        encode(tokenizer, [trajectory()], 64)
