@@ -30,7 +30,7 @@ def _leaves(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
 
 
 # An impossible twin for each type of leaf; validation is not the subject here, identity is.
-_OTHER = {
+_OTHER: dict[type, Callable[[Any], Any]] = {
     bool: lambda value: not value,
     int: lambda value: value + 1,
     float: lambda value: value / 2,

@@ -82,7 +82,7 @@ def test_the_batch_does_not_choose_the_text(sampled: Callable[..., list[Completi
 def test_temperature_zero_is_greedy_decoding(cell_of: CellOf, sampled: Callable[..., list[Completion]]) -> None:
     cell = cell_of()
     place, tokenizer = local_path(cell.model.source), load_tokenizer(cell.model)
-    model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(str(place), dtype=torch.float32)
     question = read_questions(cell.benchmark)[0]
     ids = prompt_ids(tokenizer, question.problem)
     for _ in range(40):  # a loop without a cache, as a reference
