@@ -38,6 +38,7 @@ def _prepared(cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Exe
     outputs = Path(execution.outputs)
     check_writable(outputs)
     plan = Plan((), tuple(left_out), execution, command_line(), git_state())
+    plan.store.sweep_abandoned()
     ready = prepare(cells, plan.store, lambda text: console.print(Text(text, style="dim"), soft_wrap=True))
     unique = tuple({cell.key: cell for cell in ready}.values())
     if len(unique) < len(ready):

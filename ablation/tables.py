@@ -98,7 +98,7 @@ def _losses(done: Sequence[Cell], store: Store) -> pd.DataFrame:
         path = store.path(addresses(cell)["train"]) / LOSS_FILE if not cell.is_base else None
         for line in path.read_text().splitlines() if path else ():
             told = json.loads(line)
-            rows.append((cell.name, told["update"], told["loss"], told.get("learning_rate"), told.get("num_tokens")))
+            rows.append((cell.name, told["update"], told["loss"], told.get("learning_rate"), told["total_tokens"]))
     return pd.DataFrame(rows, columns=["cell", "update", "loss", "learning_rate", "tokens"])
 
 

@@ -116,10 +116,20 @@ def test_wrong_cells_stop_the_sweep_before_the_first(tmp_path: Path) -> None:
     assert not (tmp_path / "outputs/store/train").exists()
 
 
-def test_a_worker_that_is_killed_fails_its_cell_alone(tmp_path: Path) -> None:
-    running = subprocess.Popen(
-        command(tmp_path, *TWO_CELLS), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """The command in the background, in a process group of its own."""
+    return subprocess.Popen(
+        command(folder, *arguments),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
+
+
+def test_a_worker_that_is_killed_fails_its_cell_alone(tmp_path: Path) -> None:
+    running = start(tmp_path, *TWO_CELLS)
     os.kill(worker_of(running, tmp_path), signal.SIGKILL)
     told, _ = running.communicate(timeout=180)
     assert running.returncode == 1, told
@@ -131,11 +141,10 @@ def test_a_worker_that_is_killed_fails_its_cell_alone(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_stops_cleanly_and_the_next_run_resumes(tmp_path: Path) -> None:
-    running = subprocess.Popen(
-        command(tmp_path, *TWO_CELLS), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    """A terminal sends the signal to the whole group, workers included."""
+    running = start(tmp_path, *TWO_CELLS)
     worker = worker_of(running, tmp_path)
-    running.send_signal(signal.SIGINT)
+    os.killpg(running.pid, signal.SIGINT)
     told, _ = running.communicate(timeout=60)
     assert running.returncode == 130, told
     assert "goes on from here" in told

@@ -63,9 +63,11 @@ def test_what_was_realised_is_recorded(trained: Callable[..., Path]) -> None:
     assert (
         told["updates"] == len(curve) == 2 * 2
     )  # 12 examples in batches of 8: the last, smaller update of an epoch is kept
+    assert [update["examples"] for update in curve] == [8, 4, 8, 4]
+    assert sum(update["tokens"] for update in curve) == told["train_tokens"]
     assert told["train_examples"] == 24
     assert told["truncated_examples"] == 0
-    assert 0 < told["target_tokens"] < told["train_tokens"] == curve[-1]["num_tokens"]
+    assert 0 < told["target_tokens"] < told["train_tokens"] == curve[-1]["total_tokens"]
 
 
 def test_training_moves_every_weight(trained: Callable[..., Path], cell_of: CellOf) -> None:

@@ -1,6 +1,7 @@
 """The train stage: supervised fine-tuning with TRL on the selected trajectories."""
 
 import json
+import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ def train(cell: Cell, selection: Path, folder: Path, micro_batch: int | None = N
     tokenizer = load_tokenizer(cell.model)
     encoded = encode(tokenizer, read_selection(selection), cell.train.block_tokens)
     set_seed(cell.seed.train)
-    curve = _LossCurve()
+    curve = _LossCurve(len(encoded.input_ids), cell.train.batch)
     trainer = SFTTrainer(
         model=load_model(cell.model),
         args=sft_config(cell.train, cell.seed.train, folder / "trainer", micro_batch),
@@ -55,6 +56,7 @@ def train(cell: Cell, selection: Path, folder: Path, micro_batch: int | None = N
     result = trainer.train()
     trained = time.perf_counter()
     _save(trainer, folder / WEIGHTS_FOLDER)
+    shutil.rmtree(folder / "trainer", ignore_errors=True)
     tokenizer.save_pretrained(folder / WEIGHTS_FOLDER)
     (folder / LOSS_FILE).write_text("".join(f"{line}\n" for line in curve.lines))
     write_json(
@@ -141,13 +143,24 @@ def _summary(encoded: Encoded, recipe: Train, updates: int, loss: float) -> Trai
 
 
 class _LossCurve(TrainerCallback):
-    """Collects one JSON line for each update: loss, learning rate, gradient norm, tokens so far."""
+    """Collects one JSON line for each update: loss, learning rate, gradient norm, examples and tokens of the update."""
 
-    def __init__(self) -> None:
+    def __init__(self, examples: int, batch: int) -> None:
+        self.examples, self.batch = examples, batch
         self.lines: list[str] = []
+        self.total_tokens = 0
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
+        """Hear what the trainer logs; only its lines about an update count."""
         del args, control, kwargs
-        if logs and "loss" in logs:
-            row = {name: logs[name] for name in ("loss", "learning_rate", "grad_norm", "num_tokens") if name in logs}
-            self.lines.append(json.dumps({"update": state.global_step, **row}))
+        if not logs or "loss" not in logs:
+            return
+        before, self.total_tokens = self.total_tokens, int(logs["num_tokens"])
+        row = {"update": state.global_step, **{name: logs[name] for name in ("loss", "learning_rate", "grad_norm")}}
+        sizes = {"examples": self._examples_in(state.global_step), "tokens": self.total_tokens - before}
+        self.lines.append(json.dumps({**row, **sizes, "total_tokens": self.total_tokens}))
+
+    def _examples_in(self, update: int) -> int:
+        """The last update of an epoch takes what is left of it."""
+        per_epoch = -(-self.examples // self.batch)
+        return min(self.batch, self.examples - (update - 1) % per_epoch * self.batch)
