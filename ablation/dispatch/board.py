@@ -41,10 +41,11 @@ class Board:
         """A cell began; telling it again changes nothing."""
         self.running.setdefault(name, time.monotonic())
 
-    def stage(self, name: str, stage: str) -> None:
-        """A running cell reached a stage."""
+    def stage(self, name: str, stage: str, aloud: bool = True) -> None:
+        """A running cell reached a stage; `aloud` tells it in a line of its own where there is no live table."""
         self.stages[name] = stage
-        self._line(f"{name}: {stage}")
+        if aloud:
+            self._line(f"{name}: {stage}")
 
     def ended(self, outcome: Outcome) -> None:
         """A cell is complete or has failed."""

@@ -8,9 +8,11 @@ from contextlib import contextmanager
 
 from pebble import ProcessExpired, ProcessPool
 
+from ablation.cell import addresses
 from ablation.config import Cluster
 from ablation.dispatch.board import Board
 from ablation.dispatch.job import Job, Outcome, quiet_libraries, run_job, run_logged_job
+from ablation.store import Store
 
 _POLL_S = 0.5
 
@@ -22,6 +24,12 @@ def run_jobs(jobs: Sequence[Job], cluster: Cluster, board: Board) -> list[Outcom
         if cluster.kind == "debug":
             return list(_in_process(largest_first, board))
         return list(_in_workers(largest_first, cluster, board))
+
+
+def next_stage(job: Job) -> str:
+    """The first stage of a job that is not complete on disk: what its worker is at."""
+    store = Store(job.store_root)
+    return next((name for name, address in addresses(job.cell).items() if not store.path(address).is_dir()), "done")
 
 
 def worker_count(cluster: Cluster, jobs: int) -> int:
@@ -55,6 +63,7 @@ def _in_workers(jobs: Sequence[Job], cluster: Cluster, board: Board) -> Iterator
                 for future, job in pending.items():
                     if future.running():
                         board.started(job.name)
+                        board.stage(job.name, next_stage(job), aloud=False)
             pool.close()  # type: ignore[no-untyped-call]
         finally:
             pool.stop()  # type: ignore[no-untyped-call]
