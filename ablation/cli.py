@@ -1,8 +1,11 @@
-"""The ``ablation`` command: what is done with a study after (or beside) running it. Running is ``python launch.py``."""
+"""What is done with a study beside launching it; `python launch.py` launches."""
 
 import argparse
+import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from ablation.entry import taught
@@ -10,40 +13,98 @@ from ablation.errors import RecordError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse and carry out one command; the exit code is 0, or 2 for a refusal."""
+    """Parse and carry out one command. Exit codes: 0 fine, 1 some cells failed, 2 refused."""
+    given = _parser().parse_args(arguments)
+    with taught():
+        code: int = given.run(given)
+        return code
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ablation", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    report = commands.add_parser(
-        "report", help="write outputs/STUDY/report/index.html again from the records, and print the table"
-    )
-    report.add_argument("study", help="a study's name below --outputs, or its folder")
-    report.add_argument(
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("study", help="a study's name below --outputs, or its folder")
+    shared.add_argument(
         "--outputs", type=Path, default=Path("outputs"), help="the folder of all studies (default: outputs)"
     )
-    given = parser.parse_args(arguments)
-    with taught():
-        return _report(_folder(given.study, given.outputs))
+    commands.add_parser(
+        "report", parents=[shared], help="bring tables and report up to date with the records"
+    ).set_defaults(run=_report)
+    commands.add_parser("watch", parents=[shared], help="follow a study on Slurm to its report").set_defaults(
+        run=_watch
+    )
+    commands.add_parser("cancel", parents=[shared], help="cancel what is queued or running on Slurm").set_defaults(
+        run=_cancel
+    )
+    status = commands.add_parser("status", parents=[shared], help="where every cell stands")
+    status.add_argument("--json", action="store_true", help="machine-readable")
+    status.set_defaults(run=_status)
+    return parser
 
 
-def _folder(study: str, outputs: Path) -> Path:
-    for folder in (outputs / study, Path(study)):
-        if (folder / "manifest.json").is_file():
-            return folder
-    known = sorted(path.parent.name for path in outputs.glob("*/manifest.json"))
-    raise RecordError(f"no study {study!r}; {outputs} has: {', '.join(known) or 'none'}; give its name or its folder")
+def _folder(given: argparse.Namespace) -> Path:
+    for folder in (given.outputs / given.study, Path(given.study)):
+        if (folder / "plan.json").is_file():
+            return Path(folder)
+    known = sorted(path.parent.name for path in given.outputs.glob("*/plan.json"))
+    raise RecordError(
+        f"no study {given.study!r}; {given.outputs} has: {', '.join(known) or 'none'}; give its name or its folder"
+    )
 
 
-def _report(folder: Path) -> int:
+def _report(given: argparse.Namespace) -> int:
     from rich.console import Console
 
     from ablation.analysis import load
     from ablation.report.page import write
     from ablation.report.terminal import render
+    from ablation.study import load_plan, read_errors, write_study
 
+    folder = _folder(given)
+    write_study(load_plan(folder), read_errors(folder))
     page = write(folder)
     console = Console(highlight=False)
     console.print(render(load(folder)))
     console.print(f"report: {page}", soft_wrap=True)
+    return 0
+
+
+def _watch(given: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from ablation.study import load_plan
+    from ablation.sweep import follow
+
+    return follow(load_plan(_folder(given)), Console(highlight=False))
+
+
+def _status(given: argparse.Namespace) -> int:
+    from ablation.dispatch.follow import exceptions, line
+    from ablation.dispatch.states import cell_states
+    from ablation.study import load_plan
+
+    plan = load_plan(_folder(given))
+    states = cell_states(plan.cells, plan.store, plan.folder)
+    counts = Counter[str](one.state for one in states)
+    if given.json:
+        print(json.dumps({"study": plan.execution.study, "counts": counts, "cells": [asdict(one) for one in states]}))
+    else:
+        print("\n".join([f"{plan.execution.study}: {len(states)} cells, {line(counts)}", *exceptions(states)]))
+    return 1 if counts["failed"] or counts["lost"] else 0
+
+
+def _cancel(given: argparse.Namespace) -> int:
+    from ablation.dispatch import slurm
+    from ablation.dispatch.ledger import LEDGER, Ledger
+    from ablation.dispatch.states import cell_states
+    from ablation.study import load_plan
+
+    plan = load_plan(_folder(given))
+    tasks = Ledger(plan.folder / LEDGER).latest()
+    live = [one.name for one in cell_states(plan.cells, plan.store, plan.folder) if one.state in ("queued", "running")]
+    slurm.cancel([tasks[name] for name in live])
+    print(f"cancelled {len(live)} cells; finished work is kept, and the launch command submits the rest again")
     return 0
 
 

@@ -13,14 +13,42 @@ from ablation.errors import ConfigProblems, nearest
 from ablation.science import Name, Positive
 from ablation.spec import Spec
 
+# What may stand in an sbatch file: a newline, a quote or a semicolon in any of these would be run as shell code.
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,:=&|\[\]*-]{0,127}$")]
 
-class Cluster(Spec):
-    """Where cells run. `workers` None takes one worker per `threads_per_worker` cores."""
+
+class Local(Spec):
+    """Cells run on this machine. `workers` None takes one worker per `threads_per_worker` cores."""
 
     kind: Literal["local", "debug"]
     workers: Positive | None = None
     threads_per_worker: Positive = 1
     micro_batch: Positive | None = None
+
+
+class Slurm(Spec):
+    """Cells run as tasks of Slurm job arrays. `setup` holds the site's own shell lines (modules, activation).
+
+    `array_parallelism` bounds the cells that run at once; `wait` follows the jobs instead of returning.
+    """
+
+    kind: Literal["slurm"]
+    partition: Word | None = None
+    account: Word | None = None
+    qos: Word | None = None
+    constraint: Word | None = None
+    gpus_per_node: Annotated[int, Field(ge=0)] = 0
+    cpus_per_task: Positive = 1
+    mem_gb: Positive | None = None
+    timeout_min: Positive
+    array_parallelism: Positive = 64
+    setup: tuple[str, ...] = ()
+    wait: bool = False
+    threads_per_worker: Positive = 1
+    micro_batch: Positive | None = None
+
+
+Cluster = Annotated[Local | Slurm, Field(discriminator="kind")]
 
 
 class Tracker(Spec):
@@ -107,6 +135,9 @@ def _sentence(item: dict[str, Any], root: type[BaseModel]) -> str:
         expected = str(item["ctx"]["expected"])
         names = [part.strip(" '") for part in expected.replace(" or ", ",").split(",")]
         return f"{place}: given {item['input']!r}; allowed: {', '.join(names)}{nearest(str(item['input']), names)}"
+    if item["type"] == "union_tag_invalid":
+        names = [part.strip(" '") for part in str(item["ctx"]["expected_tags"]).split(",")]
+        return f"{place}.kind: given {item['ctx']['tag']!r}; allowed: {', '.join(names)}"
     if item["type"] == "value_error":
         return f"{place}: {item['ctx']['error']}"
     return (
@@ -116,7 +147,9 @@ def _sentence(item: dict[str, Any], root: type[BaseModel]) -> str:
 
 def _is_branch(part: object) -> bool:
     """Pydantic names the branch of a union in the location (``constrained-int``); a reader has no use for it."""
-    return isinstance(part, str) and ("-" in part or "[" in part or part in {"int", "float", "str"})
+    return isinstance(part, str) and (
+        "-" in part or "[" in part or part in {"int", "float", "str", "local", "debug", "slurm"}
+    )
 
 
 def _fields_at(root: type[BaseModel], location: Sequence[object]) -> list[str]:

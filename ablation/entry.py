@@ -26,13 +26,16 @@ def taught() -> Iterator[None]:
 
 def run_single(config: DictConfig) -> int:
     """Run the one cell of a composed configuration, as a study of its own; the exit code."""
+    from ablation.config import Local
     from ablation.expansion import single
     from ablation.sweep import carry_out
 
     with taught():
         cell, execution = single(config)
-        in_process = execution.cluster.model_copy(update={"kind": "debug"})
-        return carry_out([cell], [], execution.model_copy(update={"cluster": in_process}))
+        if isinstance(execution.cluster, Local):  # a worker process would gain nothing for one cell
+            in_process = execution.cluster.model_copy(update={"kind": "debug"})
+            execution = execution.model_copy(update={"cluster": in_process})
+        return carry_out([cell], [], execution)
 
 
 def checked(arguments: Sequence[str], config_dir: Path) -> list[str]:

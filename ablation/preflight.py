@@ -30,7 +30,8 @@ def preflight(arguments: Sequence[str], config_dir: Path) -> list[str]:
         except HydraException as error:
             raise ConfigProblems([" ".join(str(error).split())]) from None
         problems = [found for item in parsed.values() if (found := _unknown_level(item))]
-        problems += _unknown_keys([item for item in parsed.values() if not _is_group(item)])
+        groups = [item for item in parsed.values() if _is_group(item)]
+        problems += _unknown_keys([item for item in parsed.values() if item not in groups], groups)
     if problems:
         raise ConfigProblems(problems)
     multirun = not {"-m", "--multirun"}.isdisjoint(arguments)
@@ -57,16 +58,25 @@ def _unknown_level(item: Override) -> str | None:
     options = loader.get_group_options(item.key_or_group, results_filter=ObjectType.CONFIG)
     if not options or item.is_delete():
         return None
-    given = list(item.sweep_string_iterator()) if item.is_discrete_sweep() else [item.get_value_element_as_str()]
-    wrong = [level for level in given if level not in options and not level.startswith("[")]
+    wrong = [level for level in _levels(item) if level not in options and not level.startswith("[")]
     if not wrong:
         return None
     text = ", ".join(f"'{level}'" for level in wrong)
     return f"{item.key_or_group}: given {text}; allowed: {', '.join(options)}{nearest(wrong[0], options)}"
 
 
-def _unknown_keys(items: Sequence[Override]) -> list[str]:
-    base = compose("config", return_hydra_config=True)
+def _levels(item: Override) -> list[str]:
+    return list(item.sweep_string_iterator()) if item.is_discrete_sweep() else [item.get_value_element_as_str()]
+
+
+def _unknown_keys(items: Sequence[Override], groups: Sequence[Override]) -> list[str]:
+    """Keys are looked up in what the chosen groups compose to; a group whose level is unknown keeps its default there."""
+    chosen = [
+        f"{item.key_or_group}={_levels(item)[0]}"
+        for item in groups
+        if not item.is_delete() and not _unknown_level(item)
+    ]
+    base = compose("config", overrides=chosen, return_hydra_config=True)
     return [found for item in items if not item.is_add() and (found := _unknown_key(item.key_or_group, base))]
 
 

@@ -22,6 +22,7 @@ from ablation.store import Store, write_text_atomically
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+PLAN = "plan.json"
 _LIBRARIES = (
     "torch",
     "transformers",
@@ -58,6 +59,37 @@ class Plan:
         return Store(Path(self.execution.outputs) / "store")
 
 
+def save_plan(plan: Plan) -> None:
+    """Write ``plan.json``, from which later commands know the study without its configuration."""
+    content = {
+        "format": FORMAT,
+        "cells": [cell.model_dump(mode="json") for cell in plan.cells],
+        "left_out": [{"point": out.point, "reason": out.reason} for out in plan.left_out],
+        "execution": plan.execution.model_dump(mode="json"),
+        "command": plan.command,
+        "git": plan.git,
+    }
+    write_text_atomically(plan.folder / PLAN, json.dumps(content) + "\n")
+
+
+def load_plan(folder: Path) -> Plan:
+    """The plan of a study's folder. Raises RecordError when there is none, or it is damaged or of another format."""
+    try:
+        told = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+        if told["format"] != FORMAT:
+            raise RecordError(f"{folder / PLAN} has format {told['format']}, this version reads format {FORMAT}")
+        cells = tuple(Cell.parse(content) for content in told["cells"])
+        left_out = tuple(LeftOut(out["point"], out["reason"]) for out in told["left_out"])
+        execution = Execution.model_validate_json(json.dumps(told["execution"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(
+            f"{folder} is not a study that can be followed ({error}); run its launch command again"
+        ) from error
+    # The folder may have moved since: where it is now is what counts.
+    placed = execution.model_copy(update={"outputs": str(folder.parent), "study": folder.name})
+    return Plan(cells, left_out, placed, told["command"], told["git"])
+
+
 def open_study(plan: Plan) -> list[str]:
     """Make the folder ready; returns notes for the user. Raises RecordError when the folder is of another format."""
     notes = []
@@ -88,6 +120,13 @@ def read_manifest(path: Path) -> dict[str, Any]:
             "(the store is shared: what is still valid is found again)"
         )
     return manifest
+
+
+def read_errors(folder: Path) -> dict[str, str]:
+    """The failed cells' messages by name, as the manifest has them; empty before there is one."""
+    path = folder / MANIFEST
+    cells = read_manifest(path)["cells"] if path.exists() else []
+    return {cell["cell"]: cell["error"] for cell in cells if cell["error"]}
 
 
 def write_study(plan: Plan, errors: Mapping[str, str]) -> Path:

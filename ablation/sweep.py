@@ -10,16 +10,17 @@ from rich.console import Console
 from rich.text import Text
 
 from ablation.cell import Cell, addresses
-from ablation.config import Execution
+from ablation.config import Execution, Local, Slurm
 from ablation.design import LeftOut
+from ablation.dispatch.job import Job
 from ablation.store import check_writable
-from ablation.study import Plan, open_study, write_study
+from ablation.study import Plan, open_study, save_plan, write_study
 
 EXIT_OK, EXIT_CELLS_FAILED, EXIT_USAGE = 0, 1, 2
 
 
 def carry_out(cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Execution, merged: int = 0) -> int:
-    """Run a study to its report. Returns the exit code; raises AblationError when nothing was started."""
+    """Run a study to its report, or hand it to Slurm. Returns the exit code; raises AblationError when nothing was started."""
     console = Console(highlight=False)
     plan = _prepared(cells, left_out, execution, console)
     for line in [
@@ -28,8 +29,14 @@ def carry_out(cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Exe
         *open_study(plan),
     ]:
         console.print(Text(line, style="yellow"), soft_wrap=True)
-    errors = _run_missing(plan, console)
-    return _conclude(plan, errors, console)
+    save_plan(plan)
+    jobs = _missing_jobs(plan)
+    done = len(plan.cells) - len(jobs)
+    console.print(f"study {execution.study}: {len(plan.cells)} cells, {done} done already, {len(jobs)} to run")
+    cluster = execution.cluster
+    if jobs and isinstance(cluster, Slurm):
+        return _hand_over(plan, jobs, cluster, console)
+    return conclude(plan, _run_here(plan, jobs, cluster, console) if isinstance(cluster, Local) else {}, console)
 
 
 def _prepared(cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Execution, console: Console) -> Plan:
@@ -48,29 +55,22 @@ def _prepared(cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Exe
     return Plan(unique, plan.left_out, execution, plan.command, plan.git)
 
 
-def _run_missing(plan: Plan, console: Console) -> dict[str, str]:
-    """Errors of the failed cells by name. On Ctrl-C the view is written before the interrupt goes on."""
-    from ablation.dispatch.board import Board
-    from ablation.dispatch.job import Job
-    from ablation.dispatch.run import run_jobs, worker_count
-
-    cluster, store = plan.execution.cluster, plan.store
-    missing = [cell for cell in plan.cells if store.find(addresses(cell)["grade"]) is None]
-    done = len(plan.cells) - len(missing)
-    console.print(f"study {plan.execution.study}: {len(plan.cells)} cells, {done} done already, {len(missing)} to run")
-    jobs = [
-        Job(
-            cell,
-            cell.name,
-            store.root,
-            plan.folder / "logs" / f"{cell.name}.log",
-            cluster.threads_per_worker,
-            cluster.micro_batch,
-        )
-        for cell in missing
+def _missing_jobs(plan: Plan) -> list[Job]:
+    cluster, store, logs = plan.execution.cluster, plan.store, plan.folder / "logs"
+    return [
+        Job(cell, cell.name, store.root, logs / f"{cell.name}.log", cluster.threads_per_worker, cluster.micro_batch)
+        for cell in plan.cells
+        if store.find(addresses(cell)["grade"]) is None
     ]
+
+
+def _run_here(plan: Plan, jobs: Sequence[Job], cluster: Local, console: Console) -> dict[str, str]:
+    """Errors of the failed cells by name. On Ctrl-C the view is written before the interrupt goes on."""
     if not jobs:
         return {}
+    from ablation.dispatch.board import Board
+    from ablation.dispatch.run import run_jobs, worker_count
+
     board = Board(console, len(jobs), worker_count(cluster, len(jobs)))
     try:
         outcomes = run_jobs(jobs, cluster, board)
@@ -81,7 +81,33 @@ def _run_missing(plan: Plan, console: Console) -> dict[str, str]:
     return {outcome.name: outcome.error for outcome in outcomes if outcome.error}
 
 
-def _conclude(plan: Plan, errors: dict[str, str], console: Console) -> int:
+def _hand_over(plan: Plan, jobs: Sequence[Job], cluster: Slurm, console: Console) -> int:
+    from ablation.dispatch.submit import submit_missing
+
+    taken = submit_missing(jobs, cluster, plan.folder)
+    new = sum(len(one.cells) for one in taken)
+    ids = ", ".join(str(one.job) for one in taken)
+    console.print(f"{new} cells submitted{f' as {ids}' if ids else ''}, {len(jobs) - new} in the queue already")
+    if cluster.wait:
+        return follow(plan, console)
+    write_study(plan, {})
+    console.print(
+        f"they run without this command: `ablation watch {plan.execution.study}` follows them to the report",
+        soft_wrap=True,
+    )
+    return EXIT_OK
+
+
+def follow(plan: Plan, console: Console) -> int:
+    """Watch a study on Slurm until nothing of it is queued or running, then conclude. Ctrl-C stops the watching alone."""
+    from ablation.dispatch.follow import wait_for_cells
+
+    states = wait_for_cells(plan, console)
+    return conclude(plan, {one.name: one.detail or one.state for one in states if one.state != "done"}, console)
+
+
+def conclude(plan: Plan, errors: dict[str, str], console: Console) -> int:
+    """Write tables, tracker runs and report from the records, and say how it ended; the exit code."""
     from ablation.analysis import load
     from ablation.report.page import write
     from ablation.report.terminal import render
@@ -92,14 +118,12 @@ def _conclude(plan: Plan, errors: dict[str, str], console: Console) -> int:
     page = write(plan.folder)
     console.print(render(load(plan.folder)))
     for name, error in errors.items():
-        console.print(
-            Text(f"failed: {name}: {error} (log: {plan.folder}/logs/{name}.log)", style="red"), soft_wrap=True
-        )
+        console.print(Text(f"failed: {name}: {error} (log: {plan.folder}/logs/)", style="red"), soft_wrap=True)
     console.print(Text(notice(plan.execution.tracker, Path(plan.execution.outputs)), style="dim"), soft_wrap=True)
     for trouble in troubles:
         console.print(
             Text(
-                f"W&B did not take the runs ({trouble}); the records are complete, and the next command tries again",
+                f"W&B did not take the runs ({trouble}); the records are complete, the next command tries again",
                 style="yellow",
             )
         )

@@ -69,6 +69,24 @@ def test_one_seed_can_be_set_apart_from_the_rest() -> None:
     assert preflight(["-m", "seed=1,2"], CONF) == ["-m", "seed=1,2"]
 
 
+def test_a_key_is_looked_up_in_the_chosen_group() -> None:
+    assert preflight(["cluster=slurm", "cluster.partition=main"], CONF) == ["cluster=slurm", "cluster.partition=main"]
+    with pytest.raises(ConfigProblems, match=r"cluster.partition: unknown key; cluster has: kind, workers"):
+        preflight(["cluster=local", "cluster.partition=main"], CONF)
+
+
+HOSTILE = ["a\nrm -rf x", "a;b", "$(id)", "`id`", "a'b", 'a"b', "a b", "#x", "\0", "x" * 10_000, "-x", ""]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("key", ["partition", "account", "qos", "constraint"])
+def test_nothing_hostile_reaches_an_sbatch_file(composed: Composed, key: str, text: str) -> None:
+    content = composed("cluster=slurm")
+    content["cluster"][key] = text
+    with pytest.raises(ConfigProblems, match=f"cluster.{key}"):
+        read_execution(content)
+
+
 @pytest.mark.parametrize(
     "arguments", [["--cfg", "job"], ["--help"], ["+extra.key=1"], ["category=glob(geo*)", "-m"], []]
 )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pebble import ProcessExpired, ProcessPool
 
 from ablation.cell import addresses
-from ablation.config import Cluster
+from ablation.config import Local
 from ablation.dispatch.board import Board
 from ablation.dispatch.job import Job, Outcome, quiet_libraries, run_job, run_logged_job
 from ablation.store import Store
@@ -17,7 +17,7 @@ from ablation.store import Store
 _POLL_S = 0.5
 
 
-def run_jobs(jobs: Sequence[Job], cluster: Cluster, board: Board) -> list[Outcome]:
+def run_jobs(jobs: Sequence[Job], cluster: Local, board: Board) -> list[Outcome]:
     """The outcome of every job that ended, the largest cells first. Ctrl-C raises KeyboardInterrupt with workers stopped."""
     largest_first = sorted(jobs, key=lambda job: -job.cell.count.size)
     with board:
@@ -32,7 +32,7 @@ def next_stage(job: Job) -> str:
     return next((name for name, address in addresses(job.cell).items() if not store.path(address).is_dir()), "done")
 
 
-def worker_count(cluster: Cluster, jobs: int) -> int:
+def worker_count(cluster: Local, jobs: int) -> int:
     """Workers as configured, or as many as the cores allow, and never more than jobs."""
     cores = len(os.sched_getaffinity(0))
     return max(1, min(jobs, cluster.workers or cores // cluster.threads_per_worker))
@@ -47,7 +47,7 @@ def _in_process(jobs: Sequence[Job], board: Board) -> Iterator[Outcome]:
         yield outcome
 
 
-def _in_workers(jobs: Sequence[Job], cluster: Cluster, board: Board) -> Iterator[Outcome]:
+def _in_workers(jobs: Sequence[Job], cluster: Local, board: Board) -> Iterator[Outcome]:
     if not jobs:
         return
     with _pinned_threads(cluster.threads_per_worker):

@@ -1,0 +1,47 @@
+"""Watch a study that runs on Slurm: poll records and queue, tell what changes, end when nothing is left to wait for."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from ablation.dispatch.states import CellState, cell_states
+from ablation.study import Plan
+
+_FIRST_POLL_S, _SLOWEST_POLL_S, _SLOWER = 2.0, 60.0, 1.3
+_PENDING = ("running", "queued", "unknown")
+
+
+def wait_for_cells(plan: Plan, console: Console) -> list[CellState]:
+    """The states of all cells once none is queued or running. A cell lost at one poll is asked for again at the next."""
+    before: Counter[str] = Counter()
+    pause, quiet = _FIRST_POLL_S, 0
+    while True:
+        states = cell_states(plan.cells, plan.store, plan.folder)
+        counts = Counter[str](one.state for one in states)
+        if counts != before:
+            console.print(Text(line(counts)), soft_wrap=True)
+            pause, before = _FIRST_POLL_S, counts
+        # A shared file system shows a record some seconds after the queue forgets the job.
+        quiet = 0 if any(one.state in _PENDING for one in states) else quiet + 1
+        if quiet > (3 if counts["lost"] else 0):
+            return states
+        time.sleep(pause)
+        pause = min(pause * _SLOWER, _SLOWEST_POLL_S) if not quiet else _FIRST_POLL_S
+
+
+def line(counts: Counter[str]) -> str:
+    """The counts of all states that occur, e.g. ``3 done, 1 running, 4 queued``."""
+    order = ("done", "running", "queued", "failed", "lost", "unknown", "missing")
+    return ", ".join(f"{counts[state]} {state}" for state in order if counts[state])
+
+
+def exceptions(states: Sequence[CellState]) -> list[str]:
+    """One line for each cell that needs somebody's attention."""
+    return [
+        f"{one.name}: {one.state}: {one.detail}"
+        for one in states
+        if one.state in ("failed", "lost", "unknown") or (one.detail or "").startswith("will never start")
+    ]

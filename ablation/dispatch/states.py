@@ -1,0 +1,78 @@
+"""Where every cell of a study stands. Records on disk come first, then the queue, then accounting; absence proves nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ablation.cell import Cell, addresses
+from ablation.dispatch import slurm
+from ablation.dispatch.frozen import read_end
+from ablation.dispatch.ledger import LEDGER, Ledger
+from ablation.store import Store
+
+State = Literal["done", "running", "queued", "failed", "lost", "unknown", "missing"]
+# Reasons for which Slurm will never start a task without somebody's help.
+_HOPELESS = (
+    "PartitionTimeLimit",
+    "PartitionNodeLimit",
+    "DependencyNeverSatisfied",
+    "BadConstraints",
+    "InvalidQOS",
+    "JobHeld",
+    "QOSMax",
+)
+
+
+@dataclass(frozen=True)
+class CellState:
+    """One cell's state; `detail` is the error, the reason for waiting, or what accounting says."""
+
+    name: str
+    state: State
+    detail: str | None = None
+
+
+def cell_states(cells: Sequence[Cell], store: Store, study: Path) -> list[CellState]:
+    """The state of each cell, in order. Slurm is asked once, and only when something was submitted and is not done."""
+    done = {cell.name for cell in cells if store.find(addresses(cell)["grade"])}
+    submitted = Ledger(study / LEDGER).latest()
+    asked = {name: task for name, task in submitted.items() if name not in done}
+    try:
+        queue: Mapping[str, slurm.Queued] | None = slurm.queue() if asked else {}
+    except slurm.SlurmUnreachable:
+        queue = None
+    gone = [task for task in asked.values() if queue is not None and task not in queue]
+    ended = slurm.ended_states(gone)
+    return [
+        CellState(cell.name, "done")
+        if cell.name in done
+        else _state(cell.name, asked.get(cell.name), queue, ended, study)
+        for cell in cells
+    ]
+
+
+def _state(
+    name: str, task: str | None, queue: Mapping[str, slurm.Queued] | None, ended: Mapping[str, str], study: Path
+) -> CellState:
+    if task is None:
+        return CellState(name, "missing")
+    end = read_end(study / "jobs", name)
+    if end and end.job == task and end.error:
+        return CellState(name, "failed", end.error)
+    if queue is None:
+        return CellState(name, "unknown", "Slurm does not answer")
+    if task in queue:
+        return _queued(name, queue[task])
+    if task in ended:
+        return CellState(name, "failed", f"Slurm ended the job: {ended[task]}")
+    return CellState(
+        name, "lost", "the job left the queue without a result; the same launch command submits the cell again"
+    )
+
+
+def _queued(name: str, found: slurm.Queued) -> CellState:
+    if found.state in ("RUNNING", "COMPLETING"):
+        return CellState(name, "running")
+    hopeless = any(found.reason.startswith(reason) for reason in _HOPELESS)
+    return CellState(name, "queued", f"will never start: {found.reason}" if hopeless else found.reason)
