@@ -37,6 +37,10 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("cancel", parents=[shared], help="cancel what is queued or running on Slurm").set_defaults(
         run=_cancel
     )
+    plan = commands.add_parser("plan", help="what a sweep would do; nothing is started")
+    plan.add_argument("overrides", nargs="*", help="as after `python launch.py -m`, e.g. sweep=cnls cluster=slurm")
+    plan.add_argument("--json", action="store_true", help="machine-readable")
+    plan.set_defaults(run=_plan)
     status = commands.add_parser("status", parents=[shared], help="where every cell stands")
     status.add_argument("--json", action="store_true", help="machine-readable")
     status.set_defaults(run=_status)
@@ -51,6 +55,28 @@ def _folder(given: argparse.Namespace) -> Path:
     raise RecordError(
         f"no study {given.study!r}; {given.outputs} has: {', '.join(known) or 'none'}; give its name or its folder"
     )
+
+
+def _plan(given: argparse.Namespace) -> int:
+    from ablation.expansion import composed_grid
+    from ablation.planning import outlook
+    from ablation.source import pinned_cell
+    from ablation.store import Store
+
+    grid = composed_grid(given.overrides)
+    found = outlook([pinned_cell(cell) for cell in grid.cells], Store(Path(grid.execution.outputs) / "store"))
+    reasons = Counter(out.reason for out in grid.left_out)
+    if given.json:
+        print(json.dumps({"study": grid.execution.study, **asdict(found), "left_out": reasons}))
+        return 0
+    print(f"{grid.execution.study}: {found.cells} cells, {found.done} done, {found.cells - found.done} to run")
+    print("still to do: " + (", ".join(f"{count} × {stage}" for stage, count in found.to_do.items()) or "nothing"))
+    for reason, count in reasons.items():
+        print(f"left out: {count} cells: {reason}")
+    for one in found.confounds:
+        levels = ", ".join(f"{level}: {value:g}" for level, value in one.by_level.items())
+        print(f"differs with {one.factor}: mean {one.quantity} ({levels})")
+    return 0
 
 
 def _report(given: argparse.Namespace) -> int:

@@ -2,10 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from hydra import initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
 
@@ -14,6 +19,12 @@ from ablation.compose import compose_points, overrides_of, unresolved
 from ablation.config import Execution, plain, read_cell, read_execution, sentences
 from ablation.design import FACTORS, Design, LeftOut, expand, override
 from ablation.errors import ConfigProblems
+
+_HERE = Path(__file__).resolve().parent
+# Beside the package in a checkout, inside it in an installed wheel.
+CONFIG_DIR = next(
+    (folder for folder in (_HERE.parent / "conf", _HERE / "conf") if folder.is_dir()), _HERE.parent / "conf"
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,19 @@ def expanded(master: DictConfig, given: Sequence[Override], loader: ConfigLoader
         execution=read_execution(contents[0]),
         merged=expansion.merged,
     )
+
+
+def composed_grid(arguments: Sequence[str]) -> Grid:
+    """The grid of a command line (``["sweep=cnls"]``), composed as ``launch.py -m`` composes it. Raises ConfigProblems."""
+    from ablation.preflight import preflight
+
+    preflight(arguments, CONFIG_DIR)
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        master = loader.load_configuration("config", list(arguments), run_mode=RunMode.MULTIRUN)
+        given = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
+        return expanded(master, given, loader)
 
 
 def read_design(master: DictConfig) -> Design:
