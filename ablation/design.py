@@ -14,6 +14,7 @@ from ablation.spec import Spec
 
 Point = dict[str, str]
 FACTORS = ("category", "count", "length", "style")
+_EVALUATES = ("model", "benchmark", "sample")
 
 
 class Exclusion(Spec):
@@ -75,7 +76,8 @@ def expand(design: Design) -> Expansion:
         raise ConfigProblems(empty)
     shapes = _factorial(design) if design.kind == "factorial" else _one_at_a_time(design)
     trained = [{**shape, "seed": str(seed)} for seed in design.seeds for shape in shapes]
-    untrained = [{**_base_shape(design), "seed": str(seed)} for seed in design.seeds] if design.base else []
+    bases = _base_shapes(design) if design.base else []
+    untrained = [{**shape, "seed": str(seed)} for seed in design.seeds for shape in bases]
     unique = list({tuple(sorted(point.items())): point for point in (*untrained, *trained)}.values())
     left_out = [LeftOut(point, reason) for point in unique if (reason := _reason(design.exclude, point))]
     kept = [point for point in unique if not _reason(design.exclude, point)]
@@ -104,10 +106,12 @@ def _one_at_a_time(design: Design) -> list[Point]:
     ]
 
 
-def _base_shape(design: Design) -> Point:
-    """The untrained model in the surroundings of the design: what is not a factor of training stays."""
-    kept = {key: level for key, level in design.baseline.items() if key.split(".")[0] not in FACTORS}
-    return {**kept, "count": "n0"}
+def _base_shapes(design: Design) -> list[Point]:
+    """The untrained model wherever it is evaluated differently: what only trains has no say in it."""
+    evaluated = {key: levels for key, levels in design.vary.items() if key.split(".")[0] in _EVALUATES}
+    fixed = {key: level for key, level in design.baseline.items() if key.split(".")[0] in _EVALUATES}
+    shapes = product(*evaluated.values())
+    return [{**fixed, **dict(zip(evaluated, levels, strict=True)), "count": "n0"} for levels in shapes]
 
 
 def _reason(exclusions: Iterable[Exclusion], point: Point) -> str | None:
