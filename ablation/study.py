@@ -7,7 +7,6 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -46,6 +45,7 @@ class Plan:
     left_out: tuple[LeftOut, ...]
     execution: Execution
     command: str
+    created: str
     git: str | None
 
     @property
@@ -67,6 +67,7 @@ def save_plan(plan: Plan) -> None:
         "left_out": [{"point": out.point, "reason": out.reason} for out in plan.left_out],
         "execution": plan.execution.model_dump(mode="json"),
         "command": plan.command,
+        "created": plan.created,
         "git": plan.git,
     }
     write_text_atomically(plan.folder / PLAN, json.dumps(content) + "\n")
@@ -87,7 +88,7 @@ def load_plan(folder: Path) -> Plan:
         ) from error
     # The folder may have moved since: where it is now is what counts.
     placed = execution.model_copy(update={"outputs": str(folder.parent), "study": folder.name})
-    return Plan(cells, left_out, placed, told["command"], told["git"])
+    return Plan(cells, left_out, placed, told["command"], told["created"], told["git"])
 
 
 def open_study(plan: Plan) -> list[str]:
@@ -145,7 +146,7 @@ def _manifest(plan: Plan, errors: Mapping[str, str]) -> dict[str, Any]:
         "format": FORMAT,
         "study": plan.execution.study,
         "command": plan.command,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": plan.created,
         "hypothesis": plan.execution.hypothesis,
         "note": plan.execution.note,
         "scale": plan.execution.scale,

@@ -4,6 +4,8 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -44,7 +46,9 @@ def _prepared(cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Exe
 
     outputs = Path(execution.outputs)
     check_writable(outputs)
-    plan = Plan((), tuple(left_out), execution, command_line(), git_state())
+    plan = Plan(
+        (), tuple(left_out), execution, command_line(), datetime.now(UTC).isoformat(timespec="seconds"), git_state()
+    )
     plan.store.sweep_abandoned()
     ready = prepare(cells, plan.store, lambda text: console.print(Text(text, style="dim"), soft_wrap=True))
     unique = tuple({cell.key: cell for cell in ready}.values())
@@ -52,7 +56,7 @@ def _prepared(cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Exe
         console.print(
             Text(f"{len(ready) - len(unique)} cells are equal to others and are computed once", style="yellow")
         )
-    return Plan(unique, plan.left_out, execution, plan.command, plan.git)
+    return replace(plan, cells=unique)
 
 
 def _missing_jobs(plan: Plan) -> list[Job]:

@@ -24,6 +24,12 @@ TINY = ("count.size=8", "train.epochs=1", "sample.n=2", "sample.max_tokens=24")
 Composed = Callable[..., dict[str, Any]]
 
 
+@pytest.fixture(autouse=True)
+def _hydra_as_it_was(hydra_restore_singletons: object) -> None:
+    """Hydra keeps its state in singletons; no test may see another's."""
+    del hydra_restore_singletons
+
+
 @pytest.fixture
 def composed() -> Iterator[Composed]:
     """Compose the project's configuration with overrides, as plain resolved values."""
