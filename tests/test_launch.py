@@ -116,6 +116,19 @@ def test_wrong_cells_stop_the_sweep_before_the_first(tmp_path: Path) -> None:
     assert not (tmp_path / "outputs/store/train").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_kind_of_cluster_changes_no_byte(tmp_path: Path) -> None:
+    """The whole smoke sweep with the embedded recipe, in this process and in two workers."""
+    told = {}
+    for kind in ("debug", "local"):
+        folder = tmp_path / kind
+        folder.mkdir()
+        assert launch(folder, "-m", "sweep=smoke", "tracker=none", f"cluster={kind}").returncode == 0
+        told[kind] = (folder / "outputs/smoke/results.parquet").read_bytes()
+    assert told["debug"] == told["local"]
+
+
 def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
     """The command in the background, in a process group of its own."""
     return subprocess.Popen(
