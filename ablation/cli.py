@@ -7,9 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ablation.entry import taught
 from ablation.errors import RecordError
+
+if TYPE_CHECKING:
+    from ablation.dispatch.states import CellState
+    from ablation.study import Plan
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,25 +30,27 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("study", help="a study's name below --outputs, or its folder")
-    shared.add_argument(
-        "--outputs", type=Path, default=Path("outputs"), help="the folder of all studies (default: outputs)"
+    shared.add_argument("--outputs", type=Path, default=Path("outputs"), help="the folder of all studies")
+    filtered = argparse.ArgumentParser(add_help=False, parents=[shared])
+    filtered.add_argument(
+        "filters", nargs="*", metavar="FACTOR=LEVEL", help="only these cells: category=geometry count=100"
     )
-    commands.add_parser(
-        "report", parents=[shared], help="bring tables and report up to date with the records"
-    ).set_defaults(run=_report)
-    commands.add_parser("watch", parents=[shared], help="follow a study on Slurm to its report").set_defaults(
-        run=_watch
-    )
-    commands.add_parser("cancel", parents=[shared], help="cancel what is queued or running on Slurm").set_defaults(
-        run=_cancel
-    )
-    plan = commands.add_parser("plan", help="what a sweep would do; nothing is started")
+    machine = argparse.ArgumentParser(add_help=False)
+    machine.add_argument("--json", action="store_true", help="machine-readable")
+    for name, parents, run, told in (
+        ("report", [shared], _report, "bring tables and report up to date with the records"),
+        ("watch", [shared], _watch, "follow a study on Slurm to its report"),
+        ("status", [filtered, machine], _status, "where every cell stands"),
+        ("failures", [filtered, machine], _failures, "failures grouped by what went wrong, with the next step"),
+        ("cancel", [filtered], _cancel, "cancel what is queued or running on Slurm"),
+    ):
+        commands.add_parser(name, parents=parents, help=told).set_defaults(run=run)
+    logs = commands.add_parser("logs", parents=[shared], help="the logs of one cell")
+    logs.add_argument("cell", help="a cell's name, or how it begins")
+    logs.set_defaults(run=_logs)
+    plan = commands.add_parser("plan", parents=[machine], help="what a sweep would do; nothing is started")
     plan.add_argument("overrides", nargs="*", help="as after `python launch.py -m`, e.g. sweep=cnls cluster=slurm")
-    plan.add_argument("--json", action="store_true", help="machine-readable")
     plan.set_defaults(run=_plan)
-    status = commands.add_parser("status", parents=[shared], help="where every cell stands")
-    status.add_argument("--json", action="store_true", help="machine-readable")
-    status.set_defaults(run=_status)
     return parser
 
 
@@ -105,13 +112,18 @@ def _watch(given: argparse.Namespace) -> int:
     return follow(load_plan(_folder(given)), Console(highlight=False))
 
 
-def _status(given: argparse.Namespace) -> int:
-    from ablation.dispatch.follow import exceptions, line
-    from ablation.dispatch.states import cell_states
+def _states(given: argparse.Namespace) -> "tuple[Plan, list[CellState]]":
+    from ablation.dispatch.states import cell_states, select_cells
     from ablation.study import load_plan
 
     plan = load_plan(_folder(given))
-    states = cell_states(plan.cells, plan.store, plan.folder)
+    return plan, cell_states(select_cells(plan.cells, given.filters), plan.store, plan.folder)
+
+
+def _status(given: argparse.Namespace) -> int:
+    from ablation.dispatch.follow import exceptions, line
+
+    plan, states = _states(given)
     counts = Counter[str](one.state for one in states)
     if given.json:
         print(json.dumps({"study": plan.execution.study, "counts": counts, "cells": [asdict(one) for one in states]}))
@@ -120,15 +132,47 @@ def _status(given: argparse.Namespace) -> int:
     return 1 if counts["failed"] or counts["lost"] else 0
 
 
-def _cancel(given: argparse.Namespace) -> int:
-    from ablation.dispatch import slurm
+def _failures(given: argparse.Namespace) -> int:
+    from ablation.dispatch.failures import failures
+
+    found = failures(_states(given)[1])
+    if given.json:
+        print(json.dumps([asdict(one) for one in found]))
+        return 1 if found else 0
+    for one in found:
+        print(f"{len(one.cells)} × {one.kind}: {one.message}\n  next: {one.next_step}")
+        print("".join(f"  {name}\n" for name in one.cells), end="")
+    if not found:
+        print("no failures")
+    return 1 if found else 0
+
+
+def _logs(given: argparse.Namespace) -> int:
     from ablation.dispatch.ledger import LEDGER, Ledger
-    from ablation.dispatch.states import cell_states
     from ablation.study import load_plan
 
     plan = load_plan(_folder(given))
+    names = [cell.name for cell in plan.cells if cell.name.startswith(given.cell)]
+    if len(names) != 1:
+        known = names or [cell.name for cell in plan.cells]
+        raise RecordError(f"{given.cell!r} is the beginning of {len(names)} cells; choose one of: {', '.join(known)}")
+    task = Ledger(plan.folder / LEDGER).latest().get(names[0])
+    logs = plan.folder / "logs"
+    paths = [path for path in (logs / f"{names[0]}.log", logs / f"{task}_0_log.out") if path.is_file()]
+    for path in paths:
+        sys.stdout.write(f"== {path}\n{path.read_text(errors='replace')}")
+    if not paths:
+        print(f"{names[0]} has no log yet")
+    return 0
+
+
+def _cancel(given: argparse.Namespace) -> int:
+    from ablation.dispatch import slurm
+    from ablation.dispatch.ledger import LEDGER, Ledger
+
+    plan, states = _states(given)
     tasks = Ledger(plan.folder / LEDGER).latest()
-    live = [one.name for one in cell_states(plan.cells, plan.store, plan.folder) if one.state in ("queued", "running")]
+    live = [one.name for one in states if one.state in ("queued", "running")]
     slurm.cancel([tasks[name] for name in live])
     print(f"cancelled {len(live)} cells; finished work is kept, and the launch command submits the rest again")
     return 0

@@ -18,7 +18,7 @@ from ablation.dispatch.job import Job
 from ablation.store import check_writable
 from ablation.study import Plan, open_study, save_plan, write_study
 
-EXIT_OK, EXIT_CELLS_FAILED, EXIT_USAGE = 0, 1, 2
+EXIT_OK, EXIT_CELLS_FAILED = 0, 1
 
 
 def carry_out(cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Execution, merged: int = 0) -> int:

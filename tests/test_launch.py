@@ -27,6 +27,11 @@ def launch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def ablation(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ablation.cli", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
 def store_state(folder: Path) -> dict[str, tuple[int, int]]:
     files = sorted(path for path in (folder / "outputs/store").rglob("*") if path.is_file())
     return {str(path): (path.stat().st_mtime_ns, path.stat().st_ino) for path in files}
@@ -78,18 +83,10 @@ def test_the_report_command_reads_the_records(finished: tuple[Path, subprocess.C
     page = folder / "outputs/smoke/report/index.html"
     before = page.read_bytes()
     page.unlink()
-    told = subprocess.run(
-        [sys.executable, "-m", "ablation.cli", "report", "smoke"], cwd=folder, capture_output=True, check=False
-    )
+    told = ablation(folder, "report", "smoke")
     assert told.returncode == 0, told.stderr
     assert page.read_bytes() == before
-    lost = subprocess.run(
-        [sys.executable, "-m", "ablation.cli", "report", "none"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    lost = ablation(folder, "report", "none")
     assert lost.returncode == 2
     assert "smoke; give its name" in lost.stderr
 
@@ -148,8 +145,13 @@ def test_a_worker_that_is_killed_fails_its_cell_alone(tmp_path: Path) -> None:
     assert running.returncode == 1, told
     assert "the worker process died" in told
     assert sorted(pd.read_parquet(tmp_path / "outputs/smoke/cells.parquet")["state"]) == ["done", "failed"]
+    failures = ablation(tmp_path, "failures", "smoke")
+    assert failures.returncode == 1
+    assert "1 × killed: the worker process died (exit code -#)" in failures.stdout
+    assert ablation(tmp_path, "status", "smoke", "style=r1").stdout.startswith("smoke: 1 cells, ")
     again = launch(tmp_path, *TWO_CELLS)
     assert again.returncode == 0, again.stdout
+    assert ablation(tmp_path, "failures", "smoke").stdout == "no failures\n"
     assert "1 done already, 1 to run" in again.stdout
 
 

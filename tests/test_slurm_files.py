@@ -11,11 +11,12 @@ import pytest
 from ablation.cell import Cell
 from ablation.config import Slurm
 from ablation.dispatch import slurm
+from ablation.dispatch.failures import failures
 from ablation.dispatch.frozen import freeze, read_end, record_end, thaw
 from ablation.dispatch.job import Job, Outcome
 from ablation.dispatch.ledger import LEDGER, Ledger, Submission
 from ablation.dispatch.snapshot import snapshot
-from ablation.dispatch.states import cell_states
+from ablation.dispatch.states import CellState, cell_states, select_cells
 from ablation.errors import ConfigProblems, RecordError
 from ablation.store import Store
 
@@ -189,3 +190,23 @@ def test_keys_do_not_reach_a_job(monkeypatch: pytest.MonkeyPatch, fake_slurm: Pa
     command(fake_slurm, "squeue", "env | grep -c canary; true")
     assert slurm.clean_environment().keys() <= set(slurm.INHERITED)
     assert slurm.queued_under("x") == "0"
+
+
+def test_failures_are_grouped_by_what_went_wrong() -> None:
+    states = [
+        CellState("a-1", "failed", "ValueError: 3 rows in a-1 at 0x7f"),
+        CellState("b-2", "failed", "ValueError: 17 rows in b-2 at 0x8e"),
+        CellState("c-3", "failed", "Slurm ended the job: TIMEOUT"),
+        CellState("d-4", "done"),
+    ]
+    found = failures(states)
+    assert [(one.cells, one.kind) for one in found] == [(("a-1", "b-2"), "error"), (("c-3",), "timeout")]
+    assert "cluster.timeout_min" in found[1].next_step
+
+
+def test_cells_are_chosen_by_their_factors(cell_of: CellOf) -> None:
+    cells = [cell_of("count=n25", "style=gemini"), cell_of("count=n25"), cell_of("count=n0")]
+    assert select_cells(cells, ["count=25", "style=r1"]) == [cells[1]]
+    assert select_cells(cells, []) == cells
+    with pytest.raises(ConfigProblems, match="did you mean 'style'"):
+        select_cells(cells, ["stile=r1"])

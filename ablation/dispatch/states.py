@@ -9,7 +9,9 @@ from ablation.cell import Cell, addresses
 from ablation.dispatch import slurm
 from ablation.dispatch.frozen import read_end
 from ablation.dispatch.ledger import LEDGER, Ledger
+from ablation.errors import ConfigProblems, nearest
 from ablation.store import Store
+from ablation.study import read_errors
 
 State = Literal["done", "running", "queued", "failed", "lost", "unknown", "missing"]
 # Reasons for which Slurm will never start a task without somebody's help.
@@ -33,10 +35,22 @@ class CellState:
     detail: str | None = None
 
 
+def select_cells(cells: Sequence[Cell], filters: Sequence[str]) -> list[Cell]:
+    """The cells that match every ``FACTOR=LEVEL``. Raises ConfigProblems on a factor that does not exist."""
+    wanted = [text.partition("=")[::2] for text in filters]
+    known = ("category", "count", "length", "style", "seed")
+    wrong = [key for key, _ in wanted if key not in known]
+    if wrong:
+        raise ConfigProblems(
+            [f"{key}: not a factor; allowed: {', '.join(known)}{nearest(key, known)}" for key in wrong]
+        )
+    return [cell for cell in cells if all(str(cell.factors()[key]) == level for key, level in wanted)]
+
+
 def cell_states(cells: Sequence[Cell], store: Store, study: Path) -> list[CellState]:
     """The state of each cell, in order. Slurm is asked once, and only when something was submitted and is not done."""
     done = {cell.name for cell in cells if store.find(addresses(cell)["grade"])}
-    submitted = Ledger(study / LEDGER).latest()
+    submitted, here = Ledger(study / LEDGER).latest(), read_errors(study)
     asked = {name: task for name, task in submitted.items() if name not in done}
     try:
         queue: Mapping[str, slurm.Queued] | None = slurm.queue() if asked else {}
@@ -44,19 +58,20 @@ def cell_states(cells: Sequence[Cell], store: Store, study: Path) -> list[CellSt
         queue = None
     gone = [task for task in asked.values() if queue is not None and task not in queue]
     ended = slurm.ended_states(gone)
-    return [
-        CellState(cell.name, "done")
-        if cell.name in done
-        else _state(cell.name, asked.get(cell.name), queue, ended, study)
-        for cell in cells
-    ]
+
+    def state(name: str) -> CellState:
+        if name in done:
+            return CellState(name, "done")
+        if name in asked:
+            return _submitted(name, asked[name], queue, ended, study)
+        return CellState(name, "failed" if name in here else "missing", here.get(name))
+
+    return [state(cell.name) for cell in cells]
 
 
-def _state(
-    name: str, task: str | None, queue: Mapping[str, slurm.Queued] | None, ended: Mapping[str, str], study: Path
+def _submitted(
+    name: str, task: str, queue: Mapping[str, slurm.Queued] | None, ended: Mapping[str, str], study: Path
 ) -> CellState:
-    if task is None:
-        return CellState(name, "missing")
     end = read_end(study / "jobs", name)
     if end and end.job == task and end.error:
         return CellState(name, "failed", end.error)
