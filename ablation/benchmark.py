@@ -76,14 +76,18 @@ def _rows(benchmark: Benchmark) -> list[Mapping[str, Any]]:
     path = local_path(benchmark.source)
     if path is None:
         return _hub_rows(benchmark)
-    rows: list[Mapping[str, Any]] = []
-    with path.open(encoding="utf-8") as stream:
-        for number, line in enumerate(stream):
-            try:
-                rows.append(json.loads(line))
-            except ValueError as error:
-                raise DataError(f"{_place(benchmark.source)}, row {number}: not JSON ({error})") from error
-    return rows
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{_place(benchmark.source)}: not a text file of JSON lines in UTF-8 ({error})") from error
+    return [_parsed(line, f"{_place(benchmark.source)}, row {number}") for number, line in enumerate(lines)]
+
+
+def _parsed(line: str, where: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise DataError(f"{where}: not JSON ({error})") from error
 
 
 def _hub_rows(benchmark: Benchmark) -> list[Mapping[str, Any]]:

@@ -100,7 +100,7 @@ def _report(given: argparse.Namespace) -> int:
     console = Console(highlight=False)
     console.print(render(load(folder)))
     console.print(f"report: {page}", soft_wrap=True)
-    return 0
+    return 1 if read_errors(folder) else 0
 
 
 def _watch(given: argparse.Namespace) -> int:

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from ablation.cell import Cell
 from ablation.errors import ConfigProblems, nearest
@@ -71,7 +71,16 @@ class Execution(Spec):
     note: str | None = None
     scale: str
 
+    @field_validator("study")
+    @classmethod
+    def _not_a_folder_of_ours(cls, study: str) -> str:
+        if study in RESERVED:
+            raise ValueError(f"{study!r} is a folder of the outputs themselves; choose another study=NAME")
+        return study
 
+
+# What else lies in the outputs folder.
+RESERVED = ("store", "wandb")
 _SCIENCE = tuple(Cell.model_fields)
 _EXECUTION = ("study", "outputs", "cluster", "tracker")
 # Sections that steer composition and the design; they leave no value on a cell.
@@ -155,6 +164,9 @@ def _is_branch(part: object) -> bool:
 def _fields_at(root: type[BaseModel], location: Sequence[object]) -> list[str]:
     model: Any = root
     for part in location:
+        if part not in model.model_fields:  # the tag of a union, already descended into
+            model = next(one for one in (Local, Slurm) if part in get_args(one.model_fields["kind"].annotation))
+            continue
         annotation = model.model_fields[part].annotation
         choices = getattr(annotation, "__args__", (annotation,))
         model = next(choice for choice in choices if isinstance(choice, type) and issubclass(choice, BaseModel))

@@ -14,7 +14,8 @@ from ablation.spec import Spec
 
 Point = dict[str, str]
 FACTORS = ("category", "count", "length", "style")
-_EVALUATES = ("model", "benchmark", "sample")
+# Its only value, so a level of it is a level of the factor.
+WHOLE_COUNT = "count.size"
 
 
 class Exclusion(Spec):
@@ -108,10 +109,14 @@ def _one_at_a_time(design: Design) -> list[Point]:
 
 def _base_shapes(design: Design) -> list[Point]:
     """The untrained model wherever it is evaluated differently: what only trains has no say in it."""
-    evaluated = {key: levels for key, levels in design.vary.items() if key.split(".")[0] in _EVALUATES}
-    fixed = {key: level for key, level in design.baseline.items() if key.split(".")[0] in _EVALUATES}
+    evaluated = {key: levels for key, levels in design.vary.items() if _evaluates(key)}
+    fixed = {key: level for key, level in design.baseline.items() if _evaluates(key)}
     shapes = product(*evaluated.values())
     return [{**fixed, **dict(zip(evaluated, levels, strict=True)), "count": "n0"} for levels in shapes]
+
+
+def _evaluates(key: str) -> bool:
+    return key.split(".")[0] in ("model", "benchmark", "sample") or key == "seed.sample"
 
 
 def _reason(exclusions: Iterable[Exclusion], point: Point) -> str | None:
@@ -121,20 +126,17 @@ def _reason(exclusions: Iterable[Exclusion], point: Point) -> str | None:
 def override(design: Design, levels: Mapping[str, tuple[str, ...]]) -> Design:
     """The design with levels given on the command line: they replace the factor's own, and a single level its baseline too.
 
-    A key below a factor (``count.size``) stands for the factor. A key that the design does not know becomes a further factor.
+    ``count.size`` stands for the whole factor `count`. A key that the design does not know becomes a further factor.
     """
     vary, baseline, seeds = dict(design.vary), dict(design.baseline), design.seeds
     for key, given in levels.items():
         if key == "seed":
             seeds = _integers(given)
             continue
-        for known in [
-            known
-            for known in (*vary, *baseline)
-            if known.split(".")[0] == key.split(".")[0] and key.split(".")[0] in FACTORS
-        ]:
-            vary.pop(known, None)
-            baseline.pop(known, None)
+        if key in ("count", WHOLE_COUNT):
+            for known in ("count", WHOLE_COUNT):
+                vary.pop(known, None)
+                baseline.pop(known, None)
         vary[key] = given
         baseline[key] = given[0]
     return design.model_copy(update={"vary": vary, "baseline": baseline, "seeds": seeds})

@@ -8,6 +8,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ablation.errors import AblationError
+from ablation.store import explain_os_error, is_about_the_disk
 
 INTERRUPTED = 130
 
@@ -19,6 +20,11 @@ def taught() -> Iterator[None]:
         yield
     except AblationError as error:
         print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+    except OSError as error:
+        if not is_about_the_disk(error):
+            raise
+        print(explain_os_error(error, Path(error.filename or ".")), file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None

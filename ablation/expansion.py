@@ -10,6 +10,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 from ablation.cell import Cell
 from ablation.compose import compose_points, overrides_of, unresolved
 from ablation.config import Execution, plain, read_cell, read_execution, sentences
-from ablation.design import FACTORS, Design, LeftOut, expand, override
+from ablation.design import FACTORS, WHOLE_COUNT, Design, LeftOut, expand, override
 from ablation.errors import ConfigProblems
 
 _HERE = Path(__file__).resolve().parent
@@ -61,11 +62,14 @@ def composed_grid(arguments: Sequence[str]) -> Grid:
     """The grid of a command line (``["sweep=cnls"]``), composed as ``launch.py -m`` composes it. Raises ConfigProblems."""
     from ablation.preflight import preflight
 
-    preflight(arguments, CONFIG_DIR)
+    preflight(["-m", *arguments], CONFIG_DIR)
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
-        master = loader.load_configuration("config", list(arguments), run_mode=RunMode.MULTIRUN)
+        try:
+            master = loader.load_configuration("config", list(arguments), run_mode=RunMode.MULTIRUN)
+        except HydraException as error:
+            raise ConfigProblems([" ".join(str(error.__cause__ or error).split())]) from None
         given = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
         return expanded(master, given, loader)
 
@@ -122,7 +126,7 @@ def _levels_and_fixed(given: Sequence[Override]) -> tuple[dict[str, tuple[str, .
         key = item.get_key_element()
         if item.is_sweep_override():
             levels[key] = tuple(item.sweep_string_iterator())
-        elif key.split(".")[0] in (*FACTORS, "seed"):
+        elif key in (*FACTORS, WHOLE_COUNT) or key.split(".")[0] == "seed":
             levels[key] = (item.get_value_element_as_str(),)
         else:
             fixed.append(str(item.input_line))

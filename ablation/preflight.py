@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablation.errors import ConfigProblems, nearest
 
+_LOOKS = {"--cfg", "-c", "--help", "-h", "--info", "-i", "--hydra-help"}
 _OTHER_MODES = {"-sc", "--shell-completion", "shell_completion"}
 
 
@@ -22,6 +23,8 @@ def preflight(arguments: Sequence[str], config_dir: Path) -> list[str]:
     positions = _override_positions(arguments)
     if not positions or any(flag in arguments for flag in _OTHER_MODES):
         return list(arguments)
+    multirun = not {"-m", "--multirun"}.isdisjoint(arguments)
+    looking = not _LOOKS.isdisjoint(arguments)
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(config_dir), version_base="1.3"):
         parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
@@ -29,13 +32,26 @@ def preflight(arguments: Sequence[str], config_dir: Path) -> list[str]:
             parsed = dict(zip(positions, parser.parse_overrides([arguments[at] for at in positions]), strict=True))
         except HydraException as error:
             raise ConfigProblems([" ".join(str(error).split())]) from None
+        endless = [item for item in parsed.values() if item.is_sweep_override() and not item.is_discrete_sweep()]
+        if endless:
+            raise ConfigProblems([f"{item.input_line}: an interval has no levels; list them" for item in endless])
         problems = [found for item in parsed.values() if (found := _unknown_level(item))]
         groups = [item for item in parsed.values() if _is_group(item)]
         problems += _unknown_keys([item for item in parsed.values() if item not in groups], groups)
+    if not multirun and not looking:
+        problems += _sweeps_without_multirun(list(parsed.values()))
     if problems:
         raise ConfigProblems(problems)
-    multirun = not {"-m", "--multirun"}.isdisjoint(arguments)
     return list(arguments) if multirun else _seeds_spelled_out(arguments, parsed)
+
+
+def _sweeps_without_multirun(items: Sequence[Override]) -> list[str]:
+    """One cell in the folder of a sweep would replace what is shown there."""
+    return [
+        f"{item.input_line} asks for several cells; add -m: python launch.py -m …"
+        for item in items
+        if item.is_sweep_override() or (item.key_or_group == "sweep" and item.get_value_element_as_str() != "single")
+    ]
 
 
 def _override_positions(arguments: Sequence[str]) -> list[int]:
@@ -76,7 +92,10 @@ def _unknown_keys(items: Sequence[Override], groups: Sequence[Override]) -> list
         for item in groups
         if not item.is_delete() and not _unknown_level(item)
     ]
-    base = compose("config", overrides=chosen, return_hydra_config=True)
+    try:
+        base = compose("config", overrides=chosen, return_hydra_config=True)
+    except HydraException as error:
+        raise ConfigProblems([" ".join(str(error).split())]) from None
     return [found for item in items if not item.is_add() and (found := _unknown_key(item.key_or_group, base))]
 
 

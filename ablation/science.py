@@ -32,7 +32,7 @@ class Source(Spec):
             raise ValueError(f"give exactly one of path and hub, not path={self.path!r} and hub={self.hub!r}")
         if self.hub is not None and self.revision is None:
             raise ValueError(
-                f"hub={self.hub!r} needs a revision (a commit or tag), so that the data cannot change unseen"
+                f"hub={self.hub!r} needs a revision; pin a commit before numbers are kept, since a branch moves"
             )
         return self
 
@@ -55,11 +55,12 @@ class Count(Spec):
 class Length(Spec):
     """Factor L: the whole pool (`normal`), or its `band` shortest or longest trajectories by tokens.
 
-    `band` is a number of trajectories (int) or a share of the pool (float between 0 and 1).
+    `band` is a number of trajectories (int) or a share of the pool (float up to 0.5,
+    beyond which short and long would hold the same trajectories).
     """
 
     name: Literal["short", "normal", "long"]
-    band: Positive | Share
+    band: Positive | Annotated[float, Field(gt=0, le=0.5)]
 
     def canonical(self) -> dict[str, Any]:
         """`normal` has no band, so the band cannot change its numbers."""
@@ -154,6 +155,13 @@ class Train(Spec):
                 f"method={self.method!r} and lora={self.lora!r}: describe the adapter with method=lora, and only then"
             )
         return self
+
+    def indivisible(self, micro_batch: int | None) -> str | None:
+        """Why `micro_batch` rows at a time cannot make up the batch, or None when they can."""
+        if micro_batch is None or micro_batch > self.batch or self.batch % micro_batch == 0:
+            return None
+        fits = [size for size in range(1, self.batch + 1) if self.batch % size == 0]
+        return f"cluster.micro_batch: given {micro_batch}; allowed: a divisor of train.batch={self.batch}: {fits}"
 
 
 class Sample(Spec):

@@ -11,11 +11,15 @@ from ablation.science import Source
 
 PACKAGE_SCHEME = "package:"
 # What cannot change a number: documentation and logs beside weights.
-_IRRELEVANT = {"README.md", "training_log.jsonl", ".gitattributes"}
+_IRRELEVANT = {"README.md", "training_log.jsonl"}
 
 
 def local_path(source: Source) -> Path | None:
-    """The file or folder a source names, absolute, or None for a hub id. Raises DataError when it does not exist."""
+    """The file or folder a source names, absolute, or None for a hub id.
+
+    Raises DataError when it does not exist, or when it is not the content that was pinned: a number must not come from data
+    that changed under its key.
+    """
     if source.path is None:
         return None
     if source.path.startswith(PACKAGE_SCHEME):
@@ -27,20 +31,22 @@ def local_path(source: Source) -> Path | None:
         raise DataError(
             f"{source.path} does not exist (looked at {path}); give a path that does, or a hub id with hub= and revision="
         )
+    found = fingerprint(path) if source.sha256 else None
+    if source.sha256 and found != source.sha256:
+        raise DataError(
+            f"{path} has SHA-256 {str(found)[:12]}…, but {source.sha256[:12]}… was pinned: the content changed; "
+            "restore it, or launch again to make cells of the new content"
+        )
     return path
 
 
 def pinned(source: Source) -> Source:
-    """The same source with the SHA-256 of its content when it is local. A hub id is identified by its revision."""
+    """The same source with absolute path and SHA-256 when it is local. A hub id is identified by its revision."""
     path = local_path(source)
     if path is None:
         return source
-    found = fingerprint(path)
-    if source.sha256 not in (None, found):
-        raise DataError(
-            f"{source.path} has SHA-256 {found[:12]}…, but {source.sha256[:12]}… is asked for: the content changed"
-        )
-    return source.model_copy(update={"sha256": found})
+    place = source.path if str(source.path).startswith(PACKAGE_SCHEME) else str(path)
+    return source.model_copy(update={"path": place, "sha256": fingerprint(path)})
 
 
 def pinned_cell(cell: Cell) -> Cell:
@@ -60,9 +66,15 @@ def fingerprint(path: Path) -> str:
     """SHA-256 of a file, or of the sorted (name, SHA-256) lines of a folder's files."""
     if path.is_file():
         return _file_sha256(path, path.stat().st_size, path.stat().st_mtime_ns)
-    inner = sorted(item for item in path.rglob("*") if item.is_file() and item.name not in _IRRELEVANT)
-    lines = "".join(f"{item.relative_to(path).as_posix()} {fingerprint(item)}\n" for item in inner)
+    inner = sorted((item.relative_to(path), item) for item in path.rglob("*") if item.is_file())
+    relevant = [(name, item) for name, item in inner if name.name not in _IRRELEVANT and not _hidden(name)]
+    lines = "".join(f"{name.as_posix()} {fingerprint(item)}\n" for name, item in relevant)
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _hidden(name: Path) -> bool:
+    """Download tools keep caches and time stamps in hidden folders."""
+    return any(part.startswith(".") for part in name.parts)
 
 
 @lru_cache(maxsize=1024)

@@ -106,6 +106,11 @@ def check_writable(outputs: Path) -> None:
         probe.unlink(missing_ok=True) if outputs.is_dir() else None
 
 
+def is_about_the_disk(error: OSError) -> bool:
+    """True when the disk is full, over quota or read-only; libraries raise OSError for much else."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+
 def explain_os_error(error: OSError, folder: Path) -> str:
     """A full or read-only disk in words: where, how much is free, what to do."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:

@@ -1,6 +1,7 @@
 """A study's folder, ``outputs/<study>/``: a view of the store, rebuilt from records whenever a command ends.
 
-``manifest.json`` is written first and last, so a reader always knows what was planned; the tables hold the cells that are done.
+``plan.json`` is written before the first cell starts, ``manifest.json`` and the tables when a command ends; the tables hold the
+cells that are done.
 """
 
 import json

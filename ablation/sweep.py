@@ -50,7 +50,11 @@ def _prepared(cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Exe
         (), tuple(left_out), execution, command_line(), datetime.now(UTC).isoformat(timespec="seconds"), git_state()
     )
     plan.store.sweep_abandoned()
-    ready = prepare(cells, plan.store, lambda text: console.print(Text(text, style="dim"), soft_wrap=True))
+
+    def say(text: str) -> None:
+        console.print(Text(text, style="dim"), soft_wrap=True)
+
+    ready = prepare(cells, plan.store, say, execution.cluster.micro_batch)
     unique = tuple({cell.key: cell for cell in ready}.values())
     if len(unique) < len(ready):
         console.print(
@@ -79,7 +83,7 @@ def _run_here(plan: Plan, jobs: Sequence[Job], cluster: Local, console: Console)
     try:
         outcomes = run_jobs(jobs, cluster, board)
     except KeyboardInterrupt:
-        write_study(plan, {})
+        write_study(plan, {ended.name: ended.error for ended in board.outcomes if ended.error})
         console.print(Text("stopped; finished work is kept, and the same command goes on from here", style="yellow"))
         raise
     return {outcome.name: outcome.error for outcome in outcomes if outcome.error}
@@ -118,11 +122,14 @@ def conclude(plan: Plan, errors: dict[str, str], console: Console) -> int:
     from ablation.tracker import notice, track
 
     write_study(plan, errors)
-    troubles = track(plan.cells, plan.store, plan.execution.tracker, plan.execution.study)
     page = write(plan.folder)
     console.print(render(load(plan.folder)))
     for name, error in errors.items():
-        console.print(Text(f"failed: {name}: {error} (log: {plan.folder}/logs/)", style="red"), soft_wrap=True)
+        console.print(
+            Text(f"failed: {name}: {error} (`ablation logs {plan.execution.study} {name}`)", style="red"),
+            soft_wrap=True,
+        )
+    troubles = track(plan.cells, plan.store, plan.execution.tracker, plan.execution.study)
     console.print(Text(notice(plan.execution.tracker, Path(plan.execution.outputs)), style="dim"), soft_wrap=True)
     for trouble in troubles:
         console.print(

@@ -15,7 +15,7 @@ Say = Callable[[str], None]
 T = TypeVar("T")
 
 
-def prepare(cells: Sequence[Cell], store: Store, say: Say) -> list[Cell]:
+def prepare(cells: Sequence[Cell], store: Store, say: Say, micro_batch: int | None = None) -> list[Cell]:
     """The cells with their sources pinned, once pools, benchmarks and counts are known to fit. Raises ConfigProblems."""
     problems: list[str] = []
     ready = [pinned for cell in cells if (pinned := _collect(lambda cell=cell: pinned_cell(cell), problems))]  # type: ignore[misc]
@@ -26,6 +26,7 @@ def prepare(cells: Sequence[Cell], store: Store, say: Say) -> list[Cell]:
         for cell in ready
         if cell.sample.engine == "vllm"
     ]
+    problems += [found for cell in ready if cell.train and (found := cell.train.indivisible(micro_batch))]
     if not problems:
         problems += _shortages(ready, store, say)
     if problems:

@@ -48,6 +48,13 @@ def test_a_broken_benchmark_is_refused(tmp_path: Path, rows: list[Any], named: s
         read_questions(benchmark(tmp_path, rows, {}))
 
 
+def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    found = benchmark(tmp_path, ROWS, {})
+    (tmp_path / "q.jsonl").write_bytes('{"id": "é"}'.encode("latin-1"))
+    with pytest.raises(DataError, match="not a text file of JSON lines in UTF-8"):
+        read_questions(found)
+
+
 @pytest.mark.parametrize(
     ("tiers", "named"),
     [

@@ -87,6 +87,17 @@ def test_overrides_work_on_top_of_a_sweep(loader: ConfigLoader) -> None:
     assert len(trained) == 2 * 2 * 3
 
 
+@pytest.mark.parametrize("argument", ["length.band=0.25", "category.balanced=false"])
+def test_a_value_below_a_factor_keeps_all_its_levels(loader: ConfigLoader, argument: str) -> None:
+    assert len(grid(loader, "sweep=cnls", argument).cells) == 49
+
+
+def test_a_size_sweep_at_paper_is_not_bound_by_a_band(loader: ConfigLoader) -> None:
+    cells = grid(loader, "sweep=size", "scale=paper").cells
+    assert {cell.length.name for cell in cells if cell.length} == {"normal"}
+    assert max(cell.count.size for cell in cells) == 20_000
+
+
 def test_seeds_on_the_command_line(loader: ConfigLoader) -> None:
     found = grid(loader, "sweep=size", "count=n25", "seed=4,5", "seed.data=9")
     assert {(cell.seed.data, cell.seed.train) for cell in found.cells if not cell.is_base} == {(9, 4), (9, 5)}

@@ -32,6 +32,7 @@ CONF = Path(__file__).resolve().parent.parent / "conf"
         ("category.name='../up'", "category.name: given '../up'"),
         ("seed.data=-1", "seed.data: given -1"),
         ("corpus.source.hub=x/y", "exactly one of path and hub"),
+        ("length.band=0.6", "length.band"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(composed: Composed, override: str, named: str) -> None:
@@ -47,7 +48,16 @@ def test_all_problems_are_listed_at_once(composed: Composed) -> None:
 
 
 @pytest.mark.parametrize(
-    "override", ["study='a;b'", "study=../up", "cluster.workers=0", "tracker.mode=loud", "cluster.kind=cloud"]
+    "override",
+    [
+        "study='a;b'",
+        "study=../up",
+        "study=store",
+        "cluster.kind=slurm",
+        "cluster.workers=0",
+        "tracker.mode=loud",
+        "cluster.kind=cloud",
+    ],
 )
 def test_execution_is_validated_too(composed: Composed, override: str) -> None:
     with pytest.raises(ConfigProblems):
@@ -61,6 +71,24 @@ def test_the_command_line_is_checked_as_a_whole() -> None:
     assert len(refusal.value.problems) == 4
     for hint in ("'cnls'", "'geometry'", "'epochs'", "'cluster'"):
         assert f"did you mean {hint}" in told
+
+
+@pytest.mark.parametrize("arguments", [["sweep=cnls"], ["count=n25,n50"], ["seed=0,1"]])
+def test_several_cells_need_multirun(arguments: list[str]) -> None:
+    with pytest.raises(ConfigProblems, match="add -m"):
+        preflight(arguments, CONF)
+    assert preflight(["-m", *arguments], CONF) == ["-m", *arguments]
+    assert preflight([*arguments, "--help"], CONF)[-1] == "--help"
+
+
+@pytest.mark.parametrize(
+    "argument", ["train.lora.rank=8", "count=n7,n25", "train.epochs", "count.size=interval(1,5)", "seed=[1,2]"]
+)
+def test_what_hydra_refuses_is_taught(argument: str) -> None:
+    from ablation.expansion import composed_grid
+
+    with pytest.raises(ConfigProblems):
+        composed_grid(["sweep=smoke", argument])
 
 
 def test_one_seed_can_be_set_apart_from_the_rest() -> None:

@@ -161,6 +161,30 @@ def test_a_count_beyond_the_band_says_how_many_there_are(cell_of: CellOf, pool_s
         make_selection(pool, cell, tmp_path)
 
 
+def test_bands_that_would_overlap_are_refused(cell_of: CellOf, pool_store: Store) -> None:
+    cell = cell_of("category=algebra", "length=long", "length.band=1500")
+    found = shortage(read_pool_index(run_cell(cell, pool_store, last="pool")["pool"]), cell)
+    assert found is not None
+    assert "length.band: given 1500" in found
+    assert "short and long would share trajectories" in found
+
+
+def test_a_balanced_category_is_even_or_refused(cell_of: CellOf, pool_store: Store) -> None:
+    cell = cell_of("category=diverse", "count.size=700")
+    pool = read_pool_index(run_cell(cell, pool_store, last="pool")["pool"])
+    rare = pool[(pool["problem_type"] != "Geometry") | (pool.groupby("problem_type").cumcount() < 30)]
+    found = shortage(rare, cell)
+    assert shortage(pool, cell) is None
+    assert found is not None
+    assert "count.size: given 700" in found
+
+
+def test_a_band_in_numbers_is_shared_out_exactly(cell_of: CellOf, pool_store: Store) -> None:
+    cell = cell_of("category=diverse", "length=short", "length.band=1000")
+    pool = read_pool_index(run_cell(cell, pool_store, last="pool")["pool"])
+    assert len(band(pool, cell).ordered) == 1000
+
+
 def test_an_empty_category_is_named_with_what_the_corpus_has(cell_of: CellOf, pool_store: Store) -> None:
     cell = cell_of("category.problem_types=[Algebr]", "style.name=claude")
     found = shortage(read_pool_index(run_cell(cell, pool_store, last="pool")["pool"]), cell)

@@ -76,6 +76,21 @@ def test_the_command_line_replaces_levels_and_adds_factors() -> None:
     assert not any("count" in point for point in found.points)
 
 
+def test_a_key_below_a_factor_leaves_the_factor_alone() -> None:
+    whole = design(vary={"length": ["short", "long"]}, base=True)
+    found = expand(override(whole, {"length.band": ("0.2", "0.3")}))
+    assert [(point["length"], point["length.band"]) for point in found.points[1:]] == [
+        ("short", "0.2"), ("short", "0.3"), ("long", "0.2"), ("long", "0.3"),
+    ]  # fmt: skip
+
+
+def test_the_base_model_samples_with_the_seeds_of_the_others() -> None:
+    found = expand(override(design(vary={"count": ["n25"]}, base=True), {"seed.sample": ("5", "6")}))
+    assert [(point["count"], point["seed.sample"]) for point in found.points] == [
+        ("n0", "5"), ("n0", "6"), ("n25", "5"), ("n25", "6"),
+    ]  # fmt: skip
+
+
 def test_a_wrong_seed_is_named() -> None:
     with pytest.raises(ConfigProblems, match="seed: given 'x'"):
         override(design(), {"seed": ("x",)})

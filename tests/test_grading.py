@@ -26,6 +26,9 @@ def completion(text: str, finish_reason: str = "stop") -> Completion:
         (r"\boxed{+25}", "correct", "+25"),
         (r"\boxed{-25}", "wrong", "-25"),
         (r"\boxed{２５}", "wrong", "２５"),
+        (r"\boxed{2 5}", "wrong", "2 5"),
+        (r"\boxed{\boxed{25}}", "correct", "25"),
+        (r"\boxed{24 and \boxed{25}", "correct", "25"),
         (r"\boxed{2_5}", "wrong", "2_5"),
         (r"\boxed{" + "9" * 9000 + "}", "wrong", "9" * 9000),
         (r"\boxed{}", "no_answer", ""),
@@ -56,5 +59,6 @@ def test_any_text_is_judged(text: str) -> None:
 
 
 def test_hostile_braces_are_judged_at_once() -> None:
-    assert last_boxed("\\boxed{" * 2000) is None
+    assert last_boxed("\\boxed{" * 200_000) is None
+    assert last_boxed("\\boxed{" * 100_000 + "1" + "}" * 100_000) == "1"
     assert last_boxed("\\boxed{1}" + "{" * 200_000) == "1"

@@ -1,4 +1,7 @@
+import json
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,6 +80,24 @@ def test_the_same_seed_gives_the_same_text_and_another_seed_another(sampled: Cal
 def test_the_batch_does_not_choose_the_text(sampled: Callable[..., list[Completion]]) -> None:
     """Ended rows leave, rows are padded to their neighbours: none of it may reach the sampling."""
     assert [row.text for row in sampled("sample.batch_rows=1")] == [row.text for row in sampled("sample.batch_rows=18")]
+
+
+def test_what_the_model_folder_suggests_does_not_act(
+    cell_of: CellOf, sampled: Callable[..., list[Completion]], tmp_path: Path
+) -> None:
+    base = local_path(cell_of().model.source)
+    assert base is not None
+    shutil.copytree(base, tmp_path / "base")
+    hostile = {
+        "eos_token_id": 0,
+        "repetition_penalty": 3.0,
+        "min_new_tokens": 30,
+        "suppress_tokens": [5, 6],
+        "temperature": 9.0,
+        "do_sample": True,
+    }
+    (tmp_path / "base/generation_config.json").write_text(json.dumps(hostile))
+    assert sampled(f"model.source.path={tmp_path}/base") == sampled()
 
 
 def test_temperature_zero_is_greedy_decoding(cell_of: CellOf, sampled: Callable[..., list[Completion]]) -> None:

@@ -6,6 +6,7 @@ Schemas: the dataset cards of open-r1/OpenR1-Math-220k and simplescaling/s1K-1.1
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from glob import escape
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -91,7 +92,7 @@ def _dataset(corpus: Corpus) -> Any:
         )
     files = sorted(map(str, path.glob("**/*.parquet"))) if path.is_dir() else [str(path)]
     kind = "json" if files and files[0].endswith((".json", ".jsonl")) else "parquet"
-    return datasets.load_dataset(kind, data_files=files, split="train", streaming=True)
+    return datasets.load_dataset(kind, data_files=[escape(file) for file in files], split="train", streaming=True)
 
 
 def _openr1(row: _OpenR1Row, _: int, where: str) -> list[Generation]:

@@ -27,10 +27,17 @@ _QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 
 @dataclass(frozen=True)
 class Band:
-    """The trajectories that a cell may draw from, in drawing order, and how many rows each condition left."""
+    """The trajectories that a cell may draw from, in drawing order, and how many rows each condition left.
+
+    `largest` is the largest count that stays even over the strata; `stratum` the size of the smallest stratum before its band
+    was cut, and `cut` the size of that stratum's band.
+    """
 
     ordered: pd.DataFrame
     funnel: dict[str, int]
+    largest: int
+    stratum: int
+    cut: int
 
 
 def band(pool: pd.DataFrame, cell: Cell) -> Band:
@@ -40,10 +47,12 @@ def band(pool: pd.DataFrame, cell: Cell) -> Band:
     in_category = pool if category.problem_types is None else pool[pool["problem_type"].isin(category.problem_types)]
     in_style = in_category[in_category["style"] == style]
     strata = _strata(in_style, category)
-    banded = [_cut(stratum, length, len(strata)) for stratum in strata]
+    banded = [_cut(stratum, length, len(strata), index) for index, stratum in enumerate(strata)]
     ordered = _interleave([_shuffle(part, cell.seed.data) for part in banded])
     funnel = {"in_category": len(in_category), "in_style": len(in_style), "in_band": len(ordered)}
-    return Band(ordered, funnel)
+    smallest = min(range(len(strata)), key=lambda index: len(strata[index]))
+    largest = len(strata) * min(map(len, banded))
+    return Band(ordered, funnel, largest, len(strata[smallest]), len(banded[smallest]))
 
 
 def shortage(pool: pd.DataFrame, cell: Cell) -> str | None:
@@ -52,12 +61,23 @@ def shortage(pool: pd.DataFrame, cell: Cell) -> str | None:
         found = band(pool, cell)
     except ConfigProblems as error:
         return "; ".join(error.problems)
-    if cell.count.size <= len(found.ordered):
-        return None
+    overlap = _overlap(found, cell)
+    if overlap or cell.count.size <= found.largest:
+        return overlap
     steps = " → ".join(f"{name.replace('_', ' ')} {count}" for name, count in found.funnel.items())
     return (
-        f"count.size: given {cell.count.size} for {cell.slug}; allowed: 1 to {len(found.ordered)} "
+        f"count.size: given {cell.count.size} for {cell.slug}; allowed: 1 to {found.largest} "
         f"(right {len(pool)} → {steps}); lower the count, widen length.band, or choose another category"
+    )
+
+
+def _overlap(found: Band, cell: Cell) -> str | None:
+    """Bands of more than half a stratum would hold the same trajectories in short and long: no contrast of lengths is left."""
+    if cell.length is None or cell.length.name == "normal" or 2 * found.cut <= found.stratum + 1:
+        return None
+    return (
+        f"length.band: given {cell.length.band} for {cell.slug}, {found.cut} of {found.stratum} trajectories; allowed: at most "
+        "half of the pool (of its smallest category, when it is balanced), or short and long would share trajectories"
     )
 
 
@@ -116,12 +136,15 @@ def _strata(pool: pd.DataFrame, category: Category) -> list[pd.DataFrame]:
     return [pool[pool["problem_type"] == kind] for kind in category.problem_types]
 
 
-def _cut(stratum: pd.DataFrame, length: Length, strata: int) -> pd.DataFrame:
+def _cut(stratum: pd.DataFrame, length: Length, strata: int, index: int) -> pd.DataFrame:
+    """The stratum's part of the band; a band that is a number is shared out over the strata, the first ones taking the rest."""
     if length.name == "normal":
         return stratum
-    share = length.band * len(stratum) if isinstance(length.band, float) else length.band / strata
     by_length = stratum.sort_values(["tokens", "id"], kind="stable")
-    size = ceil(share)
+    if isinstance(length.band, float):
+        size = ceil(length.band * len(stratum))
+    else:
+        size = length.band // strata + (index < length.band % strata)
     return by_length.head(size) if length.name == "short" else by_length.tail(size)
 
 

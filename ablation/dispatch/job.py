@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablation.cell import Cell
-from ablation.errors import AblationError
+from ablation.errors import AblationError, ConfigProblems
 from ablation.pipeline import OnStage, run_cell, unheard
-from ablation.store import Store, explain_os_error
+from ablation.store import Store, explain_os_error, is_about_the_disk
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,17 @@ def run_job(job: Job, on_stage: OnStage = unheard) -> Outcome:
         _limit_threads(job.threads)
         run_cell(job.cell, Store(job.store_root), job.micro_batch, heard)
         error = None
+    except ConfigProblems as wrong:
+        error = "; ".join(wrong.problems)
     except AblationError as known:
         error = str(known)
     except OSError as system:
         traceback.print_exc()
-        error = explain_os_error(system, job.store_root)
+        error = (
+            explain_os_error(system, job.store_root)
+            if is_about_the_disk(system)
+            else f"{type(system).__name__}: {system}"
+        )
     except Exception as unknown:  # noqa: BLE001 whatever broke, this cell fails alone
         traceback.print_exc()
         error = f"{type(unknown).__name__}: {unknown}"

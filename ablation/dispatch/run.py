@@ -75,6 +75,8 @@ def _outcome(future: "Future[Outcome]", job: Job) -> Outcome:
         return future.result()
     except ProcessExpired as died:
         return Outcome(job.name, f"the worker process died (exit code {died.exitcode}); see {job.log}", 0.0, ())
+    except Exception as unforeseen:  # noqa: BLE001 outside the job's own guard, such as a log that cannot be opened
+        return Outcome(job.name, f"{type(unforeseen).__name__}: {unforeseen}", 0.0, ())
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import torch
 from transformers import (
     AutoModelForCausalLM,
     DynamicCache,
+    GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
     TemperatureLogitsWarper,
@@ -65,6 +66,9 @@ def generate(
     model = AutoModelForCausalLM.from_pretrained(weights, revision=revision, dtype=dtype)
     model.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
     model.eval()  # type: ignore[no-untyped-call]
+    # What a model's folder suggests (repetition penalties, suppressed tokens) is not part of the cell, so it must not act.
+    tokens = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
+    model.generation_config = GenerationConfig(**tokens)  # type: ignore[no-untyped-call]
     encoded = sorted(
         ((prompt_ids(tokenizer, item.problem), item.id) for item in questions), key=lambda pair: (len(pair[0]), pair[1])
     )
@@ -86,8 +90,6 @@ def _generate_batch(
                 logits_processor=_processors(draws, sample, width),
                 do_sample=False,
                 max_new_tokens=min(_SEGMENT_TOKENS, sample.max_tokens - start),
-                pad_token_id=tokenizer.pad_token_id,
-                eos_token_id=tokenizer.eos_token_id,
                 return_dict_in_generate=True,
             )
         generated = output.sequences[:, width:]

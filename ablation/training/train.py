@@ -71,11 +71,12 @@ def train(cell: Cell, selection: Path, folder: Path, micro_batch: int | None = N
 def sft_config(recipe: Train, seed: int, scratch: Path, micro_batch: int | None) -> SFTConfig:
     """TRL's arguments for a recipe; the effective batch is the recipe's whatever the micro-batch. Raises ConfigProblems."""
     rows = min(micro_batch or recipe.batch, recipe.batch)
-    if recipe.batch % rows:
-        fits = [size for size in range(1, recipe.batch + 1) if recipe.batch % size == 0]
-        raise ConfigProblems(
-            [f"cluster.micro_batch: given {rows}; allowed: a divisor of train.batch={recipe.batch}: {fits}"]
-        )
+    problem = recipe.indivisible(micro_batch)
+    if torch.cuda.device_count() > 1:
+        # The trainer would wrap the model in DataParallel and multiply the batch by the devices that it sees.
+        problem = f"{torch.cuda.device_count()} GPUs are visible; this version trains a cell on one: set cluster.gpus_per_node=1"
+    if problem:
+        raise ConfigProblems([problem])
     return SFTConfig(
         output_dir=str(scratch),
         per_device_train_batch_size=rows,
