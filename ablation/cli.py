@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         ("watch", [shared], _watch, "follow a study on Slurm to its report"),
         ("status", [filtered, machine], _status, "where every cell stands"),
         ("failures", [filtered, machine], _failures, "failures grouped by what went wrong, with the next step"),
+        ("verify", [filtered], _verify, "check every file behind these cells against its recorded checksum"),
         ("cancel", [filtered], _cancel, "cancel what is queued or running on Slurm"),
     ):
         commands.add_parser(name, parents=parents, help=told).set_defaults(run=run)
@@ -145,6 +146,24 @@ def _failures(given: argparse.Namespace) -> int:
     if not found:
         print("no failures")
     return 1 if found else 0
+
+
+def _verify(given: argparse.Namespace) -> int:
+    from ablation.cell import addresses
+    from ablation.dispatch.states import select_cells
+    from ablation.store import verify
+    from ablation.study import load_plan
+
+    plan = load_plan(_folder(given))
+    wanted = {
+        address.folder: address
+        for cell in select_cells(plan.cells, given.filters)
+        for address in addresses(cell).values()
+    }
+    folders = [path for address in wanted.values() if (path := plan.store.find(address))]
+    faults = [fault for path in folders for fault in verify(path)]
+    print("\n".join([*faults, f"{len(folders)} stage folders checked, {len(faults)} faults"]))
+    return 1 if faults else 0
 
 
 def _logs(given: argparse.Namespace) -> int:

@@ -12,12 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ablation.benchmark import read_tiers, tier_names
 from ablation.cell import Cell, addresses
 from ablation.config import Execution
 from ablation.design import LeftOut
 from ablation.errors import RecordError
 from ablation.spec import canonical_json
+from ablation.standing import planned_attempts, state_of, tier_order
 from ablation.store import Store, write_text_atomically
 
 FORMAT = 1
@@ -152,7 +152,7 @@ def _manifest(plan: Plan, errors: Mapping[str, str]) -> dict[str, Any]:
         "note": plan.execution.note,
         "scale": plan.execution.scale,
         "n": max(cell.sample.n for cell in plan.cells),
-        "tiers": _tier_order(plan.cells),
+        "tiers": tier_order(plan.cells),
         "fixed": _fixed(plan.cells),
         "cells": [_cell_entry(cell, plan.store, errors) for cell in plan.cells],
         "left_out": [{"factors": out.point, "reason": out.reason} for out in plan.left_out],
@@ -164,10 +164,6 @@ def _manifest(plan: Plan, errors: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _tier_order(cells: Sequence[Cell]) -> list[str]:
-    return list(dict.fromkeys(name for cell in cells for name in tier_names(cell.benchmark)))
-
-
 def _fixed(cells: Sequence[Cell]) -> list[dict[str, Any]]:
     """The distinct choices of fixed science among the trained cells; more than one entry is a confound to look at."""
     distinct = {canonical_json(fixed): fixed for fixed in (cell.fixed() for cell in cells if not cell.is_base)}
@@ -176,13 +172,13 @@ def _fixed(cells: Sequence[Cell]) -> list[dict[str, Any]]:
 
 def _cell_entry(cell: Cell, store: Store, errors: Mapping[str, str]) -> dict[str, Any]:
     found = {stage: address.folder for stage, address in addresses(cell).items() if store.find(address)}
-    state = "done" if "grade" in found else "failed" if cell.name in errors else "missing"
+    state = state_of(cell, store, errors)
     return {
         "cell": cell.name,
         "key": cell.key,
         "state": state,
         "error": errors.get(cell.name) if state == "failed" else None,
-        "planned_attempts": len(read_tiers(cell.benchmark)) * cell.sample.n,
+        "planned_attempts": planned_attempts(cell),
         "factors": cell.factors(),
         "stages": found,
     }

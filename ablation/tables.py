@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ablation.analysis.metrics import cell_table
-from ablation.benchmark import read_questions, read_tiers, tier_names
+from ablation.benchmark import read_questions, read_tiers
 from ablation.cell import Cell, addresses
 from ablation.records import (
     COMPLETIONS_FILE,
@@ -21,6 +21,7 @@ from ablation.records import (
     Verdict,
     read_rows,
 )
+from ablation.standing import planned_attempts, state_of, tier_order
 from ablation.store import Store
 
 _TRAINING = ("updates", "train_examples", "train_tokens", "target_tokens", "truncated_examples", "train_loss")
@@ -37,10 +38,9 @@ def write_tables(cells: Sequence[Cell], store: Store, folder: Path, errors: Mapp
     done = [cell for cell in cells if store.find(addresses(cell)["grade"])]
     rows = [row for cell in done for row in result_rows(cell, store)]
     results = pd.DataFrame(rows, columns=list(_RESULTS)).astype(_RESULTS)
-    tiers = list(dict.fromkeys(name for cell in cells for name in tier_names(cell.benchmark)))
-    planned = {cell.name: len(read_tiers(cell.benchmark)) * cell.sample.n for cell in cells}
+    planned = {cell.name: planned_attempts(cell) for cell in cells}
     told = pd.DataFrame([_cell_row(cell, store, errors) for cell in cells]).astype({**_TYPES, **_SEEDS})
-    measured = cell_table(results, planned, tiers)
+    measured = cell_table(results, planned, tier_order(cells))
     _replace(folder / "results.parquet", results)
     _replace(folder / "cells.parquet", told.merge(measured, on="cell", validate="1:1"))
     _replace(folder / "loss.parquet", _losses(done, store))
@@ -83,7 +83,7 @@ def _cell_row(cell: Cell, store: Store, errors: Mapping[str, str]) -> dict[str, 
         **read_json(paths["sample"] / TIMING_FILE),
     }
     lengths = read_json(paths["select"] / SUMMARY_FILE).get("tokens", {}) if "select" in paths else {}
-    state = "done" if store.find(addresses(cell)["grade"]) else "failed" if cell.name in errors else "missing"
+    state = state_of(cell, store, errors)
     return {
         "cell": cell.name, "key": cell.key, "state": state, **cell.factors(), **_seeds(cell), "n": cell.sample.n,
         **{name: trained.get(name) for name in _TRAINING},

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ablation.analysis.metrics import cell_table
-from ablation.benchmark import read_tiers, tier_names
 from ablation.cell import Cell, addresses
 from ablation.config import Tracker
 from ablation.records import LOSS_FILE, SUMMARY_FILE
+from ablation.standing import planned_attempts, tier_order
 from ablation.store import Store, write_text_atomically
 from ablation.tables import read_json, result_rows
 
@@ -95,10 +95,8 @@ def summary(cell: Cell, store: Store) -> dict[str, Any]:
     """avg@n and cov@n for each tier and what training realised."""
     import pandas as pd
 
-    planned = len(read_tiers(cell.benchmark)) * cell.sample.n
-    measured = cell_table(
-        pd.DataFrame(result_rows(cell, store)), {cell.name: planned}, tier_names(cell.benchmark)
-    ).iloc[0]
+    planned = {cell.name: planned_attempts(cell)}
+    measured = cell_table(pd.DataFrame(result_rows(cell, store)), planned, tier_order([cell])).iloc[0]
     scores = {
         f"{name}@{cell.sample.n}/{column.removeprefix(name + '_')}": float(measured[column])
         for name in ("avg", "cov")

@@ -91,6 +91,20 @@ def test_the_report_command_reads_the_records(finished: tuple[Path, subprocess.C
     assert "smoke; give its name" in lost.stderr
 
 
+def test_a_flipped_byte_is_found(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, _ = finished
+    assert ablation(folder, "verify", "smoke").stdout == "9 stage folders checked, 0 faults\n"
+    weights = next((folder / "outputs/store/train").glob("*/weights/model.safetensors"))
+    whole = weights.read_bytes()
+    weights.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+    try:
+        told = ablation(folder, "verify", "smoke")
+        assert told.returncode == 1
+        assert f"{weights.name} is not what was written" in told.stdout
+    finally:
+        weights.write_bytes(whole)
+
+
 def test_an_older_study_folder_is_refused_and_kept(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, _ = finished
     manifest = folder / "outputs/smoke/manifest.json"

@@ -1,0 +1,25 @@
+"""Small facts about cells that several tables state: their state, their planned attempts, the order of their tiers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from ablation.benchmark import read_tiers, tier_names
+from ablation.cell import Cell, addresses
+from ablation.store import Store
+
+
+def state_of(cell: Cell, store: Store, errors: Mapping[str, str]) -> Literal["done", "failed", "missing"]:
+    """`done` exactly when the cell is graded; a cell with an error is `failed`, any other is `missing`."""
+    if store.find(addresses(cell)["grade"]):
+        return "done"
+    return "failed" if cell.name in errors else "missing"
+
+
+def planned_attempts(cell: Cell) -> int:
+    """Questions × attempts."""
+    return len(read_tiers(cell.benchmark)) * cell.sample.n
+
+
+def tier_order(cells: Sequence[Cell]) -> list[str]:
+    """The tiers of all cells' benchmarks, in the order of their files."""
+    return list(dict.fromkeys(name for cell in cells for name in tier_names(cell.benchmark)))
