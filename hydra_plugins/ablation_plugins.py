@@ -64,16 +64,19 @@ class AblationSweeper(_Setup, Sweeper):  # type: ignore[misc]
         """Run the sweep; exits with 1 when a cell failed, and with 2 when the configuration is wrong and nothing was started."""
         from ablation.entry import taught
         from ablation.expansion import expanded
+        from ablation.sweep import carry_out
 
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         with taught():
             grid = expanded(self.config, parser.parse_overrides(arguments), self.hydra_context.config_loader)
+            returned: Sequence[JobReturn] = ()
             if not isinstance(self.launcher, AblationLauncher):
-                return [self.launcher.launch(grid.overrides, initial_job_idx=0)]
-            from ablation.sweep import carry_out
-
+                # Another launcher runs the cells as it runs any job; below, the whole study is shown from what they left.
+                returned = self.launcher.launch(grid.overrides, initial_job_idx=0)
             code = carry_out(grid.cells, grid.left_out, grid.execution, grid.merged)
-        return code if code == 0 else sys.exit(code)
+        if code:
+            sys.exit(code)
+        return [returned]
 
 
 @dataclass

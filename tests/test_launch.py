@@ -78,6 +78,15 @@ def test_one_cell_of_the_sweep_is_the_same_cell_alone(finished: tuple[Path, subp
     assert "1 done already, 0 to run" in alone.stdout
 
 
+def test_hydras_basic_launcher_runs_the_same_cells(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, _ = finished
+    before = store_state(folder)
+    ended = launch(folder, *TWO_CELLS, "hydra/launcher=basic")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.rindex("study smoke: 2 cells, 2 done already") > ended.stdout.rindex("study smoke: 1 cells")
+    assert store_state(folder) == before
+
+
 def test_the_report_command_reads_the_records(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, _ = finished
     page = folder / "outputs/smoke/report/index.html"
