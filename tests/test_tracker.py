@@ -1,5 +1,9 @@
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,6 +12,7 @@ from ablation.config import Tracker
 from ablation.pipeline import run_cell
 from ablation.store import Store
 from ablation.tracker import mode_of, run_config, summary, track
+from tests.conftest import TINY
 
 CellOf = Callable[..., Cell]
 
@@ -50,6 +55,41 @@ def test_the_run_holds_the_nested_cell_and_the_scores(base: Cell, store: Store) 
     assert set(summary(base, store)) == {
         f"{name}@2/{tier}" for name in ("avg", "cov") for tier in ("easy", "hard", "all")
     }
+
+
+def test_what_is_in_the_run_file_is_what_was_recorded(cell_of: CellOf, tiny_benchmark: list[str], store: Store) -> None:
+    """Read back with W&B's own viewer: key, group, tags, nested config, one line per update, scores in the summary."""
+    cell = cell_of(*TINY, "train.epochs=3", *tiny_benchmark)
+    paths = run_cell(cell, store)
+    for study in ("one", "two"):
+        assert track([cell], store, tracker("offline"), study) == []
+    first, second = sorted(
+        (store.root.parent / "wandb").glob("offline-run-*/*.wandb"), key=lambda path: path.stat().st_mtime_ns
+    )
+    told, again = read_back(first), read_back(second)
+    assert told["run"][0]["run_id"] == again["run"][0]["run_id"] == cell.key
+    assert (told["run"][0]["run_group"], told["run"][0]["tags"], again["run"][0]["tags"]) == (
+        "one",
+        ["one"],
+        ["one", "two"],
+    )
+    assert told["run"][0]["config"]["update"]["train"]["epochs"] == 3
+    losses = [json.loads(line)["loss"] for line in (paths["train"] / "loss.jsonl").read_text().splitlines()]
+    assert [row["item"]["train/loss"] for row in told["history"]] == losses
+    written: dict[str, object] = {}
+    for part in told["summary"]:
+        written.update(part["update"])
+    assert written.items() >= summary(cell, store).items()
+
+
+def read_back(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """The records of a run file by type, as `wandb leet` reads them."""
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(path)]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    found: dict[str, list[dict[str, Any]]] = {}
+    for record in map(json.loads, lines):
+        found.setdefault(record["type"], []).append(record.get(record["type"], {}))
+    return found
 
 
 def test_a_service_out_of_reach_fails_no_cell(base: Cell, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
