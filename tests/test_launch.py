@@ -114,6 +114,36 @@ def test_a_flipped_byte_is_found(finished: tuple[Path, subprocess.CompletedProce
         weights.write_bytes(whole)
 
 
+@pytest.mark.parametrize("multirun", [(), ("-m", "sweep=smoke")])
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, multirun: tuple[str, ...]) -> None:
+    (tmp_path / "outputs").write_text("a file where the folder should be")
+    ended = launch(tmp_path, *multirun, *TINY, "tracker=none")
+    assert ended.returncode == 2
+    assert "set outputs=DIR" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_full_disk_is_said_and_finished_work_is_kept(tmp_path: Path) -> None:
+    """Room for the pool and one model, then for as much as is needed."""
+    outputs = tmp_path / "outputs"
+    outputs.mkdir()
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(outputs)]
+    if os.geteuid() != 0 or subprocess.run(mounted, check=False, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small tmpfs")
+    try:
+        full = launch(tmp_path, *TWO_CELLS)
+        assert full.returncode in (1, 2)
+        assert "disk full while writing" in full.stdout + full.stderr
+        assert "Traceback" not in full.stdout + full.stderr
+        before = store_state(tmp_path)
+        subprocess.run(["mount", "-o", "remount,size=64m", str(outputs)], check=True)
+        assert launch(tmp_path, *TWO_CELLS).returncode == 0
+        assert before.items() <= store_state(tmp_path).items()
+        assert len(pd.read_parquet(outputs / "smoke/results.parquet")) == 2 * 40 * 2
+    finally:
+        subprocess.run(["umount", str(outputs)], check=True)
+
+
 def test_an_older_study_folder_is_refused_and_kept(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, _ = finished
     manifest = folder / "outputs/smoke/manifest.json"

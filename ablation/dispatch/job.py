@@ -1,6 +1,7 @@
 """One job: a cell and where to run it. The function every kind of cluster runs."""
 
 import contextlib
+import errno
 import os
 import sys
 import time
@@ -54,17 +55,19 @@ def run_job(job: Job, on_stage: OnStage = unheard) -> Outcome:
         error = "; ".join(wrong.problems)
     except AblationError as known:
         error = str(known)
-    except OSError as system:
-        traceback.print_exc()
-        error = (
-            explain_os_error(system, job.store_root)
-            if is_about_the_disk(system)
-            else f"{type(system).__name__}: {system}"
-        )
     except Exception as unknown:  # noqa: BLE001 whatever broke, this cell fails alone
         traceback.print_exc()
-        error = f"{type(unknown).__name__}: {unknown}"
+        error = in_words(unknown, job.store_root)
     return Outcome(job.name, error, time.monotonic() - started, tuple(ran))
+
+
+def in_words(error: Exception, folder: Path) -> str:
+    """The error as a sentence. Native writers tell of a full disk in exceptions of their own, by Linux's words for it."""
+    if isinstance(error, OSError) and is_about_the_disk(error):
+        return explain_os_error(error, folder)
+    if os.strerror(errno.ENOSPC) in str(error):
+        return explain_os_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), folder)
+    return f"{type(error).__name__}: {error}"
 
 
 def run_logged_job(job: Job) -> Outcome:
