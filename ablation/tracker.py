@@ -108,7 +108,11 @@ def summary(cell: Cell, store: Store) -> dict[str, Any]:
 
 
 def _studies(path: Path) -> list[str]:
-    return list(json.loads(path.read_text())) if path.exists() else []
+    """The studies that have logged a cell. A damaged note counts as none: logging again under the same id does no harm."""
+    try:
+        return [str(name) for name in json.loads(path.read_text())]
+    except (FileNotFoundError, ValueError, TypeError):
+        return []
 
 
 def _netrc_has_key() -> bool:

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,20 +52,36 @@ def test_s1k_has_both_styles_of_one_question(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "named"),
     [
-        ({"generations": None}, "row 1, column generations"),
-        ({"correctness_math_verify": [True]}, "row 1, column correctness_math_verify: 1 values for 2 generations"),
-        ({"problem": 3}, "row 1, column problem"),
-        ({"generation_styles": ["r1"]}, "row 1, column generation_styles"),
-        ({"is_reasoning_complete": ["yes", "no"]}, "row 1, column is_reasoning_complete"),
+        ({"generations": None}, "row 0, column generations"),
+        ({"correctness_math_verify": [True]}, "row 0, column correctness_math_verify: 1 values for 2 generations"),
+        ({"problem": 3}, "row 0, column problem"),
+        ({"generation_styles": ["r1"]}, "row 0, column generation_styles"),
+        ({"is_reasoning_complete": ["yes", "no"]}, "row 0, column is_reasoning_complete"),
     ],
 )
 def test_a_corrupt_row_is_named_by_row_and_column(tmp_path: Path, columns: dict[str, Any], named: str) -> None:
-    frame = pd.DataFrame([openr1_row(0), openr1_row(1, **columns)]).astype(object)
-    path = write_lines(tmp_path / "c.jsonl", frame.to_dict("records"))
-    with pytest.raises(DataError) as refusal:
+    """Alone in its file, so that the reader takes the column's type as it stands and the schema has to refuse it."""
+    path = write_lines(tmp_path / "c.jsonl", [openr1_row(0, **columns)])
+    with pytest.raises(DataError, match=re.escape(named)):
         list(read(corpus(path)))
-    # A column of two types stops the JSON reader itself before a row can be named.
-    assert named in str(refusal.value) or "cannot be read" in str(refusal.value)
+
+
+def test_rows_are_counted_from_zero(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "c.jsonl", [openr1_row(0), openr1_row(1), openr1_row(2, generations=None)])
+    with pytest.raises(DataError, match="row 2, column generations"):
+        list(read(corpus(path)))
+
+
+@pytest.mark.parametrize(
+    ("keep", "kept"), [("right", ["row-0#0"]), ("all", ["row-0#0", "row-0#1", "row-1#0", "row-1#1"])]
+)
+def test_right_means_right_and_complete(tmp_path: Path, cell_of: CellOf, keep: str, kept: list[str]) -> None:
+    rows = [
+        openr1_row(0, is_reasoning_complete=[True, False]),
+        openr1_row(1, correctness_math_verify=[False, False]),
+    ]
+    make_pool(corpus(write_lines(tmp_path / "c.jsonl", rows), keep=keep), cell_of().model, tmp_path)
+    assert list(read_pool_index(tmp_path)["id"]) == kept
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:

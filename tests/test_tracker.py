@@ -47,6 +47,14 @@ def test_each_cell_is_logged_once_a_study_under_its_key(base: Cell, store: Store
     assert all(run.name.endswith(base.key) for run in runs)
 
 
+@pytest.mark.parametrize("damage", ["", "{", "3", "\0"])
+def test_a_damaged_note_of_what_was_logged_fails_nothing(base: Cell, store: Store, damage: str) -> None:
+    (store.root / "tracked").mkdir()
+    (store.root / "tracked" / base.key).write_text(damage)
+    assert track([base], store, tracker("offline"), "one") == []
+    assert json.loads((store.root / "tracked" / base.key).read_text()) == ["one"]
+
+
 def test_the_run_holds_the_nested_cell_and_the_scores(base: Cell, store: Store) -> None:
     told = run_config(base)
     assert told["sample"]["n"] == 2
