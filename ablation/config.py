@@ -24,6 +24,7 @@ class Local(Spec):
     workers: Positive | None = None
     threads_per_worker: Positive = 1
     micro_batch: Positive | None = None
+    checkpoint_s: Annotated[float, Field(ge=0)] = 600.0
 
 
 class Slurm(Spec):
@@ -46,6 +47,7 @@ class Slurm(Spec):
     wait: bool = False
     threads_per_worker: Positive = 1
     micro_batch: Positive | None = None
+    checkpoint_s: Annotated[float, Field(ge=0)] = 600.0
 
 
 Cluster = Annotated[Local | Slurm, Field(discriminator="kind")]

@@ -6,7 +6,9 @@ The heavy stages are imported late, each when it has work.
 from collections.abc import Callable
 from pathlib import Path
 
+from ablation.attempt import Attempt, Means
 from ablation.cell import Cell, addresses
+from ablation.halt import Halt
 from ablation.store import Store
 
 OnStage = Callable[[str], None]
@@ -20,61 +22,65 @@ def unheard(stage: str) -> None:
 def run_cell(
     cell: Cell,
     store: Store,
-    micro_batch: int | None = None,
+    means: Means | None = None,
     on_stage: OnStage = unheard,
     last: str = "grade",
+    halt: Halt | None = None,
 ) -> dict[str, Path]:
-    """The complete stage folders of a cell by stage, up to the `last`; `on_stage` hears each stage that has work to do."""
+    """The complete stage folders of a cell by stage, up to the `last`; `on_stage` hears each stage that has work to do.
+
+    Raises Interrupted when `halt` was requested.
+    """
     paths: dict[str, Path] = {}
 
-    def work(stage: str, folder: Path) -> None:
+    def work(stage: str, attempt: Attempt) -> None:
         on_stage(stage)
-        _WORK[stage](cell, paths, folder, micro_batch)
+        _WORK[stage](cell, paths, attempt, means or Means())
 
     for stage, address in addresses(cell).items():
-        paths[stage] = store.make(address, lambda folder, stage=stage: work(stage, folder))  # type: ignore[misc]
+        paths[stage] = store.make(address, lambda attempt, stage=stage: work(stage, attempt), halt)  # type: ignore[misc]
         if stage == last:
             break
     return paths
 
 
-def _pool(cell: Cell, paths: dict[str, Path], folder: Path, micro_batch: int | None) -> None:
+def _pool(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
     from ablation.corpus.pool import make_pool
 
-    del paths, micro_batch
+    del paths, means
     if cell.corpus:
-        make_pool(cell.corpus, cell.model, folder)
+        make_pool(cell.corpus, cell.model, attempt.out)
 
 
-def _select(cell: Cell, paths: dict[str, Path], folder: Path, micro_batch: int | None) -> None:
+def _select(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
     from ablation.corpus.select import make_selection
 
-    del micro_batch
-    make_selection(paths["pool"], cell, folder)
+    del means
+    make_selection(paths["pool"], cell, attempt.out)
 
 
-def _train(cell: Cell, paths: dict[str, Path], folder: Path, micro_batch: int | None) -> None:
+def _train(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
     from ablation.training.train import train
 
-    train(cell, paths["select"], folder, micro_batch)
+    train(cell, paths["select"], attempt, means)
 
 
-def _sample(cell: Cell, paths: dict[str, Path], folder: Path, micro_batch: int | None) -> None:
+def _sample(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
     from ablation.records import WEIGHTS_FOLDER
     from ablation.sampling.sample import sample
 
-    del micro_batch
-    sample(cell, paths["train"] / WEIGHTS_FOLDER if "train" in paths else None, folder)
+    del means
+    sample(cell, paths["train"] / WEIGHTS_FOLDER if "train" in paths else None, attempt)
 
 
-def _grade(cell: Cell, paths: dict[str, Path], folder: Path, micro_batch: int | None) -> None:
+def _grade(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
     from ablation.grading import grade
 
-    del micro_batch
-    grade(cell, paths["sample"], folder)
+    del means
+    grade(cell, paths["sample"], attempt.out)
 
 
-_WORK: dict[str, Callable[[Cell, dict[str, Path], Path, int | None], None]] = {
+_WORK: dict[str, Callable[[Cell, dict[str, Path], Attempt, Means], None]] = {
     "pool": _pool,
     "select": _select,
     "train": _train,

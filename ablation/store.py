@@ -1,7 +1,8 @@
 """The store: one folder for each stage of work, addressed by what it is. A folder that exists is complete.
 
-Work is written beside, flushed to disk, and renamed in one step; a rename never replaces a folder that is there. So a
-process may die between any two lines: what it leaves is a `.partial` folder that nobody reads.
+Work is written beside, by one attempt at a time in a folder of its own, flushed to disk, and renamed in one step; a rename never
+replaces a folder that is there. So a process may die between any two lines: what it leaves is a hidden folder from which the next
+attempt may go on and which nobody else reads.
 """
 
 import errno
@@ -16,8 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ablation.attempt import Attempt, begin, clear, leave
 from ablation.cell import Address
 from ablation.errors import RecordError
+from ablation.halt import Halt, Interrupted, Pause
+from ablation.holder import Holder
+from ablation.lease import Lease, Watcher
 from ablation.spec import difference
 
 SEAL = "stage.json"
@@ -50,19 +55,47 @@ class Store:
             )
         return path
 
-    def make(self, address: Address, work: Callable[[Path], None]) -> Path:
-        """The complete folder of this stage, doing `work` in a fresh folder only when it is missing.
+    def make(self, address: Address, work: Callable[[Attempt], None], halt: Halt | None = None) -> Path:
+        """The complete folder of this stage, doing `work` only when it is missing and nobody else is at it.
 
-        When another process publishes the same stage first, its folder is kept and ours is dropped.
+        While another live process works on the same stage this waits for its result. When another attempt publishes first, its
+        folder is kept and ours is dropped. Raises Interrupted when `halt` was requested; what `work` kept stays for the next
+        attempt.
         """
-        found = self.find(address)
-        if found is not None:
-            return found
+        halt = halt or Halt()
+        watcher = Watcher(self._bench(address))
+        pause = Pause(halt)
+        while (found := self.find(address)) is None:
+            halt.check()
+            lease = watcher.take()
+            if lease:
+                return self._attempt(address, work, lease, halt)
+            pause.after(f"{address.folder}: waiting for {_told(watcher.holder())}")
+        return found
+
+    def _attempt(self, address: Address, work: Callable[[Attempt], None], lease: Lease, halt: Halt) -> Path:
+        attempt = begin(lease, halt)
+        try:
+            with lease.beating(halt):
+                if self.find(address) is None:
+                    work(attempt)
+                    _seal(attempt.out, address)
+            if self.find(address) is None and not lease.is_held():
+                raise Interrupted(f"{address.folder}: another attempt has taken this stage over")
+            published = self.find(address) or _publish(attempt.out, self.path(address)) or self._accept(address)
+        except BaseException as error:
+            # Whoever took over may have published, and cleared the workbench under our feet.
+            if isinstance(error, FileNotFoundError) and (theirs := self.find(address)):
+                return theirs
+            leave(attempt, lease)
+            raise
+        clear(lease.bench)
+        return published
+
+    def _bench(self, address: Address) -> Path:
+        """The hidden folder in which attempts at this stage work."""
         final = self.path(address)
-        with partial_folder(final) as folder:
-            work(folder)
-            _seal(folder, address)
-            return _publish(folder, final) or self._accept(address)
+        return final.parent / f".work-{final.name}"
 
     def _accept(self, address: Address) -> Path:
         found = self.find(address)
@@ -141,6 +174,13 @@ def verify(path: Path) -> list[str]:
         elif file.stat().st_size != size or _sha256(file) != sha256:
             found.append(f"{file} is not what was written")
     return found
+
+
+def _told(holder: Holder | None) -> str:
+    """Whom we wait for, in words."""
+    if holder is None:
+        return "another process"
+    return f"Slurm job {holder.job}" if holder.job else f"process {holder.pid} on {holder.machine.split()[0]}"
 
 
 def _seal(folder: Path, address: Address) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from ablation.attempt import Means
 from ablation.cell import Cell, addresses
 from ablation.config import Execution, Local, Slurm
 from ablation.design import LeftOut
@@ -65,8 +66,9 @@ def _prepared(cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Exe
 
 def _missing_jobs(plan: Plan) -> list[Job]:
     cluster, store, logs = plan.execution.cluster, plan.store, plan.folder / "logs"
+    means = Means(cluster.micro_batch, cluster.checkpoint_s)
     return [
-        Job(cell, cell.name, store.root, logs / f"{cell.name}.log", cluster.threads_per_worker, cluster.micro_batch)
+        Job(cell, cell.name, store.root, logs / f"{cell.name}.log", cluster.threads_per_worker, means)
         for cell in plan.cells
         if store.find(addresses(cell)["grade"]) is None
     ]

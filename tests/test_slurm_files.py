@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ablation.attempt import Means
 from ablation.cell import Cell
 from ablation.config import Slurm
 from ablation.dispatch import slurm
@@ -70,7 +71,7 @@ def test_the_sbatch_file_is_a_function_of_its_values() -> None:
 @pytest.fixture
 def job(cell_of: CellOf, store: Store, tmp_path: Path) -> Job:
     cell = cell_of()
-    return Job(cell, cell.name, store.root, tmp_path / "log", 1, None)
+    return Job(cell, cell.name, store.root, tmp_path / "log", 1, Means(micro_batch=2))
 
 
 def test_a_frozen_job_is_the_same_job(job: Job, tmp_path: Path) -> None:

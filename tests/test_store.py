@@ -7,17 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from ablation.attempt import Attempt
 from ablation.cell import Address
 from ablation.errors import RecordError
+from ablation.halt import Halt, Interrupted
 from ablation.store import SEAL, Store, check_writable, explain_os_error, read_seal, verify
 
 ADDRESS = Address("train", "algebra", {"stage": "train", "spec": {"epochs": 5}})
 
 
-def write(text: str) -> Callable[[Path], None]:
-    def work(folder: Path) -> None:
-        (folder / "deep").mkdir()
-        (folder / "deep" / "out.txt").write_text(text)
+def write(text: str) -> Callable[[Attempt], None]:
+    def work(attempt: Attempt) -> None:
+        (attempt.out / "deep").mkdir()
+        (attempt.out / "deep" / "out.txt").write_text(text)
 
     return work
 
@@ -31,8 +33,8 @@ def test_work_is_done_once(store: Store) -> None:
 
 
 def test_work_that_fails_leaves_nothing_that_counts(store: Store) -> None:
-    def fail(folder: Path) -> None:
-        (folder / "half.txt").write_text("half")
+    def fail(attempt: Attempt) -> None:
+        (attempt.out / "half.txt").write_text("half")
         raise RuntimeError("died")
 
     with pytest.raises(RuntimeError, match="died"):
@@ -42,12 +44,48 @@ def test_work_that_fails_leaves_nothing_that_counts(store: Store) -> None:
     assert (store.make(ADDRESS, write("whole")) / "deep" / "out.txt").read_text() == "whole"
 
 
-def test_the_first_of_two_publishers_wins(store: Store) -> None:
-    def overtaken(folder: Path) -> None:
-        Store(store.root).make(ADDRESS, write("first"))
-        write("second")(folder)
+def taken_over(store: Store, text: str) -> None:
+    """Another attempt gets a higher token, as after a node that was taken for dead, and publishes."""
+    bench = store.root / "train" / f".work-{store.path(ADDRESS).name}"
+    [lease] = bench.glob("lease-*.json")
+    dead = {**json.loads(lease.read_text()), "pid": 2**30}
+    lease.write_text(json.dumps(dead))
+    store.make(ADDRESS, write(text))
+
+
+def test_an_attempt_that_was_taken_over_does_not_publish(store: Store) -> None:
+    def overtaken(attempt: Attempt) -> None:
+        write("second")(attempt)
+        taken_over(store, "first")
 
     assert (store.make(ADDRESS, overtaken) / "deep" / "out.txt").read_text() == "first"
+    assert len(list((store.root / "train").iterdir())) == 1
+
+
+def test_an_attempt_that_writes_on_after_it_was_taken_over_ends_with_the_other_result(store: Store) -> None:
+    def overtaken(attempt: Attempt) -> None:
+        taken_over(store, "first")
+        write("second")(attempt)
+
+    assert (store.make(ADDRESS, overtaken) / "deep" / "out.txt").read_text() == "first"
+
+
+def test_what_an_interrupted_attempt_kept_reaches_the_next_one(store: Store) -> None:
+    halt = Halt()
+
+    def interrupted(attempt: Attempt) -> None:
+        (attempt.kept / "checkpoint").write_text("half way")
+        halt.request("USR2")
+        attempt.halt.check()
+
+    def resumed(attempt: Attempt) -> None:
+        assert [(kept / "checkpoint").read_text() for kept in attempt.earlier] == ["half way"]
+        write("whole")(attempt)
+
+    with pytest.raises(Interrupted, match="USR2"):
+        store.make(ADDRESS, interrupted, halt)
+    assert store.find(ADDRESS) is None
+    assert verify(store.make(ADDRESS, resumed)) == []
     assert len(list((store.root / "train").iterdir())) == 1
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from ablation.attempt import Attempt, Means
 from ablation.cell import Cell
 from ablation.errors import ConfigProblems, DataError
 from ablation.pipeline import run_cell
@@ -32,9 +33,11 @@ def trained(cell_of: CellOf, shared_store: Store, tmp_path: Path) -> Callable[..
     def run(name: str, *overrides: str, micro_batch: int | None = None) -> Path:
         torch.set_num_threads(1)
         cell = cell_of(*FEW, *overrides)
-        folder = tmp_path / name
+        folder, kept = tmp_path / name, tmp_path / f"{name}.kept"
         folder.mkdir()
-        train(cell, run_cell(cell, shared_store, last="select")["select"], folder, micro_batch)
+        kept.mkdir()
+        selection = run_cell(cell, shared_store, last="select")["select"]
+        train(cell, selection, Attempt(folder, kept), Means(micro_batch))
         return folder
 
     return run

@@ -1,17 +1,18 @@
 """A job as a file: what a compute node runs is what was submitted, whatever happens to the configuration meanwhile."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from ablation.attempt import Means
 from ablation.cell import Cell
 from ablation.dispatch.job import Job, Outcome
 from ablation.errors import RecordError
 from ablation.store import write_text_atomically
 
-FORMAT = 1
+FORMAT = 2
 
 
 def freeze(job: Job, folder: Path) -> Path:
@@ -25,7 +26,7 @@ def freeze(job: Job, folder: Path) -> Path:
         "store": str(job.store_root.resolve()),
         "log": str(job.log.resolve()),
         "threads": job.threads,
-        "micro_batch": job.micro_batch,
+        "means": asdict(job.means),
     }
     folder.mkdir(parents=True, exist_ok=True)
     write_text_atomically(path, json.dumps(content, indent=1) + "\n")
@@ -39,7 +40,7 @@ def thaw(path: Path) -> Job:
         if told["format"] != FORMAT:
             raise RecordError(f"{path} has format {told['format']}, this version reads format {FORMAT}; submit again")
         cell = Cell.parse(told["cell"])
-        job = Job(cell, told["name"], Path(told["store"]), Path(told["log"]), told["threads"], told["micro_batch"])
+        job = Job(cell, told["name"], Path(told["store"]), Path(told["log"]), told["threads"], Means(**told["means"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         raise RecordError(f"{path} is not a frozen job ({str(error).splitlines()[0]}); submit again") from error
     if cell.key != told["key"]:

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ablation.attempt import Means
 from ablation.cell import Cell
 from ablation.errors import AblationError, ConfigProblems
+from ablation.halt import Halt, Interrupted
 from ablation.pipeline import OnStage, run_cell, unheard
 from ablation.store import Store, explain_os_error, is_about_the_disk
 
@@ -26,7 +28,7 @@ class Job:
     store_root: Path
     log: Path
     threads: int
-    micro_batch: int | None
+    means: Means
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class Outcome:
     ran: tuple[str, ...]
 
 
-def run_job(job: Job, on_stage: OnStage = unheard) -> Outcome:
-    """Run the job's cell. Never raises: a cell fails alone, and its trace is in the job's log."""
+def run_job(job: Job, on_stage: OnStage = unheard, halt: Halt | None = None) -> Outcome:
+    """Run the job's cell. Raises Interrupted alone: a cell fails alone, and its trace is in the job's log."""
     started, ran = time.monotonic(), []
 
     def heard(stage: str) -> None:
@@ -49,8 +51,10 @@ def run_job(job: Job, on_stage: OnStage = unheard) -> Outcome:
 
     try:
         _limit_threads(job.threads)
-        run_cell(job.cell, Store(job.store_root), job.micro_batch, heard)
+        run_cell(job.cell, Store(job.store_root), job.means, heard, halt=halt)
         error = None
+    except Interrupted:
+        raise
     except ConfigProblems as wrong:
         error = "; ".join(wrong.problems)
     except AblationError as known:

@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from ablation.attempt import Attempt
 from ablation.benchmark import read_questions
 from ablation.cell import Cell
 from ablation.errors import ConfigProblems
@@ -11,11 +12,11 @@ from ablation.sampling.transformers_engine import generate
 from ablation.tokenizer import load_tokenizer, model_place
 
 
-def sample(cell: Cell, weights: Path | None, folder: Path) -> None:
+def sample(cell: Cell, weights: Path | None, attempt: Attempt) -> None:
     """Write ``completions.jsonl`` ordered by question and attempt; `weights` None samples the base model."""
     if cell.sample.engine != "transformers":
         raise ConfigProblems([f"sample.engine: given {cell.sample.engine!r}; allowed here: transformers"])
-    started = time.perf_counter()
+    started, folder = time.perf_counter(), attempt.out
     place, revision = (str(weights), None) if weights else model_place(cell.model)
     questions = read_questions(cell.benchmark)
     rows = list(generate(place, revision, load_tokenizer(cell.model), questions, cell.sample, cell.seed.sample))

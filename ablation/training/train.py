@@ -13,6 +13,7 @@ from peft import LoraConfig
 from transformers import AutoModelForCausalLM, PreTrainedModel, PrinterCallback, TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer
 
+from ablation.attempt import Attempt, Means
 from ablation.cell import Cell
 from ablation.corpus.select import read_selection
 from ablation.errors import ConfigProblems
@@ -34,11 +35,11 @@ class TrainSummary:
     train_loss: float
 
 
-def train(cell: Cell, selection: Path, folder: Path, micro_batch: int | None = None) -> None:
+def train(cell: Cell, selection: Path, attempt: Attempt, means: Means) -> None:
     """Write ``weights/``, ``loss.jsonl``, ``summary.json`` and ``timing.json``; deterministic on one CPU thread."""
     if cell.train is None:
         raise ConfigProblems(["count.size: 0 is the base model; there is nothing to train"])
-    started = time.perf_counter()
+    started, folder, micro_batch = time.perf_counter(), attempt.out, means.micro_batch
     tokenizer = load_tokenizer(cell.model)
     encoded = encode(tokenizer, read_selection(selection), cell.train.block_tokens)
     set_seed(cell.seed.train)

@@ -1,0 +1,148 @@
+"""The right to work on a stage: numbered files that are created once and never replaced, so the highest number holds.
+
+The number is a fencing token. A process that was taken for dead and is not (a node that lost its network, a job that Slurm has
+requeued, a suspended laptop) finds a higher number at its next heartbeat or before it publishes, and stops.
+"""
+
+import os
+import re
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ablation.halt import Halt
+from ablation.holder import Holder
+
+BEAT_S = 15.0
+# Where death cannot be proved, a holder counts as gone after this much silence, by the watcher's own clock.
+SILENCE_S = 300.0
+_LEASE = re.compile(r"lease-(\d{6})\.json")
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The lease `token` of one attempt on the stage whose workbench is `bench`."""
+
+    bench: Path
+    token: int
+    holder: Holder
+
+    @property
+    def path(self) -> Path:
+        """The file that says so."""
+        return _path(self.bench, self.token)
+
+    def is_held(self) -> bool:
+        """True while the file is ours and nobody has a higher number."""
+        return _reads(self.path) == self.holder and not _path(self.bench, self.token + 1).exists()
+
+    def release(self) -> None:
+        """Give it back; another process may take the stage at once."""
+        for path in (self.path, _beat(self.bench, self.token)):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # somebody else has begun here
+            self.bench.rmdir()
+
+    @contextmanager
+    def beating(self, halt: Halt) -> Iterator[None]:
+        """Count up while the work goes on; when the lease is lost, ask the work to stop."""
+        over = threading.Event()
+
+        def beat() -> None:
+            count = 0
+            while not over.wait(BEAT_S):
+                count += 1
+                if not self.is_held():
+                    halt.request("another attempt has taken this stage over")
+                    return
+                with suppress(OSError):  # a full disk must not end the work that is going on
+                    _beat(self.bench, self.token).write_text(str(count))
+
+        thread = threading.Thread(target=beat, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
+@dataclass
+class Watcher:
+    """Tries to take the lease of one stage, and remembers for how long its holder has been silent."""
+
+    bench: Path
+    me: Holder = field(default_factory=lambda: Holder.here(uuid.uuid4().hex[:12]))
+    _seen: tuple[int, str] = (0, "")
+    _since: float = field(default_factory=time.monotonic)
+
+    def take(self) -> Lease | None:
+        """The lease, or None while somebody else may be alive who holds it."""
+        token = _highest(self.bench)
+        if token and not self._is_gone(token):
+            return None
+        self.bench.mkdir(parents=True, exist_ok=True)
+        lease = Lease(self.bench, max(token, _highest_attempt(self.bench)) + 1, self.me)
+        return lease if _create(lease) else None
+
+    def holder(self) -> Holder | None:
+        """Who holds it now."""
+        token = _highest(self.bench)
+        return _reads(_path(self.bench, token)) if token else None
+
+    def _is_gone(self, token: int) -> bool:
+        holder = _reads(_path(self.bench, token))
+        gone = holder.is_gone(self.me) if holder else None
+        return self._is_silent(token) if gone is None else gone
+
+    def _is_silent(self, token: int) -> bool:
+        beat = _beat(self.bench, token)
+        seen = (token, beat.read_text() if beat.exists() else "")
+        if seen != self._seen:
+            self._seen, self._since = seen, time.monotonic()
+        return time.monotonic() - self._since > SILENCE_S
+
+
+def _create(lease: Lease) -> bool:
+    """Write the file beside and link it into place, which fails where one of that number stands."""
+    beside = lease.bench / f".lease-{lease.holder.attempt}"
+    try:
+        with beside.open("w") as stream:
+            stream.write(lease.holder.to_json())
+            stream.flush()
+            os.fsync(stream.fileno())
+        with suppress(FileExistsError, FileNotFoundError):  # on NFS a link that succeeded may say that it failed
+            os.link(beside, lease.path)
+        return lease.is_held()
+    except FileNotFoundError:  # the stage was published and its workbench cleared meanwhile
+        return False
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _reads(path: Path) -> Holder | None:
+    try:
+        return Holder.parse(path.read_text())
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _path(bench: Path, token: int) -> Path:
+    return bench / f"lease-{token:06d}.json"
+
+
+def _beat(bench: Path, token: int) -> Path:
+    return bench / f"beat-{token:06d}"
+
+
+def _highest(bench: Path) -> int:
+    found = [_LEASE.fullmatch(path.name) for path in bench.glob("lease-*.json")]
+    return max((int(match[1]) for match in found if match), default=0)
+
+
+def _highest_attempt(bench: Path) -> int:
+    return max((int(path.name.split("-")[1]) for path in bench.glob("attempt-*-*")), default=0)

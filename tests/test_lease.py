@@ -1,0 +1,112 @@
+"""Who may work on a stage: one at a time, and whoever was taken for dead finds out."""
+
+import multiprocessing
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ablation import lease as lease_module
+from ablation.halt import Halt, Interrupted
+from ablation.holder import Holder
+from ablation.lease import Watcher
+
+
+def watcher(bench: Path, name: str, **changes: object) -> Watcher:
+    return Watcher(bench, replace(Holder.here(name), **changes))  # type: ignore[arg-type]
+
+
+def test_a_live_holder_keeps_everybody_else_out(tmp_path: Path) -> None:
+    first = watcher(tmp_path / "bench", "one").take()
+    assert first and first.is_held()
+    assert watcher(tmp_path / "bench", "two").take() is None
+    first.release()
+    assert not (tmp_path / "bench").exists()
+    second = watcher(tmp_path / "bench", "two").take()
+    assert second and second.is_held()
+
+
+def hold(bench: Path, ready: "multiprocessing.Queue[int]") -> None:
+    assert Watcher(bench).take()
+    ready.put(os.getpid())
+    signal.pause()
+
+
+def test_a_killed_holder_is_replaced_at_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready: multiprocessing.Queue[int] = context.Queue()
+    process = context.Process(target=hold, args=(tmp_path, ready))
+    process.start()
+    ready.get(timeout=60)
+    assert Watcher(tmp_path).take() is None
+    process.kill()
+    process.join()
+    second = Watcher(tmp_path).take()
+    assert second and second.token == 2
+
+
+def test_a_process_with_a_dead_ones_number_is_not_taken_for_it(tmp_path: Path) -> None:
+    assert watcher(tmp_path, "one", started="1").take()
+    assert watcher(tmp_path, "two").take()
+
+
+def test_a_job_that_slurm_started_again_takes_over_from_its_zombie(tmp_path: Path) -> None:
+    zombie = watcher(tmp_path, "one", job="7_1", restart=0).take()
+    assert zombie
+    assert watcher(tmp_path, "other job", job="8_1", restart=0).take() is None
+    assert watcher(tmp_path, "two", job="7_1", restart=1).take()
+    assert not zombie.is_held()
+
+
+def test_a_zombie_hears_of_it_at_its_next_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_module, "BEAT_S", 0.01)
+    zombie, halt = watcher(tmp_path, "one", job="7", restart=0).take(), Halt()
+    assert zombie
+    with pytest.raises(Interrupted, match="taken this stage over"), zombie.beating(halt):
+        assert watcher(tmp_path, "two", job="7", restart=1).take()
+        while True:
+            halt.check()
+
+
+def test_on_another_machine_silence_is_the_only_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    far = watcher(tmp_path, "far", machine="elsewhere").take()
+    assert far
+    here = watcher(tmp_path, "here")
+    assert here.take() is None
+    monkeypatch.setattr(lease_module, "SILENCE_S", -1.0)
+    (tmp_path / "beat-000001").write_text("1")
+    assert here.take()
+
+
+def test_of_many_that_try_at_once_one_gets_it(tmp_path: Path) -> None:
+    leases = [one.take() for one in [watcher(tmp_path, f"{number}") for number in range(8)]]
+    assert sum(lease is not None for lease in leases) == 1
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"attempt": "x"}', "\0" * 40])
+def test_a_damaged_lease_is_waited_for_and_then_replaced(
+    tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lease-000004.json").write_text(text)
+    here = watcher(tmp_path, "here")
+    assert here.take() is None
+    monkeypatch.setattr(lease_module, "SILENCE_S", -1.0)
+    lease = here.take()
+    assert lease and lease.token == 5
+
+
+def test_signals_ask_to_stop_however_often_they_come() -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM)}
+    halt = Halt()
+    try:
+        halt.on_signals()
+        halt.check()
+        for number in (signal.SIGUSR2, signal.SIGTERM, signal.SIGUSR2):
+            os.kill(os.getpid(), number)
+        with pytest.raises(Interrupted, match="SIGUSR2"):
+            halt.check()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
