@@ -1,15 +1,20 @@
-"""The two ways in which this program refuses: wrong input (before anything runs) and records that cannot be trusted."""
+"""The ways in which this program refuses or gives up, each with a `kind` that decides whether trying again makes sense."""
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 
 class AblationError(Exception):
     """Base of every error that this package raises on purpose; its text is meant for the user, without a trace."""
 
+    kind: ClassVar[str] = "error"
+
 
 class ConfigProblems(AblationError):  # noqa: N818 it lists problems; each of them is a sentence
     """Everything that is wrong with a configuration, all at once. `problems` are whole sentences without duplicates."""
+
+    kind = "config_error"
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(dict.fromkeys(problems))
@@ -23,9 +28,25 @@ class ConfigProblems(AblationError):  # noqa: N818 it lists problems; each of th
 class RecordError(AblationError):
     """A record on disk is damaged, of another format, or disagrees with what is asked for."""
 
+    kind = "record_error"
+
 
 class DataError(AblationError):
     """A corpus or benchmark breaks its schema; the text names file, row and column."""
+
+    kind = "data_error"
+
+
+class OutOfMemory(AblationError):  # noqa: N818 named as torch names it
+    """The device's memory does not hold even one row of the batch; the text says what to change."""
+
+    kind = "oom_gpu"
+
+
+class NanLoss(AblationError):  # noqa: N818 named after what was seen
+    """The loss is no longer a number; trying the same again gives the same, so the text says what to change."""
+
+    kind = "nan_loss"
 
 
 def nearest(given: str, allowed: Iterable[str]) -> str:
