@@ -1,0 +1,43 @@
+"""`ablation plan`: what a sweep would do, before anything is spent."""
+
+import argparse
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ablation.commands.arguments import machine_parent, overrides_parent
+
+if TYPE_CHECKING:
+    from ablation.commands.arguments import Commands
+
+
+def register(commands: "Commands") -> None:
+    """Add the parser of `plan`."""
+    plan = commands.add_parser(
+        "plan", parents=[machine_parent(), overrides_parent()], help="what a sweep would do; nothing is started"
+    )
+    plan.set_defaults(run=_plan)
+
+
+def _plan(given: argparse.Namespace) -> int:
+    from ablation.expansion import composed_grid
+    from ablation.planning import outlook
+    from ablation.source import pinned_cell
+    from ablation.store import Store
+
+    grid = composed_grid(given.overrides)
+    found = outlook([pinned_cell(cell) for cell in grid.cells], Store(Path(grid.execution.outputs) / "store"))
+    reasons = Counter(out.reason for out in grid.left_out)
+    if given.json:
+        print(json.dumps({"study": grid.execution.study, **asdict(found), "left_out": reasons}))
+        return 0
+    print(f"{grid.execution.study}: {found.cells} cells, {found.done} done, {found.cells - found.done} to run")
+    print("still to do: " + (", ".join(f"{count} × {stage}" for stage, count in found.to_do.items()) or "nothing"))
+    for reason, count in reasons.items():
+        print(f"left out: {count} cells: {reason}")
+    for one in found.confounds:
+        levels = ", ".join(f"{level}: {value:g}" for level, value in one.by_level.items())
+        print(f"differs with {one.factor}: mean {one.quantity} ({levels})")
+    return 0

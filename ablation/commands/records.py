@@ -1,0 +1,58 @@
+"""`ablation report` and `verify`: what the records say, and whether they are still what was written."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from ablation.commands.arguments import filtered_parent, folder_of, study_parent
+
+if TYPE_CHECKING:
+    from ablation.commands.arguments import Commands
+
+
+def register(commands: "Commands") -> None:
+    """Add the parsers of `report` and `verify`."""
+    report = commands.add_parser(
+        "report", parents=[study_parent()], help="bring tables and report up to date with the records"
+    )
+    report.set_defaults(run=_report)
+    verify = commands.add_parser(
+        "verify",
+        parents=[filtered_parent()],
+        help="check every file behind these cells against its recorded checksum",
+    )
+    verify.set_defaults(run=_verify)
+
+
+def _report(given: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from ablation.analysis import load
+    from ablation.report.page import write
+    from ablation.report.terminal import render
+    from ablation.study import load_plan, read_errors, write_study
+
+    folder = folder_of(given)
+    write_study(load_plan(folder), read_errors(folder))
+    page = write(folder)
+    console = Console(highlight=False)
+    console.print(render(load(folder)))
+    console.print(f"report: {page}", soft_wrap=True)
+    return 1 if read_errors(folder) else 0
+
+
+def _verify(given: argparse.Namespace) -> int:
+    from ablation.cell import addresses
+    from ablation.dispatch.states import select_cells
+    from ablation.store import verify
+    from ablation.study import load_plan
+
+    plan = load_plan(folder_of(given))
+    wanted = {
+        address.folder: address
+        for cell in select_cells(plan.cells, given.filters)
+        for address in addresses(cell).values()
+    }
+    folders = [path for address in wanted.values() if (path := plan.store.find(address))]
+    faults = [fault for path in folders for fault in verify(path)]
+    print("\n".join([*faults, f"{len(folders)} stage folders checked, {len(faults)} faults"]))
+    return 1 if faults else 0
