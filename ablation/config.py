@@ -18,9 +18,13 @@ Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,:=&|\[\]*-]{0,127
 
 
 class Local(Spec):
-    """Cells run on this machine. `workers` None takes one worker per `threads_per_worker` cores."""
+    """Cells run on this machine. `workers` None takes one worker per `threads_per_worker` cores.
+
+    `in_process` runs them one after the other in the command's own process; `debug` opens the debugger where a cell fails.
+    """
 
     kind: Literal["local", "debug"]
+    in_process: bool = False
     workers: Positive | None = None
     threads_per_worker: Positive = 1
     micro_batch: Positive | None = None

@@ -39,7 +39,7 @@ def run_single(config: DictConfig) -> int:
     with taught():
         cell, execution = single(config)
         if isinstance(execution.cluster, Local):  # a worker process would gain nothing for one cell
-            in_process = execution.cluster.model_copy(update={"kind": "debug"})
+            in_process = execution.cluster.model_copy(update={"in_process": True})
             execution = execution.model_copy(update={"cluster": in_process})
         return carry_out([cell], [], execution)
 

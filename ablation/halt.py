@@ -2,6 +2,8 @@
 
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from ablation.errors import AblationError
@@ -38,6 +40,19 @@ class Halt:
 
         for number in SIGNALS:
             signal.signal(number, heard)
+
+    @contextmanager
+    def heeding_signals(self) -> Iterator[None]:
+        """`on_signals` for a while. One that came is raised again at the end, for whoever listened before."""
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        self.on_signals()
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            if self.reason in signal.Signals.__members__:
+                signal.raise_signal(signal.Signals[str(self.reason)])
 
 
 class Pause:

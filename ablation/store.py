@@ -26,7 +26,7 @@ from ablation.lease import Lease, Watcher
 from ablation.spec import difference
 
 SEAL = "stage.json"
-# An abandoned .partial folder is swept after this long: no stage of a live process stays silent for a week.
+# Abandoned folders are swept after this long: nobody copies or removes one folder for a week.
 _ABANDONED_S = 7 * 24 * 3600
 
 
@@ -106,8 +106,12 @@ class Store:
         return found
 
     def sweep_abandoned(self) -> int:
-        """Remove `.partial` folders that nobody has touched for a week; returns how many."""
-        old = [item for item in self.root.glob("*/.partial-*") if time.time() - item.stat().st_mtime > _ABANDONED_S]
+        """Remove half-written and half-removed folders that nobody has touched for a week; returns how many.
+
+        What attempts at a stage kept is not among them: their cells may wait in a queue for long.
+        """
+        left = [*self.root.glob("*/.partial-*"), *self.root.glob("*/.gone-*")]
+        old = [item for item in left if time.time() - item.stat().st_mtime > _ABANDONED_S]
         for item in old:
             shutil.rmtree(item, ignore_errors=True)
         return len(old)

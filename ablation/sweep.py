@@ -81,7 +81,7 @@ def _run_here(plan: Plan, jobs: Sequence[Job], cluster: Local, console: Console)
     from ablation.dispatch.board import Board
     from ablation.dispatch.run import run_jobs, worker_count
 
-    board = Board(console, len(jobs), worker_count(cluster, len(jobs)))
+    board = Board(console, len(jobs), worker_count(cluster, len(jobs)), live=cluster.kind != "debug")
     try:
         outcomes = run_jobs(jobs, cluster, board)
     except KeyboardInterrupt:

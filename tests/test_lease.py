@@ -98,15 +98,17 @@ def test_a_damaged_lease_is_waited_for_and_then_replaced(
 
 
 def test_signals_ask_to_stop_however_often_they_come() -> None:
-    before = {number: signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM)}
+    heard: list[int] = []
+    before = signal.signal(signal.SIGUSR2, lambda number, _: heard.append(number))
     halt = Halt()
     try:
-        halt.on_signals()
-        halt.check()
-        for number in (signal.SIGUSR2, signal.SIGTERM, signal.SIGUSR2):
-            os.kill(os.getpid(), number)
-        with pytest.raises(Interrupted, match="SIGUSR2"):
+        with halt.heeding_signals():
             halt.check()
+            for number in (signal.SIGUSR2, signal.SIGTERM, signal.SIGUSR2):
+                os.kill(os.getpid(), number)
+            with pytest.raises(Interrupted, match="SIGUSR2"):
+                halt.check()
+            assert not heard
+        assert heard == [signal.SIGUSR2]  # whoever listened before hears of it at the end
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.signal(signal.SIGUSR2, before)

@@ -14,17 +14,19 @@ from ablation.dispatch.job import Outcome
 
 
 class Board:
-    """Counts of done, running, failed and waiting cells, the time left, and the failures as they come."""
+    """Counts of done, running, failed and waiting cells, the time left, and the failures as they come.
 
-    def __init__(self, console: Console, total: int, workers: int) -> None:
+    `live` False writes lines on a terminal too: where a debugger wants it to itself.
+    """
+
+    def __init__(self, console: Console, total: int, workers: int, live: bool = True) -> None:
         self.console, self.total, self.workers = console, total, workers
         self.running: dict[str, float] = {}
         self.stages: dict[str, str] = {}
         self.outcomes: list[Outcome] = []
         self.began = time.monotonic()
-        self._live = (
-            Live(self, console=console, refresh_per_second=4, transient=True) if console.is_terminal and total else None
-        )
+        drawn = live and console.is_terminal and total > 0
+        self._live = Live(self, console=console, refresh_per_second=4, transient=True) if drawn else None
 
     def __enter__(self) -> Self:
         if self._live:

@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,8 +41,15 @@ class Outcome:
     ran: tuple[str, ...]
 
 
-def run_job(job: Job, on_stage: OnStage = unheard, halt: Halt | None = None) -> Outcome:
-    """Run the job's cell. Raises Interrupted alone: a cell fails alone, and its trace is in the job's log."""
+def print_trace(error: Exception) -> None:
+    """What is done with an unforeseen error beside recording it: its trace goes to the log."""
+    traceback.print_exception(error)
+
+
+def run_job(
+    job: Job, on_stage: OnStage = unheard, halt: Halt | None = None, on_crash: Callable[[Exception], None] = print_trace
+) -> Outcome:
+    """Run the job's cell. Raises Interrupted alone: a cell fails alone, and `on_crash` hears of what nobody foresaw."""
     started, ran = time.monotonic(), []
 
     def heard(stage: str) -> None:
@@ -60,7 +67,7 @@ def run_job(job: Job, on_stage: OnStage = unheard, halt: Halt | None = None) -> 
     except AblationError as known:
         error = str(known)
     except Exception as unknown:  # noqa: BLE001 whatever broke, this cell fails alone
-        traceback.print_exc()
+        on_crash(unknown)
         error = in_words(unknown, job.store_root)
     return Outcome(job.name, error, time.monotonic() - started, tuple(ran))
 
@@ -75,10 +82,14 @@ def in_words(error: Exception, folder: Path) -> str:
 
 
 def run_logged_job(job: Job) -> Outcome:
-    """`run_job` in a worker process of its own: what it and its libraries print goes to the job's log."""
+    """`run_job` in a worker process of its own: what it and its libraries print goes to the job's log.
+
+    A worker that is told to end leaves off where the next one can go on.
+    """
     quiet_libraries()
-    with _output_to(job.log):
-        return run_job(job)
+    halt = Halt()
+    with _output_to(job.log), halt.heeding_signals():
+        return run_job(job, halt=halt)
 
 
 def _limit_threads(threads: int) -> None:

@@ -2,7 +2,9 @@
 
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+import pdb  # noqa: T100 it is what cluster=debug is for
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 
@@ -11,7 +13,7 @@ from pebble import ProcessExpired, ProcessPool
 from ablation.cell import addresses
 from ablation.config import Local
 from ablation.dispatch.board import Board
-from ablation.dispatch.job import Job, Outcome, quiet_libraries, run_job, run_logged_job
+from ablation.dispatch.job import Job, Outcome, print_trace, quiet_libraries, run_job, run_logged_job
 from ablation.store import Store
 
 _POLL_S = 0.5
@@ -21,8 +23,8 @@ def run_jobs(jobs: Sequence[Job], cluster: Local, board: Board) -> list[Outcome]
     """The outcome of every job that ended, the largest cells first. Ctrl-C raises KeyboardInterrupt with workers stopped."""
     largest_first = sorted(jobs, key=lambda job: -job.cell.count.size)
     with board:
-        if cluster.kind == "debug":
-            return list(_in_process(largest_first, board))
+        if cluster.in_process:
+            return list(_in_process(largest_first, board, look_around if cluster.kind == "debug" else print_trace))
         return list(_in_workers(largest_first, cluster, board))
 
 
@@ -38,11 +40,18 @@ def worker_count(cluster: Local, jobs: int) -> int:
     return max(1, min(jobs, cluster.workers or cores // cluster.threads_per_worker))
 
 
-def _in_process(jobs: Sequence[Job], board: Board) -> Iterator[Outcome]:
+def look_around(error: Exception) -> None:
+    """Open the debugger where the error was raised, when somebody sits at a terminal."""
+    print_trace(error)
+    if sys.stdin.isatty():
+        pdb.post_mortem(error.__traceback__)
+
+
+def _in_process(jobs: Sequence[Job], board: Board, on_crash: Callable[[Exception], None]) -> Iterator[Outcome]:
     quiet_libraries()
     for job in jobs:
         board.started(job.name)
-        outcome = run_job(job, lambda stage, name=job.name: board.stage(name, stage))  # type: ignore[misc]
+        outcome = run_job(job, lambda stage, name=job.name: board.stage(name, stage), on_crash=on_crash)  # type: ignore[misc]
         board.ended(outcome)
         yield outcome
 
