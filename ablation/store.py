@@ -6,9 +6,7 @@ attempt may go on and which nobody else reads.
 """
 
 import errno
-import hashlib
 import json
-import os
 import shutil
 import time
 import uuid
@@ -19,6 +17,7 @@ from typing import Any
 
 from ablation.attempt import Attempt, begin, clear, leave
 from ablation.cell import Address
+from ablation.durable import flush, sha256
 from ablation.errors import RecordError
 from ablation.halt import Halt, Interrupted, Pause
 from ablation.holder import Holder
@@ -171,11 +170,11 @@ def read_seal(path: Path) -> dict[str, Any]:
 def verify(path: Path) -> list[str]:
     """What is wrong with a stage folder's files against its seal: missing, truncated or changed ones, as sentences."""
     found = []
-    for name, (size, sha256) in read_seal(path)["files"].items():
+    for name, (size, expected) in read_seal(path)["files"].items():
         file = path / name
         if not file.is_file():
             found.append(f"{file} is missing")
-        elif file.stat().st_size != size or _sha256(file) != sha256:
+        elif file.stat().st_size != size or sha256(file) != expected:
             found.append(f"{file} is not what was written")
     return found
 
@@ -188,27 +187,14 @@ def _told(holder: Holder | None) -> str:
 
 
 def _seal(folder: Path, address: Address) -> None:
-    sealed = {item.relative_to(folder).as_posix(): (item.stat().st_size, _sha256(item)) for item in _files(folder)}
+    sealed = {item.relative_to(folder).as_posix(): (item.stat().st_size, sha256(item)) for item in _files(folder)}
     (folder / SEAL).write_text(json.dumps({"address": address.content, "files": sealed}, indent=1, sort_keys=True))
     for item in (*_files(folder), folder):
-        _flush(item)
+        flush(item)
 
 
 def _files(folder: Path) -> Iterator[Path]:
     return (item for item in sorted(folder.rglob("*")) if item.is_file())
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _publish(folder: Path, final: Path) -> Path | None:
@@ -219,7 +205,7 @@ def _publish(folder: Path, final: Path) -> Path | None:
         if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
             return None
         raise
-    _flush(final.parent)
+    flush(final.parent)
     return final
 
 
@@ -228,7 +214,7 @@ def write_text_atomically(path: Path, text: str) -> None:
     beside = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
     try:
         beside.write_text(text, encoding="utf-8")
-        _flush(beside)
+        flush(beside)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
