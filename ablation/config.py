@@ -9,52 +9,10 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from ablation.cell import Cell
+from ablation.cluster import Cluster, Local, Slurm
 from ablation.errors import ConfigProblems, nearest
-from ablation.science import Name, Positive
+from ablation.science import Name
 from ablation.spec import Spec
-
-# What may stand in an sbatch file: a newline, a quote or a semicolon in any of these would be run as shell code.
-Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,:=&|\[\]*-]{0,127}$")]
-
-
-class Local(Spec):
-    """Cells run on this machine. `workers` None takes one worker per `threads_per_worker` cores.
-
-    `in_process` runs them one after the other in the command's own process; `debug` opens the debugger where a cell fails.
-    """
-
-    kind: Literal["local", "debug"]
-    in_process: bool = False
-    workers: Positive | None = None
-    threads_per_worker: Positive = 1
-    micro_batch: Positive | None = None
-    checkpoint_s: Annotated[float, Field(ge=0)] = 600.0
-
-
-class Slurm(Spec):
-    """Cells run as tasks of Slurm job arrays. `setup` holds the site's own shell lines (modules, activation).
-
-    `array_parallelism` bounds the cells that run at once; `wait` follows the jobs instead of returning.
-    """
-
-    kind: Literal["slurm"]
-    partition: Word | None = None
-    account: Word | None = None
-    qos: Word | None = None
-    constraint: Word | None = None
-    gpus_per_node: Annotated[int, Field(ge=0)] = 0
-    cpus_per_task: Positive = 1
-    mem_gb: Positive | None = None
-    timeout_min: Positive
-    array_parallelism: Positive = 64
-    setup: tuple[str, ...] = ()
-    wait: bool = False
-    threads_per_worker: Positive = 1
-    micro_batch: Positive | None = None
-    checkpoint_s: Annotated[float, Field(ge=0)] = 600.0
-
-
-Cluster = Annotated[Local | Slurm, Field(discriminator="kind")]
 
 
 class Tracker(Spec):
@@ -170,6 +128,8 @@ def _is_branch(part: object) -> bool:
 def _fields_at(root: type[BaseModel], location: Sequence[object]) -> list[str]:
     model: Any = root
     for part in location:
+        if isinstance(part, int):  # a place in a list, whose items are of one kind
+            continue
         if part not in model.model_fields:  # the tag of a union, already descended into
             model = next(one for one in (Local, Slurm) if part in get_args(one.model_fields["kind"].annotation))
             continue

@@ -32,7 +32,7 @@ def taught() -> Iterator[None]:
 
 def run_single(config: DictConfig) -> int:
     """Run the one cell of a composed configuration, as a study of its own; the exit code."""
-    from ablation.config import Local
+    from ablation.cluster import Local
     from ablation.expansion import single
     from ablation.sweep import carry_out
 

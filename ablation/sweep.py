@@ -13,7 +13,8 @@ from rich.text import Text
 
 from ablation.attempt import Means
 from ablation.cell import Cell, addresses
-from ablation.config import Execution, Local, Slurm
+from ablation.cluster import Local, Slurm
+from ablation.config import Execution
 from ablation.design import LeftOut
 from ablation.dispatch.job import Job
 from ablation.store import check_writable

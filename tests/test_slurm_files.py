@@ -10,7 +10,7 @@ import pytest
 
 from ablation.attempt import Means
 from ablation.cell import Cell
-from ablation.config import Slurm
+from ablation.cluster import Slurm
 from ablation.dispatch import slurm
 from ablation.dispatch.failures import failures
 from ablation.dispatch.frozen import freeze, read_end, record_end, thaw

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pebble import ProcessExpired, ProcessPool
 
 from ablation.cell import addresses
-from ablation.config import Local
+from ablation.cluster import Local
 from ablation.dispatch.board import Board
 from ablation.dispatch.job import Job, Outcome, print_trace, quiet_libraries, run_job, run_logged_job
 from ablation.store import Store

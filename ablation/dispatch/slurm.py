@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablation.config import Slurm
+from ablation.cluster import Slurm
 from ablation.errors import AblationError, ConfigProblems
 
 TIMEOUT_S = 60

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ablation.config import Slurm
+from ablation.cluster import Slurm
 from ablation.dispatch import slurm
 from ablation.dispatch.frozen import freeze
 from ablation.dispatch.job import Job

@@ -1,0 +1,117 @@
+"""Where cells run: local workers, or a Slurm cluster with its resources by stage and model.
+
+Everything here is execution and stays out of a cell's key. Every value that reaches an sbatch file is checked here, so that none
+can bring a line or a command of its own.
+"""
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_serializer
+
+from ablation.science import Positive
+from ablation.spec import Spec
+
+# What may stand in an sbatch file: a newline, a quote or a semicolon in any of these would be run as shell code.
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,:=&|\[\]*-]{0,127}$")]
+# A line that the site's own shell runs as it stands. One line, and no directive of sbatch's.
+ShellLine = Annotated[str, Field(pattern=r"^[^\s#\x00-\x1f\x7f][^\x00-\x08\x0a-\x1f\x7f]{0,4095}$")]
+# A word of a command that is quoted for the shell.
+Argument = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,1024}$")]
+Glob = Annotated[str, Field(pattern=r"^[A-Za-z0-9._*?\[\]!-]{1,128}$")]
+Count = Annotated[int, Field(ge=0)]
+
+Stage = Literal["cell", "train", "evaluate"]
+
+
+class Local(Spec):
+    """Cells run on this machine. `workers` None takes one worker per `threads_per_worker` cores.
+
+    `in_process` runs them one after the other in the command's own process; `debug` opens the debugger where a cell fails.
+    """
+
+    kind: Literal["local", "debug"]
+    in_process: bool = False
+    workers: Positive | None = None
+    threads_per_worker: Positive = 1
+    micro_batch: Positive | None = None
+    checkpoint_s: Annotated[float, Field(ge=0)] = 600.0
+
+
+class Resources(Spec):
+    """What one task of an array asks Slurm for; `timeout_min` holds for all cells that the task runs.
+
+    `tasks_per_node` processes a node train one cell together. `mem_gb` None and 0 GPUs leave the choice to the partition.
+    """
+
+    partition: Word | None = None
+    account: Word | None = None
+    qos: Word | None = None
+    constraint: Word | None = None
+    exclude: Word | None = None
+    nodes: Positive = 1
+    tasks_per_node: Positive = 1
+    gpus_per_node: Count = 0
+    cpus_per_task: Positive = 1
+    mem_gb: Positive | None = None
+    timeout_min: Positive = 60
+
+
+class Rule(Resources):
+    """Other resources for the cells of a model (a glob over its name) and a stage; only what is given is replaced."""
+
+    stage: Stage | None = None
+    model: Glob | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, whole: Callable[["Rule"], dict[str, Any]]) -> dict[str, Any]:
+        """A field that was not given must not come back from a record as one that was."""
+        return {name: value for name, value in whole(self).items() if name in self.model_fields_set}
+
+    def fits(self, stage: Stage, model: str) -> bool:
+        """True when the rule speaks of this stage and model; one that names neither speaks of all."""
+        return self.stage in (None, stage) and (self.model is None or fnmatchcase(model, self.model))
+
+    def changes(self) -> dict[str, Any]:
+        """The resources that it replaces."""
+        return {name: getattr(self, name) for name in self.model_fields_set - {"stage", "model"}}
+
+
+class Slurm(Resources):
+    """Cells run as tasks of Slurm job arrays. What is inherited are the resources where no rule says otherwise.
+
+    `split` makes two arrays of training and evaluation; `cells_per_job` cells share a task, one after another. `canary` runs the
+    cheapest cell of an array before the rest; after `hold_after` failures of one class the rest is held (0: never).
+    A task asks Slurm `requeues` times to be started again, at its time limit or when preempted; a cell that failed of a class
+    that may pass is submitted `retries` times again. `setup` holds the site's own shell lines, `prefix` the words before
+    `python`, which None makes the interpreter that submits.
+    """
+
+    kind: Literal["slurm"]
+    resources: tuple[Rule, ...] = ()
+    array_parallelism: Positive = 64
+    split: bool = False
+    cells_per_job: Positive = 1
+    canary: bool = True
+    hold_after: Count = 3
+    requeues: Count = 20
+    retries: Count = 2
+    setup: tuple[ShellLine, ...] = ()
+    prefix: tuple[Argument, ...] = ()
+    python: Argument | None = None
+    hub_offline: bool = True
+    wait: bool = False
+    threads_per_worker: Positive = 1
+    micro_batch: Positive | None = None
+    checkpoint_s: Annotated[float, Field(ge=0)] = 600.0
+
+    def resources_for(self, stage: Stage, model: str) -> Resources:
+        """The resources of a stage of a model's cells: ours, changed by each rule that fits, the later one last."""
+        told = {name: getattr(self, name) for name in Resources.model_fields}
+        for rule in self.resources:
+            told |= rule.changes() if rule.fits(stage, model) else {}
+        return Resources(**told)
+
+
+Cluster = Annotated[Local | Slurm, Field(discriminator="kind")]

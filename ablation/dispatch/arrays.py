@@ -1,0 +1,154 @@
+"""From groups to job arrays: pieces of a size that Slurm takes, who waits for whom, and what each sbatch file says."""
+
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablation.cell import Cell
+from ablation.cluster import Resources, Slurm, Stage
+from ablation.dispatch.groups import Group
+from ablation.errors import ConfigProblems
+from ablation.spec import digest
+
+
+@dataclass(frozen=True)
+class Array:
+    """One sbatch. `after` names the array whose task of the same index must succeed first, `gate` the canary that must."""
+
+    name: str
+    stage: Stage
+    resources: Resources
+    tasks: tuple[tuple[Cell, ...], ...]
+    after: str | None = None
+    gate: str | None = None
+
+    @property
+    def cells(self) -> tuple[tuple[str, ...], ...]:
+        """The names of the cells by task."""
+        return tuple(tuple(cell.name for cell in task) for task in self.tasks)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Arrays that are submitted together or not at all: the parts of some of a group's tasks."""
+
+    arrays: tuple[Array, ...]
+
+    @property
+    def tasks(self) -> int:
+        """How many places in the queue it takes."""
+        return sum(len(array.tasks) for array in self.arrays)
+
+
+def pieces(group: Group, study: str, nonce: int, canary: bool, largest: int, room: int) -> Iterator[Piece]:
+    """The group cut into pieces of at most `largest` tasks an array while there is `room` in the queue, the canary first.
+
+    A group of one task needs no canary. Names are a function of the study, `nonce` (how often it has submitted) and the cells.
+    """
+    left, gate = group.tasks, None
+    while left and room >= len(group.parts):
+        is_canary = canary and gate is None and len(group.tasks) > 1
+        count = 1 if is_canary else min(len(left), largest, room // len(group.parts))
+        piece = _piece(group, left[:count], study, nonce, gate)
+        yield piece
+        gate = piece.arrays[-1].name if is_canary else gate
+        left, room = left[count:], room - piece.tasks
+
+
+def _piece(group: Group, tasks: tuple[tuple[Cell, ...], ...], study: str, nonce: int, gate: str | None) -> Piece:
+    cells = [[cell.name for cell in task] for task in tasks]
+    arrays: list[Array] = []
+    for part in group.parts:
+        name = f"ablation-{study[:40]}-{digest([study, nonce, part.stage, cells])[:10]}"
+        after = arrays[-1].name if arrays else None
+        arrays.append(Array(name, part.stage, part.resources, tasks, after, None if after else gate))
+    return Piece(tuple(arrays))
+
+
+@dataclass(frozen=True)
+class Places:
+    """The files that an array's jobs work with: the list of tasks, the folder of logs, the copy of the code."""
+
+    tasks: Path
+    logs: Path
+    code: Path
+
+
+def sbatch_text(array: Array, cluster: Slurm, places: Places, jobs: Mapping[str, str]) -> str:
+    """The sbatch file of an array, rendered by submitit. `jobs` gives the ids of the arrays it waits for by name."""
+    from submitit.slurm.slurm import _make_sbatch_string
+
+    asked = array.resources
+    processes = asked.nodes * asked.tasks_per_node
+    python = [*cluster.prefix, cluster.python or sys.executable]
+    text: str = _make_sbatch_string(
+        command=shlex.join([*python, "-m", "ablation.worker", "--tasks", str(places.tasks)]),
+        folder=places.logs,
+        job_name=array.name,
+        comment=array.name,
+        wckey="",
+        partition=asked.partition,
+        account=asked.account,
+        qos=asked.qos,
+        constraint=asked.constraint,
+        exclude=asked.exclude,
+        gpus_per_node=asked.gpus_per_node or None,
+        cpus_per_task=asked.cpus_per_task,
+        mem=f"{asked.mem_gb}GB" if asked.mem_gb else None,
+        time=asked.timeout_min,
+        # Slurm may send the signal up to a minute early, and at once where the limit is shorter than the notice.
+        signal_delay_s=min(90, 15 * asked.timeout_min),
+        nodes=asked.nodes,
+        ntasks_per_node=asked.tasks_per_node,
+        map_count=len(array.tasks),
+        array_parallelism=cluster.array_parallelism,
+        dependency=_dependency(array, jobs),
+        stderr_to_stdout=True,
+        additional_parameters={
+            "requeue": True,
+            "chdir": str(places.code),
+            **({"kill-on-invalid-dep": "yes"} if array.after else {}),
+        },
+        # Since Slurm 22.05 a step does not inherit the CPUs of its job. One process that dies must not leave the others waiting.
+        srun_args=[f"--cpus-per-task={asked.cpus_per_task}", *(["--kill-on-bad-exit=1"] if processes > 1 else [])],
+        setup=[*cluster.setup, *(f"export {key}={shlex.quote(value)}" for key, value in _exports(cluster, places))],
+    )
+    return "\n".join(line for line in text.splitlines() if "--wckey" not in line) + "\n"
+
+
+def _dependency(array: Array, jobs: Mapping[str, str]) -> str | None:
+    kinds = {"aftercorr": array.after, "afterok": array.gate}
+    return ",".join(f"{kind}:{jobs[name]}" for kind, name in kinds.items() if name) or None
+
+
+def _exports(cluster: Slurm, places: Places) -> Iterator[tuple[str, str]]:
+    yield "PYTHONPATH", str(places.code)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        yield name, str(cluster.threads_per_worker)
+    if cluster.hub_offline:
+        yield "HF_HUB_OFFLINE", "1"
+
+
+def preview(found: list[Group], cluster: Slurm, study: Path, nonce: int, largest: int) -> dict[str, str]:
+    """The sbatch files that would be written for these groups, by name, with names where ids would stand. Writes nothing."""
+    every = [
+        array
+        for group in found
+        for piece in pieces(group, study.name, nonce, cluster.canary, largest, sys.maxsize)
+        for array in piece.arrays
+    ]
+    ids = {array.name: f"<{array.name}>" for array in every}
+    return {array.name: sbatch_text(array, cluster, places(study, array.name, study / "code"), ids) for array in every}
+
+
+def places(study: Path, name: str, code: Path) -> Places:
+    """Where the files of an array of this study lie. Raises ConfigProblems on a path that cannot stand in an sbatch file."""
+    whole = study.absolute()
+    bad = sorted({repr(sign) for sign in str(whole) if sign in "%\\" or not sign.isprintable()})
+    if bad:
+        raise ConfigProblems(
+            [f"outputs: {str(whole)!r} has {', '.join(bad)}, which Slurm reads as something else; move it"]
+        )
+    return Places(whole / "jobs" / f"{name}.tasks.json", whole / "logs", code.absolute())
