@@ -99,7 +99,7 @@ def test_one_seed_can_be_set_apart_from_the_rest() -> None:
 
 def test_a_key_is_looked_up_in_the_chosen_group() -> None:
     assert preflight(["cluster=slurm", "cluster.partition=main"], CONF) == ["cluster=slurm", "cluster.partition=main"]
-    with pytest.raises(ConfigProblems, match=r"cluster.partition: unknown key; cluster has: kind, workers"):
+    with pytest.raises(ConfigProblems, match=r"cluster.partition: unknown key; cluster has: kind, in_process, workers"):
         preflight(["cluster=local", "cluster.partition=main"], CONF)
 
 
