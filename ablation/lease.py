@@ -83,6 +83,8 @@ class Watcher:
     def take(self) -> Lease | None:
         """The lease, or None while somebody else may be alive who holds it."""
         token = _highest(self.bench)
+        if token and _reads(_path(self.bench, token)) == self.me:  # created before, when its success could not be read
+            return Lease(self.bench, token, self.me)
         if token and not self._is_gone(token):
             return None
         self.bench.mkdir(parents=True, exist_ok=True)

@@ -28,6 +28,12 @@ def test_a_live_holder_keeps_everybody_else_out(tmp_path: Path) -> None:
     assert second and second.is_held()
 
 
+def test_a_lease_whose_creation_could_not_be_confirmed_is_found_again(tmp_path: Path) -> None:
+    here = watcher(tmp_path, "one")
+    first = here.take()
+    assert here.take() == first
+
+
 def hold(bench: Path, ready: "multiprocessing.Queue[int]") -> None:
     assert Watcher(bench).take()
     ready.put(os.getpid())
