@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from ablation.commands import failures, logs, plan, queue, records, status
 from ablation.entry import taught
+from ablation.terminal import forgive_encoding
 
 _GROUPS = (plan, status, failures, logs, queue, records)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse and carry out one command. Exit codes: 0 fine, 1 some cells failed, 2 refused, 3 no cluster, 130 Ctrl-C."""
+    forgive_encoding()
     given = parser().parse_args(arguments)
     with taught():
         code: int = given.run(given)

@@ -1,5 +1,6 @@
 """The edge to the shell: refusals as text, exit codes, and a look at the command line before Hydra composes."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,18 +10,29 @@ from omegaconf import DictConfig
 
 from ablation.errors import AblationError
 from ablation.store import explain_os_error, is_about_the_disk
+from ablation.terminal import printable
 
 INTERRUPTED = 130
+# As a shell reports a command whose reader went away (`ablation status cnls | head`).
+READER_GONE = 141
 
 
 @contextmanager
 def taught() -> Iterator[None]:
-    """Print a refusal as text and exit with 2; Ctrl-C exits with 130. Anything else is a defect and keeps its trace."""
+    """Print a refusal as text and exit with its code: 2, or 3 where the cluster cannot be reached; Ctrl-C exits with 130.
+
+    A reader that closed our output ends us in silence. Anything else is a defect and keeps its trace.
+    """
     try:
         yield
+        sys.stdout.flush()
     except AblationError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from None
+        print(printable(str(error)), file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    except BrokenPipeError:
+        # What is still buffered goes nowhere, or the interpreter would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(READER_GONE) from None
     except OSError as error:
         if not is_about_the_disk(error):
             raise

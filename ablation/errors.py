@@ -9,6 +9,8 @@ class AblationError(Exception):
     """Base of every error that this package raises on purpose; its text is meant for the user, without a trace."""
 
     kind: ClassVar[str] = "error"
+    # What a command ends with: 2 refused, 3 the cluster cannot be reached.
+    exit_code: ClassVar[int] = 2
 
 
 class ConfigProblems(AblationError):  # noqa: N818 it lists problems; each of them is a sentence

@@ -17,7 +17,7 @@ from ablation.dispatch.frozen import freeze, read_end, record_end, thaw
 from ablation.dispatch.job import Job, Outcome
 from ablation.dispatch.ledger import LEDGER, Ledger, Submission
 from ablation.dispatch.snapshot import snapshot
-from ablation.dispatch.states import CellState, cell_states, select_cells
+from ablation.dispatch.states import CellState, cell_states
 from ablation.errors import ConfigProblems, RecordError
 from ablation.store import Store
 
@@ -203,11 +203,3 @@ def test_failures_are_grouped_by_what_went_wrong() -> None:
     found = failures(states)
     assert [(one.cells, one.kind) for one in found] == [(("a-1", "b-2"), "error"), (("c-3",), "timeout")]
     assert "cluster.timeout_min" in found[1].next_step
-
-
-def test_cells_are_chosen_by_their_factors(cell_of: CellOf) -> None:
-    cells = [cell_of("count=n25", "style=gemini"), cell_of("count=n25"), cell_of("count=n0")]
-    assert select_cells(cells, ["count=25", "style=r1"]) == [cells[1]]
-    assert select_cells(cells, []) == cells
-    with pytest.raises(ConfigProblems, match="did you mean 'style'"):
-        select_cells(cells, ["stile=r1"])

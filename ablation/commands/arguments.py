@@ -24,7 +24,12 @@ def study_parent() -> argparse.ArgumentParser:
 def filtered_parent() -> argparse.ArgumentParser:
     """``STUDY [FACTOR=LEVEL…]`` and ``--outputs``."""
     parent = argparse.ArgumentParser(add_help=False, parents=[study_parent()])
-    parent.add_argument("filters", nargs="*", metavar="FACTOR=LEVEL", help="these cells: category=geometry count=100")
+    parent.add_argument(
+        "filters",
+        nargs="*",
+        metavar="FACTOR=LEVEL",
+        help="these cells: category=geometry,algebra count>=100 state=failed",
+    )
     return parent
 
 
@@ -55,8 +60,8 @@ def folder_of(given: argparse.Namespace) -> Path:
 
 def states_of(given: argparse.Namespace) -> "tuple[Plan, list[CellState]]":
     """The study that was asked for, and the states of the cells that pass its filters."""
-    from ablation.dispatch.states import cell_states, select_cells
+    from ablation.dispatch.states import selected_states
     from ablation.study import load_plan
 
     plan = load_plan(folder_of(given))
-    return plan, cell_states(select_cells(plan.cells, given.filters), plan.store, plan.folder)
+    return plan, selected_states(plan.cells, given.filters, plan.store, plan.folder)

@@ -20,6 +20,8 @@ _ENDED = ("FAILED", "TIMEOUT", "CANCELLED", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_
 class SlurmUnreachable(AblationError):  # noqa: N818 a state of the world, not of the input
     """Slurm's commands are absent or do not answer: the state of its jobs is unknown, not failed."""
 
+    exit_code = 3
+
 
 @dataclass(frozen=True)
 class Queued:

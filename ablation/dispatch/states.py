@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from ablation.cell import Cell, addresses
 from ablation.dispatch import slurm
+from ablation.dispatch.filters import read_filters
 from ablation.dispatch.frozen import read_end
 from ablation.dispatch.ledger import LEDGER, Ledger
-from ablation.errors import ConfigProblems, nearest
 from ablation.store import Store
 from ablation.study import read_errors
 
@@ -36,15 +36,14 @@ class CellState:
 
 
 def select_cells(cells: Sequence[Cell], filters: Sequence[str]) -> list[Cell]:
-    """The cells that match every ``FACTOR=LEVEL``. Raises ConfigProblems on a factor that does not exist."""
-    wanted = [text.partition("=")[::2] for text in filters]
-    known = ("category", "count", "length", "style", "seed")
-    wrong = [key for key, _ in wanted if key not in known]
-    if wrong:
-        raise ConfigProblems(
-            [f"{key}: not a factor; allowed: {', '.join(known)}{nearest(key, known)}" for key in wrong]
-        )
-    return [cell for cell in cells if all(str(cell.factors()[key]) == level for key, level in wanted)]
+    """The cells that match every filter on what they are. Raises UnknownFilter."""
+    return read_filters(filters, cells, get_args(State)).cells(cells)
+
+
+def selected_states(cells: Sequence[Cell], filters: Sequence[str], store: Store, study: Path) -> list[CellState]:
+    """The states of the cells that match every filter, ``state=…`` included. Raises UnknownFilter."""
+    wanted = read_filters(filters, cells, get_args(State))
+    return [one for one in cell_states(wanted.cells(cells), store, study) if wanted.has_state(one.state)]
 
 
 def cell_states(cells: Sequence[Cell], store: Store, study: Path) -> list[CellState]:

@@ -1,0 +1,40 @@
+"""What may reach a terminal: text without commands in it. Logs and errors can hold whatever a model wrote."""
+
+import re
+import sys
+from io import TextIOWrapper
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# Sequences that move the cursor, set titles, write the clipboard; then lone control and bidirectional characters.
+_SEQUENCES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[ -/]*[0-~])|\x9b[0-?]*[ -/]*[@-~]"
+)
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """The text without escape sequences and control characters; a lone carriage return ends a line."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROLS.sub("", _SEQUENCES.sub("", lines))
+
+
+def console() -> "Console":
+    """The terminal, or a plain stream of lines where there is none. Raises BrokenPipeError when the reader has gone."""
+    from rich.console import Console
+
+    class _Console(Console):
+        def on_broken_pipe(self) -> None:
+            """Let the edge to the shell decide, as it does for `print`."""
+            raise BrokenPipeError
+
+    return _Console(highlight=False, markup=False, emoji=False)
+
+
+def forgive_encoding() -> None:
+    """A terminal that lacks a character shows a question mark; it does not end the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
