@@ -27,11 +27,15 @@ class Analysis:
     findings: tuple[Finding, ...]
 
 
-def analyse(study: Study) -> Analysis:
-    """Estimate everything. The same records give the same numbers."""
-    tally = Tally.of(study)
+def analyse(study: Study, partial: bool = False) -> Analysis:
+    """Estimate everything. The same records give the same numbers.
+
+    Raises RecordError when attempts are missing or of several evaluators, unless `partial` asks for what there is; the
+    findings then begin with that.
+    """
+    tally = Tally.of(study, partial)
     present, effects, slopes = coverage(study, tally), factor_effects(tally), points_per_doubling(tally)
     planned = dict(zip(tally.cells["cell"], tally.planned_c, strict=True))
     metrics = cell_table(study.results, planned, study.tiers)
-    findings = state_findings(study, tally, present, effects, slopes)
+    findings = state_findings(study, tally, effects, slopes)
     return Analysis(study, tally, present, metrics, effects, marginal_means(tally), slopes, curves(tally), findings)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ablation.analysis.effects import TRAINING
 from ablation.analysis.study import ALL, Study
-from ablation.analysis.tally import Tally
+from ablation.analysis.tally import Tally, shortcomings
 from ablation.analysis.wording import Row, counted, interval, judge, sentence
 
 
@@ -27,28 +27,22 @@ class Finding:
     exploratory: bool = False
 
 
-def state_findings(
-    study: Study, tally: Tally, coverage: pd.DataFrame, effects: pd.DataFrame, slopes: pd.DataFrame
-) -> tuple[Finding, ...]:
+def state_findings(study: Study, tally: Tally, effects: pd.DataFrame, slopes: pd.DataFrame) -> tuple[Finding, ...]:
     """What is missing, what each factor changed, and what to keep in mind, in this order."""
     metric = f"avg@{study.n_attempts}"
     compared = [_effect(rows, metric) for rows in _grouped(effects, ["factor", "level", "reference"])]
     compared += [_slope(rows, metric) for rows in _grouped(slopes, ["length", "style"])]
     remarks = [*_uninformative(tally), *_without_answer(study), *_ladder(tally, metric)]
-    return (*_missing(coverage), *compared, *remarks, _caution(study, effects, slopes))
+    return (*_missing(study, tally), *compared, *remarks, _caution(study, effects, slopes))
 
 
-def _missing(coverage: pd.DataFrame) -> list[Finding]:
-    short = coverage[~coverage["complete"]]
-    if short.empty:
-        return []
-    failed = int((short["state"] == "failed").sum())
-    present, planned = int(coverage["present"].sum()), int(coverage["planned"].sum())
-    text = (
-        f"Incomplete: {len(short)} of {counted(len(coverage), 'cell')} ({failed} failed) lack attempts; {present:,} of "
-        f"{planned:,} planned attempts are present. Comparisons leave them out, and what they would be matched with."
-    )
-    return [Finding("coverage", "warning", text)]
+def _missing(study: Study, tally: Tally) -> list[Finding]:
+    consequence = {
+        "Incomplete": "Comparisons leave the incomplete out, and what they would be matched with.",
+        "Mixed": "Differences between cells may be differences between evaluators.",
+    }
+    faults = shortcomings(study, tally)
+    return [Finding("coverage", "warning", f"{fault} {consequence[fault.split(':')[0]]}") for fault in faults]
 
 
 def _grouped(frame: pd.DataFrame, by: list[str]) -> Iterable[Sequence[Row]]:

@@ -12,6 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ablation.analysis.study import ALL, SEEDS, Study
+from ablation.errors import RecordError
+
+EVALUATOR_COLUMNS = ("evaluator", "grader")  # what must be one and the same for rates to be comparable
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -35,8 +38,19 @@ class Tally:
     planned_c: Ints
 
     @classmethod
-    def of(cls, study: Study) -> "Tally":
-        """Count the study's results. A cell with too few attempts keeps its counts, but not its rates."""
+    def of(cls, study: Study, partial: bool = False) -> "Tally":
+        """Count the study's results.
+
+        Raises RecordError when attempts are missing or the rows come from several evaluators, unless `partial` asks for
+        what there is: a cell with too few attempts then keeps its counts, but has no rates and takes part in no average.
+        """
+        tally = cls._counted(study)
+        if not partial and (faults := shortcomings(study, tally)):
+            raise RecordError(f"{' '.join(faults)} Pass partial=True to average the cells that are whole.")
+        return tally
+
+    @classmethod
+    def _counted(cls, study: Study) -> "Tally":
         names = [str(name) for name in study.cells["cell"]]
         questions = questions_of(study.results, study.tiers)
         correct_cq, attempts_cq = count(study.results, names, questions["question"].tolist())
@@ -113,6 +127,24 @@ def complete_c(attempts_cq: Ints, planned_c: Ints, inside_q: Mask) -> Mask:
 def mean_or_nan(values_cq: Floats) -> Floats:
     """The mean of each line; NaN for lines without columns."""
     return values_cq.mean(axis=1) if values_cq.shape[1] else np.full(len(values_cq), np.nan)
+
+
+def shortcomings(study: Study, tally: Tally) -> list[str]:
+    """What speaks against averaging this study as it is, one sentence each; nothing when all is there and of one kind."""
+    present = coverage(study, tally)
+    short = present[~present["complete"]]
+    found = []
+    if not short.empty:
+        failed = int((short["state"] == "failed").sum())
+        found.append(
+            f"Incomplete: {len(short)} of {len(present):,} cell{'' if len(present) == 1 else 's'} ({failed} failed) lack "
+            f"attempts; {int(present['present'].sum()):,} of {int(present['planned'].sum()):,} planned attempts are present."
+        )
+    for column in set(EVALUATOR_COLUMNS) & set(study.results.columns):
+        kinds = sorted(study.results[column].map(str).unique())
+        if len(kinds) > 1:
+            found.append(f"Mixed: the attempts were judged by {len(kinds)} kinds of {column} ({', '.join(kinds)}).")
+    return found
 
 
 def coverage(study: Study, tally: Tally) -> pd.DataFrame:

@@ -26,7 +26,7 @@ def write(study_dir: Path | str) -> Path:
     written.
     """
     page = Path(study_dir) / "report" / "index.html"
-    html = render(analyse(load(study_dir)))
+    html = render(analyse(load(study_dir), partial=True))
     page.parent.mkdir(parents=True, exist_ok=True)
     beside = page.with_suffix(".html.tmp")
     beside.write_text(html, encoding="utf-8")

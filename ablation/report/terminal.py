@@ -22,7 +22,7 @@ MAX_TIERS = 6  # more do not fit 80 columns; the page has them all
 
 def render(study: Study) -> RenderableType:
     """What the study showed, as something rich can print to a terminal, a pipe or a file."""
-    return render_analysis(analyse(study))
+    return render_analysis(analyse(study, partial=True))
 
 
 def render_analysis(analysis: Analysis) -> RenderableType:

@@ -60,7 +60,7 @@ def test_cells_that_the_records_cannot_tell_apart_are_not_compared() -> None:
     study = build([trained(), trained(style="gemini")], _by_style)
     twin = study.cells[study.cells["style"] == "r1"].assign(cell="twin", state="missing")
     manifest = {**study.manifest, "cells": [*study.manifest["cells"], {"cell": "twin", "planned_attempts": 48}]}
-    tally = Tally.of(Study(manifest, study.results, pd.concat([study.cells, twin])))
+    tally = Tally.of(Study(manifest, study.results, pd.concat([study.cells, twin])), partial=True)
     assert np.isnan(_row(factor_effects(tally), factor="style")["estimate"])
 
 
@@ -74,7 +74,7 @@ def test_an_incomplete_cell_takes_its_partners_out_of_the_comparison() -> None:
     cells = factorial(style=["r1", "gemini"], seed=[0, 1])
     study = build(cells, lambda cell, q: 4 if cell["seed"] else _by_style(cell, q))
     lost = (study.results["cell"] == name_of(cells[1])) & (study.results["attempt"] == 0)
-    style = _row(factor_effects(Tally.of(without(study, lost))), factor="style")
+    style = _row(factor_effects(Tally.of(without(study, lost), partial=True)), factor="style")
     assert (style["pairs"], style["estimate"]) == (1, pytest.approx(-0.25))
 
 

@@ -1,0 +1,38 @@
+"""What is missing, or was judged by another rule, is never averaged in silence."""
+
+import pytest
+
+import ablation
+from ablation.analysis import Tally, analyse
+from ablation.analysis.study import Study
+from ablation.errors import RecordError
+
+from .studies import BASE, build, trained, without
+
+WHOLE = build([BASE, trained()], lambda _cell, q: q % 4)
+
+
+def _mixed() -> Study:
+    judged = WHOLE.results.assign(evaluator=["a1"] * 48 + ["b2"] * 48)
+    return Study(WHOLE.manifest, judged, WHOLE.cells)
+
+
+def test_a_missing_attempt_refuses_every_average_until_it_is_asked_for() -> None:
+    study = without(WHOLE, (WHOLE.results["question"] == "q07") & (WHOLE.results["attempt"] == 3))
+    for average in (Tally.of, analyse):
+        with pytest.raises(RecordError, match=r"2 of 2 cells .* 94 of 96 planned attempts.*partial=True"):
+            average(study)
+    assert Tally.of(study, partial=True).averages()["all"].isna().all()
+    assert analyse(study, partial=True).findings[0].topic == "coverage"
+
+
+def test_rates_of_two_evaluators_are_not_mixed_in_silence() -> None:
+    with pytest.raises(RecordError, match=r"2 kinds of evaluator \(a1, b2\)"):
+        analyse(_mixed())
+    first = analyse(_mixed(), partial=True).findings[0]
+    assert first.verdict == "warning" and "between evaluators" in first.text
+
+
+def test_a_whole_study_has_nothing_to_warn_of() -> None:
+    assert analyse(WHOLE).findings[0].topic != "coverage"
+    assert ablation.load is not None
