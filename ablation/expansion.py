@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from pydantic import ValidationError
 from ablation.cell import Cell
 from ablation.compose import compose_points, overrides_of, unresolved
 from ablation.config import Execution, plain, read_cell, read_execution, sentences
-from ablation.design import FACTORS, WHOLE_COUNT, Design, LeftOut, expand, override
+from ablation.design import FACTORS, WHOLE_COUNT, Design, LeftOut, idle_exclusions
 from ablation.errors import ConfigProblems
+from ablation.narrowing import override
+from ablation.points import expand, remarks
 
 _HERE = Path(__file__).resolve().parent
 # Beside the package in a checkout, inside it in an installed wheel.
@@ -30,19 +33,20 @@ CONFIG_DIR = next(
 
 @dataclass(frozen=True)
 class Grid:
-    """The cells of a sweep, the same as Hydra overrides, and what was left out."""
+    """The cells of a sweep, the same as Hydra overrides, and what was left out. `remarks` are the design's lines to read."""
 
     cells: tuple[Cell, ...]
     overrides: tuple[tuple[str, ...], ...]
     left_out: tuple[LeftOut, ...]
     execution: Execution
-    merged: int
+    remarks: tuple[str, ...]
 
 
 def expanded(master: DictConfig, given: Sequence[Override], loader: ConfigLoader) -> Grid:
     """All cells of the sweep, validated. Raises ConfigProblems with everything that is wrong in any of them."""
-    levels, fixed = _levels_and_fixed(given)
-    design = override(read_design(master), levels)
+    whole = read_design(master)
+    levels, fixed = _levels_and_fixed(given, whole)
+    design = override(whole, levels)
     expansion = expand(design)
 
     def compose(overrides: Sequence[str]) -> Mapping[str, Any]:
@@ -54,7 +58,7 @@ def expanded(master: DictConfig, given: Sequence[Override], loader: ConfigLoader
         overrides=tuple((*fixed, *overrides_of(point)) for point in expansion.points),
         left_out=expansion.left_out,
         execution=read_execution(contents[0]),
-        merged=expansion.merged,
+        remarks=tuple(remarks(design, expansion)),
     )
 
 
@@ -78,9 +82,12 @@ def read_design(master: DictConfig) -> Design:
     """The design of the chosen sweep file. Raises ConfigProblems."""
     content = OmegaConf.to_container(master.sweep.design, resolve=True)
     try:
-        return Design.model_validate(content, strict=False)
+        design = Design.model_validate(content, strict=False)
     except ValidationError as error:
         raise ConfigProblems([f"sweep.design.{line}" for line in sentences(error, Design)]) from None
+    if problems := idle_exclusions(design):
+        raise ConfigProblems(problems)
+    return design
 
 
 def read_cells(contents: Sequence[Mapping[str, Any]]) -> list[Cell]:
@@ -112,10 +119,11 @@ def single(config: DictConfig) -> tuple[Cell, Execution]:
     return found[0], found[1]
 
 
-def _levels_and_fixed(given: Sequence[Override]) -> tuple[dict[str, tuple[str, ...]], list[str]]:
-    """Factor levels and swept keys go to the design; everything else is the same for all cells."""
+def _levels_and_fixed(given: Sequence[Override], design: Design) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """Factors, swept keys and keys that the design sets go to the design; everything else is the same for all cells."""
     levels: dict[str, tuple[str, ...]] = {}
     fixed: list[str] = []
+    own = {*FACTORS, WHOLE_COUNT, *design.keys()}
     swept = [item.get_key_element() for item in given if item.is_sweep_override()]
     foreign = [key for key in swept if key.lstrip("+~").split(".")[0] not in Cell.model_fields]
     if foreign:
@@ -125,9 +133,19 @@ def _levels_and_fixed(given: Sequence[Override]) -> tuple[dict[str, tuple[str, .
     for item in given:
         key = item.get_key_element()
         if item.is_sweep_override():
-            levels[key] = tuple(item.sweep_string_iterator())
-        elif key in (*FACTORS, WHOLE_COUNT) or key.split(".")[0] == "seed":
+            levels[key] = _swept(item, design.max_cells)
+        elif key in own or key.split(".")[0] == "seed":
             levels[key] = (item.get_value_element_as_str(),)
         else:
             fixed.append(str(item.input_line))
     return levels, fixed
+
+
+def _swept(item: Override, most: int) -> tuple[str, ...]:
+    """The levels of one key. Raises ConfigProblems when they alone are more than a design may have."""
+    levels = tuple(islice(item.sweep_string_iterator(), most + 1))
+    if len(levels) > most:
+        raise ConfigProblems(
+            [f"{item.input_line}: more than {most:,} levels; give fewer, or say sweep.design.max_cells=NUMBER"]
+        )
+    return levels

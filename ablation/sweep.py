@@ -23,15 +23,13 @@ from ablation.study import Plan, open_study, save_plan, write_study
 EXIT_OK, EXIT_CELLS_FAILED = 0, 1
 
 
-def carry_out(cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Execution, merged: int = 0) -> int:
+def carry_out(
+    cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Execution, remarks: Sequence[str] = ()
+) -> int:
     """Run a study to its report, or hand it to Slurm. Returns the exit code; raises AblationError when nothing was started."""
     console = Console(highlight=False)
     plan = _prepared(cells, left_out, execution, console)
-    for line in [
-        *_left_out_lines(plan.left_out),
-        *([f"{merged} duplicate cells merged"] if merged else []),
-        *open_study(plan),
-    ]:
+    for line in [*remarks, *open_study(plan)]:
         console.print(Text(line, style="yellow"), soft_wrap=True)
     save_plan(plan)
     jobs = _missing_jobs(plan)
@@ -147,13 +145,6 @@ def conclude(plan: Plan, errors: dict[str, str], console: Console) -> int:
             Text(f"{len(errors)} of {len(plan.cells)} cells failed; the same command tries them again", style="red")
         )
     return EXIT_CELLS_FAILED if errors else EXIT_OK
-
-
-def _left_out_lines(left_out: Sequence[LeftOut]) -> list[str]:
-    reasons: dict[str, int] = {}
-    for out in left_out:
-        reasons[out.reason] = reasons.get(out.reason, 0) + 1
-    return [f"left out {count} cells: {reason}" for reason, count in reasons.items()]
 
 
 def command_line() -> str:

@@ -73,7 +73,7 @@ class AblationSweeper(_Setup, Sweeper):  # type: ignore[misc]
             if not isinstance(self.launcher, AblationLauncher):
                 # Another launcher runs the cells as it runs any job; below, the whole study is shown from what they left.
                 returned = self.launcher.launch(grid.overrides, initial_job_idx=0)
-            code = carry_out(grid.cells, grid.left_out, grid.execution, grid.merged)
+            code = carry_out(grid.cells, grid.left_out, grid.execution, grid.remarks)
         if code:
             sys.exit(code)
         return [returned]

@@ -111,6 +111,22 @@ def test_problems_of_all_levels_are_listed_at_once(loader: ConfigLoader) -> None
         assert part in told
 
 
+def test_what_a_design_sets_can_be_set_on_the_command_line(loader: ConfigLoader) -> None:
+    cells = grid(loader, "sweep=cnls", "scale=paper", "corpus=s1k", "count=n100").cells
+    assert {cell.corpus.name for cell in cells if cell.corpus} == {"s1k"}
+
+
+def test_an_equal_budget_pairs_counts_with_epochs(loader: ConfigLoader) -> None:
+    trained = [cell for cell in grid(loader, "sweep=budget").cells if cell.train]
+    seen = [cell.count.size * cell.train.epochs for cell in trained if cell.train]
+    assert seen == [1000, 1000, 1000, 1000, 125]
+
+
+def test_an_endless_range_is_refused_at_once(loader: ConfigLoader) -> None:
+    with pytest.raises(ConfigProblems, match="more than 20,000 levels"):
+        grid(loader, "sweep=smoke", "seed=range(0,1000000000)")
+
+
 @pytest.mark.parametrize("argument", ["outputs=a,b", "cluster.workers=1,2", "scale=mini,paper", "study=a,b"])
 def test_what_cannot_change_a_number_cannot_be_swept(loader: ConfigLoader, argument: str) -> None:
     with pytest.raises(ConfigProblems, match="cannot be swept"):

@@ -29,14 +29,21 @@ def _plan(given: argparse.Namespace) -> int:
 
     grid = composed_grid(given.overrides)
     found = outlook([pinned_cell(cell) for cell in grid.cells], Store(Path(grid.execution.outputs) / "store"))
-    reasons = Counter(out.reason for out in grid.left_out)
     if given.json:
-        print(json.dumps({"study": grid.execution.study, **asdict(found), "left_out": reasons}))
+        print(
+            json.dumps(
+                {
+                    "study": grid.execution.study,
+                    **asdict(found),
+                    "left_out": Counter(out.reason for out in grid.left_out),
+                    "remarks": grid.remarks,
+                }
+            )
+        )
         return 0
     print(f"{grid.execution.study}: {found.cells} cells, {found.done} done, {found.cells - found.done} to run")
     print("still to do: " + (", ".join(f"{count} × {stage}" for stage, count in found.to_do.items()) or "nothing"))
-    for reason, count in reasons.items():
-        print(f"left out: {count} cells: {reason}")
+    print("".join(f"{line}\n" for line in grid.remarks), end="")
     for one in found.confounds:
         levels = ", ".join(f"{level}: {value:g}" for level, value in one.by_level.items())
         print(f"differs with {one.factor}: mean {one.quantity} ({levels})")
