@@ -1,10 +1,25 @@
-"""Final answers in text: finding the one that counts, and comparing it with the reference."""
+"""Final answers in text: finding the one that counts, and comparing it with the reference as far as this needs no algebra."""
 
 import re
+import unicodedata
+from typing import Literal
+
+Outcome = Literal["equal", "different", "undecided"]
+
+# An answer is short. What is longer is a text that was boxed by mistake, or an attack.
+MAX_ANSWER_CHARS = 1_000
 
 _BOX = re.compile(r"\\boxed\{")
 _BRACE = re.compile(r"[{}]")
-_INTEGER = re.compile(r"[+-]?[0-9]{1,100}")
+_STATED = re.compile(r"answer[ *]{0,4}:", re.IGNORECASE)
+_INTEGER = re.compile(r"([+-]?)0*([0-9]+)")
+_INVISIBLE = {"Cc", "Cf", "Cs"}
+
+
+def final_answer(text: str) -> str | None:
+    """What stands in the last balanced box, else behind the last ``Answer:``, or None. One pass over the text."""
+    boxed = last_boxed(text)
+    return stated(text) if boxed is None else boxed
 
 
 def last_boxed(text: str) -> str | None:
@@ -20,8 +35,43 @@ def last_boxed(text: str) -> str | None:
     return found
 
 
-def equal(given: str, reference: str) -> bool:
-    """Equal as integers where the reference is one, else equal as text without white space."""
-    if _INTEGER.fullmatch(reference.strip()):
-        return _INTEGER.fullmatch(given) is not None and int(given) == int(reference)
-    return "".join(given.split()) == "".join(reference.split())
+def stated(text: str) -> str | None:
+    """The line behind the last ``Answer:``, without Markdown's stars, or None."""
+    end = None
+    for match in _STATED.finditer(text):
+        end = match.end()
+    if end is None:
+        return None
+    return text[end:].lstrip("* \t\r\n").split("\n", 1)[0].strip("* \t\r") or None
+
+
+def plain(answer: str) -> str:
+    """The answer without what changes nothing: invisible characters, outer space and dollar signs, a full stop at the end."""
+    visible = "".join(char for char in answer if char.isspace() or unicodedata.category(char) not in _INVISIBLE)
+    return visible.strip().removesuffix(".").strip("$ \n\t")
+
+
+def is_integer(answer: str) -> bool:
+    """Whether the answer is an integer in ASCII digits, of any length, leading zeros allowed."""
+    return _INTEGER.fullmatch(answer) is not None
+
+
+def compare(given: str, reference: str) -> Outcome | None:
+    """Whether an answer equals the reference; None where only algebra can tell.
+
+    Integers compare as integers, so ``025`` is 25; otherwise texts that differ in white space are equal (but ``2 5`` is not 25);
+    too long an answer is undecided.
+    """
+    given, reference = plain(given), plain(reference)
+    numbers = [_INTEGER.fullmatch(text) for text in (given, reference)]
+    if numbers[0] and numbers[1]:
+        return "equal" if _value(numbers[0]) == _value(numbers[1]) else "different"
+    if not numbers[1] and "".join(given.split()) == "".join(reference.split()):
+        return "equal"
+    return "undecided" if len(given) > MAX_ANSWER_CHARS else None
+
+
+def _value(number: re.Match[str]) -> tuple[bool, str]:
+    """Sign and digits. They are compared as text, since Python refuses to convert thousands of digits."""
+    sign, digits = number.groups()
+    return sign == "-" and digits != "0", digits

@@ -12,12 +12,13 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
+from ablation.grading.version import GRADER, RULES
 from ablation.science import Benchmark, Category, Corpus, Count, Length, Model, Sample, Seeds, Style, Train
 from ablation.spec import Spec, digest
 
 STORE_FORMAT = 1
 # Raised when a stage's code changes what it writes; every older result then has another address.
-VERSIONS = {"pool": 1, "select": 1, "train": 1, "sample": 1, "grade": 1}
+VERSIONS = {"pool": 1, "select": 1, "train": 1, "sample": 1, "grade": RULES}
 
 # What the untrained base model has no use for.
 TRAINS = ("category", "length", "style", "corpus", "train")
@@ -130,11 +131,13 @@ def addresses(cell: Cell) -> dict[str, Address]:
         )
     attempts = {"model": cell.model, "benchmark": cell.benchmark.source, "sample": cell.sample}
     found["sample"] = _address("sample", f"{weights}s{seed.sample}", found.get("train"), **attempts, seed=seed.sample)
-    found["grade"] = _address("grade", f"{weights}s{seed.sample}", found["sample"], tiers=cell.benchmark.tiers)
+    found["grade"] = _address(
+        "grade", f"{weights}s{seed.sample}", found["sample"], tiers=cell.benchmark.tiers, grader=GRADER
+    )
     return found
 
 
-def _address(stage: str, slug: str, after: Address | None, **specs: Spec | int) -> Address:
+def _address(stage: str, slug: str, after: Address | None, **specs: Spec | int | str) -> Address:
     plain = {name: value.canonical() if isinstance(value, Spec) else value for name, value in specs.items()}
     inputs = {after.stage: after.digest} if after else {}
     return Address(

@@ -4,11 +4,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ablation.commands import failures, logs, plan, queue, records, status
+from ablation.commands import failures, grade, logs, plan, queue, records, status
 from ablation.entry import taught
 from ablation.terminal import forgive_encoding
 
-_GROUPS = (plan, status, failures, logs, queue, records)
+_GROUPS = (plan, status, failures, logs, queue, records, grade)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

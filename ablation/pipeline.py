@@ -74,7 +74,7 @@ def _sample(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) 
 
 
 def _grade(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
-    from ablation.grading import grade
+    from ablation.grading.stage import grade
 
     del means
     grade(cell, paths["sample"], attempt.out)

@@ -52,7 +52,7 @@ class Verdict(Spec):
 
     question: str
     attempt: int
-    verdict: Literal["correct", "wrong", "no_answer", "truncated"]
+    verdict: Literal["correct", "wrong", "no_answer", "truncated", "ungradable"]
     extracted: str | None
 
 

@@ -1,16 +1,62 @@
+import json
+import re
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.answer import equal, last_boxed
-from ablation.grading import judge
-from ablation.records import Completion
+from ablation.answer import compare, final_answer, last_boxed
+from ablation.cell import addresses
+from ablation.cli import main
+from ablation.errors import RecordError
+from ablation.grading import algebra as algebra_module
+from ablation.grading.algebra import Limits, MathVerify
+from ablation.grading.verdict import Attempted, Judged, Pair, judge_all
+from ablation.grading.version import GRADER
+from tests.conftest import write_lines
+
+COSTLY = {  # what each asks of algebra, or of whoever looks for the answer
+    "a power tower": r"\boxed{10^{10^{10}}}",
+    "a large factorial": r"\boxed{99999999!}",
+    "a power of nines": r"\boxed{9^{9^{9}}}",
+    "a large binomial": r"\boxed{\binom{1000000000}{500000000}}",
+    "a tower of twos": r"\boxed{2^{2^{2^{2^{2^{2}}}}}}",
+    "many parentheses": r"\boxed{" + "(" * 400 + "1" + ")" * 400 + "}",
+}
+CHEAP = {
+    "200 kB of braces": "\\boxed{" + "{" * 200_000,
+    "nested boxes": "\\boxed{" * 100_000 + "1" + "}" * 100_000,
+    "many digits": "\\boxed{" + "9" * 200_000 + "}",
+    "half a surrogate pair": "\\boxed{\ud800}",
+    "a megabyte of words": "answer " * 150_000,
+    "a megabyte of stated answers": "answer:" * 150_000,
+    "a long line": "a" * 1_000_000 + r"\boxed{7}",
+    "nested fractions": r"\boxed{" + r"\frac{1}{" * 100 + "2" + "}" * 100 + "}",
+    "a determinant": r"\boxed{\det\begin{pmatrix}" + r"\\".join(["&".join("abcdefghijkl")] * 12) + r"\end{pmatrix}}",
+}
 
 
-def completion(text: str, finish_reason: str = "stop") -> Completion:
-    return Completion.model_validate(
-        {"question": "1", "attempt": 0, "text": text, "tokens": 3, "finish_reason": finish_reason}
-    )
+@pytest.fixture(scope="module")
+def algebra() -> Iterator[MathVerify]:
+    with MathVerify() as found:
+        yield found
+
+
+class NoAlgebra:
+    """For what must be decided without a process."""
+
+    def decide(self, pairs: list[Pair]) -> list[object]:
+        raise AssertionError(f"asked for algebra: {pairs}")
+
+
+def judge(text: str, reference: str = "025", finish_reason: str | None = "stop", by: object = None) -> Judged:
+    return next(judge_all([Attempted(text, finish_reason, reference)], by or NoAlgebra()))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -22,43 +68,204 @@ def completion(text: str, finish_reason: str = "stop") -> Completion:
         (r"\boxed{24}. Wait. \boxed{25}", "correct", "25"),
         (r"\boxed{25}. Wait. \boxed{24}", "wrong", "24"),
         (r"\boxed{25} and then \boxed{2", "correct", "25"),
-        (r"\boxed{\frac{50}{2}}", "wrong", r"\frac{50}{2}"),
         (r"\boxed{+25}", "correct", "+25"),
         (r"\boxed{-25}", "wrong", "-25"),
-        (r"\boxed{２５}", "wrong", "２５"),
-        (r"\boxed{2 5}", "wrong", "2 5"),
+        (r"\boxed{$25$}", "correct", "$25$"),
+        (r"\boxed{25.}", "correct", "25."),
+        ("\\boxed{\u202e25\u202c}", "correct", "\u202e25\u202c"),
+        ("\\boxed{2\x005}", "correct", "2\x005"),
         (r"\boxed{\boxed{25}}", "correct", "25"),
         (r"\boxed{24 and \boxed{25}", "correct", "25"),
-        (r"\boxed{2_5}", "wrong", "2_5"),
-        (r"\boxed{" + "9" * 9000 + "}", "wrong", "9" * 9000),
+        (r"\boxed{" + "9" * 9000 + "}", "wrong", "9" * 1000 + "…"),
         (r"\boxed{}", "no_answer", ""),
+        ("Answer: 25", "correct", "25"),
+        ("answer: 24\n**Answer:** 25\nand more", "correct", "25"),
+        ("**Final Answer**:\n25.", "correct", "25."),
+        (r"Answer: 24, no: \boxed{25}", "correct", "25"),
+        ("Answer:", "no_answer", None),
         ("the answer is 25", "no_answer", None),
         ("", "no_answer", None),
     ],
 )
-def test_the_last_balanced_box_is_the_answer(text: str, verdict: str, extracted: str | None) -> None:
-    found = judge(completion(text), "025")
-    assert (found.verdict, found.extracted) == (verdict, extracted)
+def test_integers_are_judged_without_algebra(text: str, verdict: str, extracted: str | None) -> None:
+    assert judge(text) == Judged(verdict, extracted)  # type: ignore[arg-type]
 
 
-def test_a_truncated_completion_is_never_parsed() -> None:
-    found = judge(completion(r"\boxed{25} but", "length"), "25")
-    assert (found.verdict, found.extracted) == ("truncated", None)
+@pytest.mark.parametrize(
+    ("given_answer", "reference", "verdict"),
+    [
+        (r"\frac{50}{2}", "25", "correct"),
+        ("25.0", "25", "correct"),
+        ("x=25", "25", "correct"),
+        ("1,204", "1204", "correct"),
+        (r"25^\circ", "25", "correct"),
+        (r"25\text{ minutes}", "25", "correct"),
+        (r"25\%", "25", "correct"),
+        ("２５", "25", "wrong"),
+        ("2 5", "25", "wrong"),
+        ("2_5", "25", "wrong"),
+        ("2,5", "25", "wrong"),
+        ("twenty-five", "25", "wrong"),
+        (r"11\sqrt{2}", r"11\sqrt2", "correct"),
+        ("p-q", "p - q", "correct"),
+        (r"(3, \pi/2)", r"\left( 3, \frac{\pi}{2} \right)", "correct"),
+        (r"\frac{1}{3}", r"\frac{14}{3}", "wrong"),
+        ("Evelyn", r"\text{Evelyn}", "correct"),
+        ("[-2,7]", r"x \in [-2,7]", "correct"),
+        ("[-2,7)", r"x \in [-2,7]", "wrong"),
+        ("6+5i", "6 - 5i", "wrong"),
+    ],
+)
+def test_everything_else_is_judged_by_algebra(
+    given_answer: str, reference: str, verdict: str, algebra: MathVerify
+) -> None:
+    assert judge(rf"\boxed{{{given_answer}}}", reference, by=algebra).verdict == verdict
 
 
-@given(st.integers(0, 999))
-def test_integers_compare_as_integers(value: int) -> None:
-    assert equal(f"{value:03d}", str(value))
-    assert not equal(str(value + 1), str(value))
+@pytest.mark.parametrize(
+    ("text", "reason", "verdict"),
+    [
+        (r"\boxed{25} but", "length", "truncated"),
+        (r"\boxed{25}\boxed{25}", "repetition", "truncated"),
+        (r"<think>\boxed{25} but", None, "truncated"),
+        (r"<think>\boxed{24}</think>\boxed{25}", None, "correct"),
+        (r"<think>\boxed{25}", "stop", "correct"),
+    ],
+)
+def test_a_truncated_completion_is_never_parsed(text: str, reason: str | None, verdict: str) -> None:
+    assert judge(text, finish_reason=reason).verdict == verdict
 
 
-@given(st.text(alphabet="\\boxed{}1 "))
-def test_any_text_is_judged(text: str) -> None:
+@given(st.integers(-(10**40), 10**40), st.integers(0, 5))
+def test_integers_compare_as_integers(value: int, zeros: int) -> None:
+    padded = f"{'-' if value < 0 else ''}{'0' * zeros}{abs(value)}"
+    assert compare(padded, str(value)) == "equal"
+    assert compare(str(value + 1), padded) == "different"
+
+
+@given(st.text(alphabet="\\boxed{}1 answer:\n*$."))
+def test_any_text_is_searched(text: str) -> None:
     found = last_boxed(text)
     assert found is None or found.count("{") == found.count("}")
+    assert final_answer(text) is not None or found is None
 
 
-def test_hostile_braces_are_judged_at_once() -> None:
-    assert last_boxed("\\boxed{" * 200_000) is None
-    assert last_boxed("\\boxed{" * 100_000 + "1" + "}" * 100_000) == "1"
-    assert last_boxed("\\boxed{1}" + "{" * 200_000) == "1"
+@given(st.lists(st.sampled_from([r"\boxed{25}", r"\boxed{24}", "none", r"\boxed{}"]), max_size=30))
+def test_verdicts_come_in_the_order_of_the_attempts(texts: list[str]) -> None:
+    alone = [judge(text) for text in texts]
+    assert list(judge_all([Attempted(text, "stop", "25") for text in texts], NoAlgebra())) == alone  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", CHEAP.values(), ids=CHEAP.keys())
+def test_hostile_texts_cost_no_time(text: str, algebra: MathVerify) -> None:
+    algebra.decide([("1/2", "0.5")])
+    started = time.perf_counter()
+    judge(text, by=algebra)
+    assert time.perf_counter() - started < 6
+
+
+def test_costly_answers_are_ungradable_within_their_limits_and_the_next_one_is_graded(algebra: MathVerify) -> None:
+    text, after = COSTLY["a power tower"], r"\boxed{\frac{50}{2}}"
+    algebra.decide([("1/2", "0.5")])
+    started = time.perf_counter()
+    assert judge(text, by=algebra).verdict == "ungradable"
+    assert time.perf_counter() - started < 6
+    assert judge(after, by=algebra).verdict == "correct"
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2**20  # kilobytes: 1 GB
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", COSTLY.values(), ids=COSTLY.keys())
+def test_no_answer_costs_more_than_its_limits(text: str, algebra: MathVerify) -> None:
+    algebra.decide([("1/2", "0.5")])
+    started = time.perf_counter()
+    assert judge(text, by=algebra).verdict in ("ungradable", "wrong")
+    assert time.perf_counter() - started < 6
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2**20
+
+
+def test_a_process_that_dies_between_questions_is_replaced() -> None:
+    with MathVerify(limits=Limits(cpu_s=5.0, wall_s=20.0)) as algebra:
+        assert algebra.decide([("1/2", "0.5")]) == ["equal"]
+        worker = algebra._idle.get()
+        algebra._idle.put(worker)
+        assert worker._process
+        worker._process.kill()
+        worker._process.wait()
+        assert algebra.decide([("1/4", "0.25")]) == ["equal"]
+
+
+def test_the_graders_library_must_be_the_one_that_records_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(algebra_module, "MATH_VERIFY", "0.0.1")
+    with MathVerify() as algebra, pytest.raises(RecordError, match=r"needs math-verify 0\.0\.1.*installed is"):
+        algebra.decide([("1/2", "0.5")])
+
+
+def test_the_address_of_the_grade_stage_names_the_grader(cell_of: object) -> None:
+    found = addresses(cell_of())  # type: ignore[operator]
+    assert found["grade"].content["spec"]["grader"] == GRADER
+    assert "grader" not in found["sample"].content["spec"]
+
+
+def graded(folder: Path, rows: Sequence[object], *options: str) -> list[dict[str, object]]:
+    source, target = write_lines(folder / "in.jsonl", rows), folder / "out.jsonl"
+    assert main(["grade", str(source), "--output", str(target), *options]) == 0
+    return [json.loads(line) for line in target.read_text().splitlines()]
+
+
+def test_a_file_keeps_its_rows_and_gains_verdicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows: list[dict[str, object]] = [
+        {"completion": r"\boxed{25}", "answer": 25, "other": ["ü", None]},
+        {"completion": r"\boxed{\frac12}", "answer": "0.5", "finish_reason": "stop"},
+        {"completion": r"\boxed{25}", "answer": "25", "finish_reason": "length"},
+        {"completion": "\ud800", "answer": "25", "verdict": "old"},
+    ]
+    out = graded(tmp_path, rows, "--workers", "2")
+    added = [(row.pop("verdict"), row.pop("extracted")) for row in out]
+    assert added == [("correct", "25"), ("correct", r"\frac12"), ("truncated", None), ("no_answer", None)]
+    assert out == [{key: row[key] for key in row if key != "verdict"} for row in rows]
+    assert (
+        f"4 completions: 2 correct, 0 wrong, 1 no_answer, 1 truncated, 0 ungradable\ngrader {GRADER}"
+        in capsys.readouterr().out
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("row", "named"),
+    [
+        ({"completion": "x"}, "row 1, column answer: missing"),
+        ({"answer": "1", "completions": "x"}, "row 1, column completion: missing; did you mean 'completions'"),
+        ({"answer": None, "completion": "x"}, "row 1, column answer: .*null"),
+        ({"answer": " ", "completion": "x"}, "row 1, column answer"),
+        ({"answer": True, "completion": "x"}, "row 1, column answer"),
+        ({"answer": "1", "completion": ["x"]}, "row 1, column completion"),
+        ({"answer": "1", "completion": "x", "finish_reason": "bored"}, "row 1, column finish_reason: .*allowed: stop"),
+        ([1], "row 1: not an object"),
+    ],
+)
+def test_a_row_that_cannot_be_graded_is_named(
+    tmp_path: Path, row: object, named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_lines(tmp_path / "in.jsonl", [{"answer": "1", "completion": "x"}, row])
+    with pytest.raises(SystemExit) as stopped:
+        main(["grade", str(source), "--output", str(tmp_path / "out.jsonl")])
+    assert stopped.value.code == 2
+    assert re.search(named, capsys.readouterr().err)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
+    peaks = []
+    for count in (2_000, 40_000):
+        source = write_lines(
+            tmp_path / "in.jsonl", [{"answer": "1", "completion": "word " * 200 + r"\boxed{1}"}] * count
+        )
+        program = (
+            "import re, sys, pathlib; from ablation.cli import main; main(sys.argv[1:]);"
+            "print(re.search(r'VmHWM:\\s*(\\d+)', pathlib.Path('/proc/self/status').read_text())[1])"
+        )
+        command = [sys.executable, "-c", program, "grade", str(source), "--output", str(tmp_path / "out.jsonl")]
+        told = subprocess.run(command, capture_output=True, text=True, check=True)
+        peaks.append(int(told.stdout.split()[-1]))
+    assert peaks[1] < peaks[0] + 8_000  # kilobytes; the second file is 40 MB

@@ -13,7 +13,7 @@ from ablation.errors import RecordError
 
 FORMAT = 1
 ALL = "all"  # the scope of every question; so no tier may bear this name
-VERDICTS = ("correct", "wrong", "no_answer", "truncated")
+VERDICTS = ("correct", "wrong", "no_answer", "truncated", "ungradable")
 FACTORS = ("category", "count", "length", "style")
 SEEDS = ("seed_data", "seed_train", "seed_sample")
 MANIFEST_KEYS = ("study", "n", "tiers", "cells")

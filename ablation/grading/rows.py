@@ -1,0 +1,80 @@
+"""Anybody's completions graded: JSON lines in, the same lines out in the same order, with verdict and extracted answer added."""
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from itertools import tee
+from pathlib import Path
+from typing import Any, TextIO
+
+from ablation.errors import DataError, nearest
+from ablation.grading.algebra import MathVerify
+from ablation.grading.verdict import CUT_OFF, FINISHED, Attempted, VerdictName, judge_all
+
+COLUMNS = ("answer", "completion", "finish_reason")
+
+
+def grade_file(source: Path, target: Path, workers: int) -> Counter[VerdictName]:
+    """Grade `source` into `target`, which appears whole or not at all; memory does not grow with the number of rows.
+
+    Raises DataError naming row (from 0) and column for anything that is not an answer, a completion or a finish reason.
+    """
+    counts = Counter[VerdictName]()
+    beside = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}")
+    try:
+        with (
+            source.open(encoding="utf-8") as lines,
+            beside.open("w", encoding="utf-8") as out,
+            MathVerify(workers) as algebra,
+        ):
+            rows, same = tee(_rows(lines, source))
+            for row, judged in zip(rows, judge_all((_attempted(one) for one in same), algebra), strict=True):
+                counts[judged.verdict] += 1
+                out.write(_line({**row[1], "verdict": judged.verdict, "extracted": judged.extracted}))
+        beside.replace(target)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{source}: not text in UTF-8 ({error})") from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return counts
+
+
+def _rows(lines: TextIO, source: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Where each row stands, and its content."""
+    for number, line in enumerate(lines):
+        where = f"{source}, row {number}"
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{where}: not JSON ({error})") from None
+        if not isinstance(row, dict):
+            raise DataError(f"{where}: not an object with {', '.join(COLUMNS[:2])} and, if known, {COLUMNS[2]}")
+        yield where, row
+
+
+def _attempted(placed: tuple[str, dict[str, Any]]) -> Attempted:
+    where, row = placed
+    answer, completion, reason = (row.get(column) for column in COLUMNS)
+    for column in COLUMNS[:2]:
+        if column not in row:
+            raise DataError(f"{where}, column {column}: missing{nearest(column, row)}")
+    if isinstance(answer, bool) or not isinstance(answer, str | int | float) or not str(answer).strip():
+        raise DataError(
+            f"{where}, column answer: not a text or a number with something in it, but {json.dumps(answer)}"
+        )
+    if not isinstance(completion, str):
+        raise DataError(f"{where}, column completion: not a text, but {json.dumps(completion)[:80]}")
+    if reason is not None and reason not in (*FINISHED, *CUT_OFF):
+        allowed = ", ".join((*FINISHED, *CUT_OFF))
+        raise DataError(f"{where}, column finish_reason: given {json.dumps(reason)[:80]}; allowed: {allowed}, null")
+    return Attempted(completion, reason, str(answer))
+
+
+def _line(row: dict[str, Any]) -> str:
+    text = json.dumps(row, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair is legal in JSON, but only as an escape
+        text = json.dumps(row)
+    return text + "\n"

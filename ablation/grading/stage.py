@@ -1,0 +1,43 @@
+"""The grade stage: one verdict for every planned attempt. Grading again never samples again: completions are another stage's."""
+
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from ablation.benchmark import read_questions
+from ablation.cell import Cell
+from ablation.errors import RecordError
+from ablation.grading.algebra import MathVerify
+from ablation.grading.verdict import VERDICTS, Attempted, judge_all
+from ablation.grading.version import GRADER
+from ablation.records import (
+    COMPLETIONS_FILE,
+    SUMMARY_FILE,
+    TIMING_FILE,
+    VERDICTS_FILE,
+    Completion,
+    Verdict,
+    read_rows,
+    write_json,
+    write_rows,
+)
+
+
+def grade(cell: Cell, completions: Path, folder: Path) -> None:
+    """Write ``verdicts.jsonl``. Raises RecordError unless there is exactly one completion for each planned attempt."""
+    started = time.perf_counter()
+    answers = {question.id: question.answer for question in read_questions(cell.benchmark)}
+    rows = read_rows(completions / COMPLETIONS_FILE, Completion)
+    planned = [(question, attempt) for question in answers for attempt in range(cell.sample.n)]
+    if [(row.question, row.attempt) for row in rows] != planned:
+        raise RecordError(f"{completions}: {len(rows)} completions do not match the {len(planned)} planned attempts")
+    with MathVerify() as algebra:
+        attempts = (Attempted(row.text, row.finish_reason, answers[row.question]) for row in rows)
+        verdicts = [
+            Verdict(question=row.question, attempt=row.attempt, verdict=judged.verdict, extracted=judged.extracted)
+            for row, judged in zip(rows, judge_all(attempts, algebra), strict=True)
+        ]
+    write_rows(folder / VERDICTS_FILE, verdicts)
+    counts = {name: sum(one.verdict == name for one in verdicts) for name in VERDICTS}
+    write_json(folder / SUMMARY_FILE, {"grader": GRADER, "sympy": version("sympy"), "verdicts": counts})
+    write_json(folder / TIMING_FILE, {"grade_s": time.perf_counter() - started})
