@@ -156,12 +156,35 @@ class Train(Spec):
             )
         return self
 
-    def indivisible(self, micro_batch: int | None) -> str | None:
-        """Why `micro_batch` rows at a time cannot make up the batch, or None when they can."""
-        if micro_batch is None or micro_batch > self.batch or self.batch % micro_batch == 0:
+    def indivisible(self, micro_batch: int | None, processes: int = 1) -> str | None:
+        """Why `processes` that take `micro_batch` rows at a time cannot make up the batch, or None when they can."""
+        if self.batch % processes:
+            return (
+                f"{processes} processes cannot share train.batch={self.batch} evenly; allowed: {_divisors(self.batch)}"
+            )
+        share = self.batch // processes
+        if micro_batch is None or micro_batch > share or share % micro_batch == 0:
             return None
-        fits = [size for size in range(1, self.batch + 1) if self.batch % size == 0]
-        return f"cluster.micro_batch: given {micro_batch}; allowed: a divisor of train.batch={self.batch}: {fits}"
+        whole = (
+            f"train.batch={self.batch}"
+            if processes == 1
+            else f"the {share} examples of train.batch that a process takes"
+        )
+        return f"cluster.micro_batch: given {micro_batch}; allowed: a divisor of {whole}: {_divisors(share)}"
+
+    def rows(self, micro_batch: int | None, processes: int = 1) -> int:
+        """Rows that go through the model at once in each process; for what is not `indivisible`."""
+        share = self.batch // processes
+        return min(micro_batch or share, share)
+
+    def fewer_rows(self, rows: int, processes: int = 1) -> int | None:
+        """The next smaller micro-batch, at most half of `rows`; None below one row."""
+        fits = [size for size in _divisors(self.batch // processes) if size <= rows // 2]
+        return max(fits, default=None)
+
+
+def _divisors(number: int) -> list[int]:
+    return [size for size in range(1, number + 1) if number % size == 0]
 
 
 class Sample(Spec):

@@ -14,7 +14,7 @@ from ablation.records import Trajectory
 from ablation.store import Store
 from ablation.tokenizer import load_tokenizer
 from ablation.training.encode import IGNORED, encode, prompt_ids
-from ablation.training.train import sft_config, train
+from ablation.training.train import train
 
 CellOf = Callable[..., Cell]
 FEW = ("count.size=12", "train.epochs=2", "train.batch=8")
@@ -88,11 +88,9 @@ def test_adapters_train_and_are_merged(trained: Callable[..., Path]) -> None:
     assert set(lora) == set(full)
 
 
-def test_a_micro_batch_that_does_not_divide_is_refused(cell_of: CellOf, tmp_path: Path) -> None:
-    recipe = cell_of("train.batch=8").train
-    assert recipe is not None
+def test_a_micro_batch_that_does_not_divide_is_refused(trained: Callable[..., Path]) -> None:
     with pytest.raises(ConfigProblems, match=r"given 3; allowed: a divisor of train.batch=8: \[1, 2, 4, 8\]"):
-        sft_config(recipe, 0, tmp_path, 3)
+        trained("one", micro_batch=3)
 
 
 def trajectory(problem: str = "1 + 1", generation: str = "2") -> Trajectory:

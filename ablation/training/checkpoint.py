@@ -1,0 +1,141 @@
+"""Checkpoints of a training run: which of them may be trusted, and which stay.
+
+The trainer writes a folder ``checkpoint-<update>``; afterwards `seal` flushes it and writes ``COMPLETE.json`` with the size and
+the SHA-256 of every file, last of all. So a folder that a dying process left half written is never taken for a checkpoint, and
+one that was damaged later is passed over for the one before.
+"""
+
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ablation.durable import flush, sha256
+from ablation.errors import RecordError
+from ablation.spec import digest
+
+COMPLETE_FILE = "COMPLETE.json"
+# Two, so that a damaged one costs an interval and not the run.
+KEPT = 2
+_NAME = re.compile(r"checkpoint-(\d+)")
+# What other machines wrote may take as long to be seen on a shared disk.
+_VISIBLE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A complete checkpoint after `update` updates, which took `spent_s` seconds of training over all attempts."""
+
+    folder: Path
+    update: int
+    spent_s: float
+
+
+def seal(folder: Path, update: int, spent_s: float, awaited: Sequence[str] = ()) -> Checkpoint:
+    """Make what the trainer wrote to `folder` a checkpoint; `awaited` are files that other machines write there.
+
+    Raises RecordError when an awaited file does not appear.
+    """
+    # Its arguments as a pickle: nothing here reads it, and nothing should.
+    (folder / "training_args.bin").unlink(missing_ok=True)
+    for name in awaited:
+        _await(folder / name)
+    names = sorted({item.relative_to(folder).as_posix() for item in folder.rglob("*") if item.is_file()}.union(awaited))
+    files = {name: [(folder / name).stat().st_size, sha256(folder / name)] for name in names}
+    for name in names:
+        flush(folder / name)
+    content = {"update": update, "spent_s": spent_s, "files": files}
+    complete = folder / COMPLETE_FILE
+    complete.write_text(json.dumps({"content": content, "sha256": digest(content)}, indent=1))
+    for path in (complete, folder, folder.parent):
+        flush(path)
+    return Checkpoint(folder, update, spent_s)
+
+
+def newest(place: Path, earlier: Iterable[Path] = ()) -> Checkpoint | None:
+    """The checkpoint furthest on that is complete and undamaged, now below `place`, or None. Says which, and what it passes over.
+
+    One of an earlier attempt is linked to `place`: whoever was taken for dead may still be clearing up after itself.
+    """
+    found = [*_folders([place]), *_folders(earlier)]
+    for folder in sorted(found, key=_update, reverse=True):
+        own = place / folder.name
+        try:
+            if own != folder:
+                _link(folder, own)
+            checkpoint = _verified(own)
+        except (RecordError, FileNotFoundError) as error:
+            print(f"passed over: {error}", flush=True)
+            shutil.rmtree(own, ignore_errors=True)
+            continue
+        print(f"training goes on from update {checkpoint.update}, kept in {folder}", flush=True)
+        return checkpoint
+    return None
+
+
+def tidy(place: Path) -> None:
+    """Remove all but the newest complete checkpoints below `place`, and what was left half written."""
+    complete = [item for item in _folders([place]) if (item / COMPLETE_FILE).exists()]
+    stay = sorted(complete, key=_update)[-KEPT:]
+    for folder in _folders([place]):
+        if folder not in stay:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folders(places: Iterable[Path]) -> Iterator[Path]:
+    return (item for place in places for item in place.glob("checkpoint-*") if _NAME.fullmatch(item.name))
+
+
+def _update(folder: Path) -> int:
+    return int(folder.name.removeprefix("checkpoint-"))
+
+
+def _link(folder: Path, own: Path) -> None:
+    """The same files under a name of ours, copied where the disk has no links. Raises FileNotFoundError when they are gone."""
+    shutil.rmtree(own, ignore_errors=True)
+    own.mkdir(parents=True)
+    for item in folder.iterdir():
+        try:
+            os.link(item, own / item.name)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            shutil.copyfile(item, own / item.name)
+
+
+def _verified(folder: Path) -> Checkpoint:
+    content = _content(folder)
+    for name, (size, expected) in content["files"].items():
+        file = folder / name
+        if not file.is_file() or file.stat().st_size != size or sha256(file) != expected:
+            raise RecordError(f"checkpoint {folder} is damaged: {name} is not what was written")
+    return Checkpoint(folder, content["update"], content["spent_s"])
+
+
+def _content(folder: Path) -> dict[str, Any]:
+    try:
+        told = json.loads((folder / COMPLETE_FILE).read_bytes())
+        content: dict[str, Any] = told["content"]
+        whole = told["sha256"] == digest(content) and content["update"] == _update(folder)
+    except FileNotFoundError as error:
+        raise RecordError(f"checkpoint {folder} was not written to its end") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"checkpoint {folder} is damaged: {COMPLETE_FILE} cannot be read ({error})") from error
+    if not whole:
+        raise RecordError(f"checkpoint {folder} is damaged: {COMPLETE_FILE} is not what was written")
+    return content
+
+
+def _await(file: Path) -> None:
+    deadline = time.monotonic() + _VISIBLE_S
+    while not file.exists():
+        if time.monotonic() > deadline:
+            raise RecordError(
+                f"{file} has not appeared for {_VISIBLE_S:.0f} s; is the disk shared by all nodes of the job?"
+            )
+        time.sleep(0.1)

@@ -1,0 +1,150 @@
+"""Fit the model: from the last checkpoint to the last update, with as many rows at once as the memory holds."""
+
+import gc
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase, PrinterCallback, set_seed
+
+from ablation.attempt import Attempt, Means
+from ablation.cell import Cell
+from ablation.errors import ConfigProblems, OutOfMemory
+from ablation.science import Train
+from ablation.training.batches import Updates
+from ablation.training.checkpoint import Checkpoint, newest, tidy
+from ablation.training.encode import IGNORED, Encoded
+from ablation.training.recipe import load_model, lora_config, sft_config
+from ablation.training.trainer import NumbersOnly, Pace, Trainer
+from ablation.training.world import World
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be fitted, with what, and among whom. The same in every process of the world but for `world`."""
+
+    cell: Cell
+    recipe: Train
+    tokenizer: PreTrainedTokenizerBase
+    encoded: Encoded
+    means: Means
+    attempt: Attempt
+    world: World
+
+    @property
+    def updates(self) -> Updates:
+        """The updates of the run."""
+        return Updates(len(self.encoded.input_ids), self.recipe.batch, self.recipe.epochs, self.cell.seed.train)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model after its last update, the trainer's log of every update, and what it took.
+
+    `spent_s` are the seconds of training over all attempts, `here_s` those of this one; `went_on_from` is the update at which it
+    began, and `halvings` says how often the micro-batch did not fit.
+    """
+
+    model: Any
+    log: list[dict[str, Any]]
+    updates: int
+    rows: int
+    halvings: int
+    went_on_from: int
+    spent_s: float
+    here_s: float
+
+
+def fit(task: Task, resume: Checkpoint | None) -> Fitted:
+    """Train to the last update. Raises Interrupted, NanLoss, OutOfMemory and ConfigProblems.
+
+    Where the rows do not fit in the device's memory, half of them are tried, from the last checkpoint on: the update stays the
+    same. Several processes cannot agree on that once one of them has failed; then the error says what to ask for.
+    """
+    rows, halvings = _first_rows(task), 0
+    while (fitted := _try(task, rows, halvings, resume)) is None:
+        fewer = task.recipe.fewer_rows(rows, task.world.size)
+        if fewer is None or task.world.size > 1:
+            raise OutOfMemory(_out_of_memory(task, rows, fewer))
+        print(f"out of memory with {rows} rows at once; going on with {fewer}, at the same effective batch", flush=True)
+        rows, halvings = fewer, halvings + 1
+        resume = newest(task.attempt.kept, task.attempt.earlier)
+    return fitted
+
+
+def _first_rows(task: Task) -> int:
+    problem = task.recipe.indivisible(task.means.micro_batch, task.world.size)
+    if torch.cuda.device_count() > 1 and task.world.size == 1:
+        # The trainer would wrap the model in DataParallel and multiply the batch by the devices that it sees.
+        seen = torch.cuda.device_count()
+        problem = f"{seen} GPUs are visible to one process; give each GPU a process, or set cluster.gpus_per_node=1"
+    if problem:
+        raise ConfigProblems([problem])
+    return task.recipe.rows(task.means.micro_batch, task.world.size)
+
+
+def _try(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fitted | None:
+    """One run, None when the rows do not fit; what a failed one held in memory is given back."""
+    try:
+        return _run(task, rows, halvings, resume)
+    except torch.OutOfMemoryError:
+        pass
+    except BaseException:
+        if task.world.rank == 0:
+            tidy(task.attempt.kept)  # half a checkpoint may be what filled the disk
+        raise
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return None
+
+
+def _run(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fitted:
+    recipe, seed = task.recipe, task.cell.seed.train
+    set_seed(seed)
+    pace = Pace(task.attempt, task.world, task.means.checkpoint_s, resume.spent_s if resume else 0.0)
+    trainer = Trainer(
+        task.updates,
+        task.world,
+        model=load_model(task.cell.model),
+        args=sft_config(recipe, seed, task.attempt.kept, rows, task.world.size),
+        train_dataset=_dataset(task),
+        processing_class=task.tokenizer,
+        peft_config=lora_config(recipe.lora),
+        callbacks=[NumbersOnly(recipe.learning_rate, recipe.precision), pace],
+    )
+    trainer.remove_callback(PrinterCallback)
+    if task.world.rank:
+        set_seed(seed + task.world.rank)  # each process drops out other units
+    trainer.train(resume_from_checkpoint=str(resume.folder) if resume else None)
+    if trainer.state.global_step < trainer.state.max_steps:
+        task.attempt.halt.check()
+    spent_s = pace.spent_s
+    return Fitted(
+        model=trainer.model,
+        log=trainer.state.log_history,
+        updates=trainer.state.global_step,
+        rows=rows,
+        halvings=halvings,
+        went_on_from=resume.update if resume else 0,
+        spent_s=spent_s,
+        here_s=spent_s - pace.before_s,
+    )
+
+
+def _dataset(task: Task) -> Dataset:
+    ids, labels = task.encoded.input_ids, task.encoded.labels
+    if task.world.size > 1:
+        filler = [task.tokenizer.eos_token_id] * 2
+        ids, labels = [*ids, filler], [*labels, [IGNORED] * 2]
+    return Dataset.from_dict({"input_ids": ids, "labels": labels})
+
+
+def _out_of_memory(task: Task, rows: int, fewer: int | None) -> str:
+    if fewer is not None:
+        return f"out of memory with {rows} rows at once; set cluster.micro_batch={fewer}: the update stays the same"
+    return (
+        "out of memory with a single row of the batch; use a device with more memory, more processes, train.method=lora, "
+        f"or a smaller train.block_tokens (given {task.recipe.block_tokens})"
+    )

@@ -1,0 +1,70 @@
+"""A recipe in the words of TRL, PEFT and transformers."""
+
+from pathlib import Path
+
+import torch
+from peft import LoraConfig
+from transformers import AutoModelForCausalLM, PreTrainedModel
+from trl import SFTConfig
+
+from ablation.science import Lora, Model, Train
+from ablation.tokenizer import model_place
+from ablation.training.world import backend
+
+
+def sft_config(recipe: Train, seed: int, folder: Path, rows: int, ranks: int = 1) -> SFTConfig:
+    """TRL's arguments for a recipe on `ranks` processes that take `rows` examples at a time; checkpoints go below `folder`.
+
+    The effective batch is the recipe's, whatever the rows and ranks. The trainer saves when it is asked to, not by a schedule.
+    """
+    on_gpu = torch.cuda.is_available()
+    return SFTConfig(
+        output_dir=str(folder),
+        per_device_train_batch_size=rows,
+        gradient_accumulation_steps=recipe.batch // (rows * ranks),
+        num_train_epochs=recipe.epochs,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type=recipe.schedule,
+        warmup_steps=recipe.warmup_share,
+        weight_decay=recipe.weight_decay,
+        adam_beta1=recipe.adam_beta1,
+        adam_beta2=recipe.adam_beta2,
+        max_grad_norm=recipe.max_grad_norm,
+        max_length=recipe.block_tokens,
+        bf16=recipe.precision == "bf16",
+        use_cpu=not on_gpu,
+        gradient_checkpointing=on_gpu,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        seed=seed,
+        data_seed=seed,
+        logging_steps=1,
+        logging_nan_inf_filter=False,  # it would write 0 for a loss that is not a number, and go on
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+        ddp_backend=backend() if ranks > 1 else None,
+        ddp_find_unused_parameters=False,
+    )
+
+
+def load_model(model: Model) -> PreTrainedModel:
+    """The base model with float32 weights: AdamW at small learning rates would round most updates of bf16 weights away.
+
+    ``train.precision=bf16`` is the autocast of the forward pass over these masters.
+    """
+    place, revision = model_place(model)
+    loaded: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        place, revision=revision, dtype=torch.float32, trust_remote_code=model.trust_remote_code
+    )
+    return loaded
+
+
+def lora_config(lora: Lora | None) -> LoraConfig | None:
+    """The adapter in PEFT's words; None trains all weights."""
+    if lora is None:
+        return None
+    targets = lora.targets if isinstance(lora.targets, str) else list(lora.targets)
+    return LoraConfig(
+        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=targets, task_type="CAUSAL_LM"
+    )

@@ -1,0 +1,103 @@
+"""TRL's trainer with our updates, and what watches it: when to save, when to stop, when to give up."""
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import DataLoader
+from transformers import TrainerCallback
+from trl import SFTTrainer
+
+from ablation.attempt import Attempt
+from ablation.errors import NanLoss
+from ablation.training.batches import Share, Updates
+from ablation.training.checkpoint import seal, tidy
+from ablation.training.world import World
+
+
+class Trainer(SFTTrainer):  # type: ignore[misc]
+    """SFTTrainer on the given updates: the base class would repeat examples where the processes' shares are uneven."""
+
+    def __init__(self, updates: Updates, world: World, **options: Any) -> None:
+        self.updates, self.world = updates, world
+        super().__init__(**options)
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """This process's share of every update."""
+        rows = self.args.per_device_train_batch_size
+        share = Share(self.updates, rows, self.world.rank, self.world.size, lambda: self.state.global_step)
+        return DataLoader(self.train_dataset, batch_sampler=share, collate_fn=self.data_collator)
+
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """A checkpoint is not for publication."""
+
+
+class Pace(TrainerCallback):
+    """Has the trainer save every `checkpoint_s` seconds, and save and stop when a process of the world was asked to stop.
+
+    `spent_s` counts the seconds of training, those of earlier attempts up to their checkpoint included.
+    """
+
+    def __init__(self, attempt: Attempt, world: World, checkpoint_s: float, spent_s: float) -> None:
+        self.attempt, self.world, self.checkpoint_s, self.before_s = attempt, world, checkpoint_s, spent_s
+        self.began = self.saved = time.monotonic()
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds of training up to now."""
+        return self.before_s + time.monotonic() - self.began
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Loading is over."""
+        del args, state, control
+        self.began = self.saved = time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Decide, the same in every process. After the last update there is nothing to save: the weights are published."""
+        del args
+        if state.global_step >= state.max_steps:
+            return
+        due = time.monotonic() - self.saved >= self.checkpoint_s
+        stop, due = self.world.any(self.attempt.halt.reason is not None, due)
+        if stop:
+            self.attempt.halt.request("another process of this cell was asked to")
+            control.should_training_stop = True
+        control.should_save = stop or due
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Seal what all processes have written; from then on it is enough to go on from."""
+        del control
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        self.world.barrier()
+        if self.world.rank == 0:
+            seal(folder, state.global_step, self.spent_s, awaited=self._of_ranks())
+            tidy(self.attempt.kept)
+            self.attempt.drop_earlier()
+        self.saved = time.monotonic()
+
+    def _of_ranks(self) -> list[str]:
+        alone = self.world.size == 1
+        return [] if alone else [f"rng_state_{rank}.pth" for rank in range(self.world.size)]
+
+
+class NumbersOnly(TrainerCallback):
+    """Ends a run whose loss or gradient is no longer a number, before a checkpoint is made of it."""
+
+    def __init__(self, learning_rate: float, precision: str) -> None:
+        self.learning_rate, self.precision = learning_rate, precision
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+        """Look at what the trainer logs of an update. Raises NanLoss."""
+        del args, control
+        wrong = [
+            f"{name} is {logs[name]}"
+            for name in ("loss", "grad_norm")
+            if logs and not math.isfinite(logs.get(name, 0.0))
+        ]
+        if wrong:
+            raise NanLoss(
+                f"update {state.global_step}: the {' and the '.join(wrong)}, and every later one would be; trying again "
+                f"gives the same. Lower train.learning_rate (given {self.learning_rate}) or train.max_grad_norm"
+                + (", or set train.precision=float32" if self.precision != "float32" else "")
+            )

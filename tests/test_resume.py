@@ -1,0 +1,344 @@
+"""A training run that is interrupted, killed or damaged gives the bytes of one that was left alone."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from ablation.attempt import Attempt, Means
+from ablation.cell import Cell
+from ablation.errors import NanLoss, OutOfMemory, RecordError
+from ablation.halt import Halt, Interrupted
+from ablation.pipeline import run_cell
+from ablation.store import Store
+from ablation.training.batches import Share, Updates
+from ablation.training.checkpoint import COMPLETE_FILE, newest, seal
+from ablation.training.train import train
+
+CellOf = Callable[..., Cell]
+# Six updates; the last of each epoch is a smaller one.
+SIX = ("count.size=12", "train.epochs=3", "train.batch=8")
+DROPOUT = ("train=mini_lora", *SIX, "train.lora.dropout=0.2")
+BYTES = ("weights/model.safetensors", "loss.jsonl", "summary.json")
+
+
+class StopAfter(Halt):
+    """Is asked to stop while an update is going on: it says so from its n-th look after the first, which is before the run."""
+
+    def __init__(self, updates: int | None) -> None:
+        self.looks_left = None if updates is None else updates
+        super().__init__()
+
+    @property
+    def reason(self) -> str | None:
+        """What `Halt` keeps as a plain value."""
+        if self.looks_left is None:
+            return None
+        self.looks_left -= 1
+        return "asked by the test" if self.looks_left < 0 else None
+
+    @reason.setter
+    def reason(self, value: str | None) -> None:
+        del value
+
+
+class Trials:
+    """Attempts at training one cell, each finding what the earlier ones kept, as the store has it."""
+
+    def __init__(self, cell: Cell, selection: Path, place: Path, means: Means) -> None:
+        self.cell, self.selection, self.place, self.means = cell, selection, place, means
+        self.attempts: list[Attempt] = []
+
+    def run(self, stop_after: int | None = None) -> Path:
+        """One attempt; returns its folder. Raises Interrupted after so many of its updates."""
+        folder = self.place / f"attempt-{len(self.attempts):06d}"
+        earlier = tuple(attempt.kept for attempt in reversed(self.attempts))
+        attempt = Attempt(folder / "out", folder / "kept", earlier, StopAfter(stop_after))
+        attempt.out.mkdir(parents=True)
+        attempt.kept.mkdir()
+        self.attempts.append(attempt)
+        train(self.cell, self.selection, attempt, self.means)
+        return attempt.out
+
+    def through(self, stops: Sequence[int]) -> Path:
+        """The folder of the last of several attempts; each but the last does so many updates."""
+        for updates in stops:
+            with pytest.raises(Interrupted):
+                self.run(updates)
+        return self.run()
+
+
+@pytest.fixture(scope="module")
+def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Pool and selection are made once for the module."""
+    return Store(tmp_path_factory.mktemp("resume"))
+
+
+@pytest.fixture
+def trials(cell_of: CellOf, shared_store: Store, tmp_path: Path) -> Callable[..., Trials]:
+    """Trials at a cell of the given overrides."""
+    torch.set_num_threads(1)
+
+    def make(name: str, *overrides: str, means: Means | None = None) -> Trials:
+        cell = cell_of(*overrides)
+        selection = run_cell(cell, shared_store, last="select")["select"]
+        return Trials(cell, selection, tmp_path / name, means or Means())
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> dict[tuple[str, ...], Path]:
+    """Folders of runs that were left alone, by their overrides."""
+    return {}
+
+
+@pytest.fixture
+def alone(
+    trials: Callable[..., Trials], undisturbed: dict[tuple[str, ...], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """The folder of a run of the given overrides that was left alone."""
+
+    def run(*overrides: str) -> Path:
+        if overrides not in undisturbed:
+            undisturbed[overrides] = trials(str(tmp_path_factory.mktemp("alone")), *overrides).run()
+        return undisturbed[overrides]
+
+    return run
+
+
+def assert_same(one: Path, two: Path) -> None:
+    for name in BYTES:
+        assert (one / name).read_bytes() == (two / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("overrides", [SIX, DROPOUT], ids=["full", "lora with dropout"])
+def test_stopped_after_every_update_it_ends_with_the_same_bytes(
+    trials: Callable[..., Trials], alone: Callable[..., Path], overrides: tuple[str, ...]
+) -> None:
+    pieces = trials("pieces", *overrides)
+    assert_same(pieces.through([1] * 5), alone(*overrides))
+    assert json.loads((pieces.attempts[-1].out / "timing.json").read_text())["went_on_from_update"] == 5
+    assert [attempt.kept.exists() for attempt in pieces.attempts] == [False] * 4 + [True] * 2
+
+
+def test_stopped_twice_with_a_micro_batch_it_ends_with_the_same_bytes(trials: Callable[..., Trials]) -> None:
+    means = Means(micro_batch=4, checkpoint_s=0)
+    whole = trials("whole", *DROPOUT, means=means).run()
+    assert_same(trials("pieces", *DROPOUT, means=means).through([2, 3]), whole)
+
+
+def test_asked_to_stop_in_the_last_update_it_publishes(trials: Callable[..., Trials]) -> None:
+    assert (trials("one", *SIX).run(6) / "summary.json").exists()
+
+
+def test_without_a_reason_nothing_is_kept_and_with_one_only_the_last_two(
+    trials: Callable[..., Trials], alone: Callable[..., Path]
+) -> None:
+    often = trials("often", *SIX, means=Means(checkpoint_s=0))
+    assert_same(often.run(), alone(*SIX))
+    assert list((alone(*SIX).parent / "kept").iterdir()) == []
+    kept = often.attempts[0].kept
+    assert {item.name for item in kept.iterdir()} == {"checkpoint-4", "checkpoint-5"}
+    assert not any(item.suffix in {".bin", ".pkl", ".md"} for item in kept.rglob("*"))
+
+
+def truncate(size: Callable[[int], int]) -> Callable[[Path], None]:
+    return lambda file: os.truncate(file, size(file.stat().st_size))
+
+
+def flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+DAMAGES = {
+    "empty": truncate(lambda size: 0 * size),
+    "half": truncate(lambda size: size // 2),
+    "one byte short": truncate(lambda size: size - 1),
+    "one bit": flip,
+    "gone": Path.unlink,
+}
+
+
+@pytest.fixture(scope="module")
+def two_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as an attempt leaves it, with small files in place of the trainer's."""
+    place = tmp_path_factory.mktemp("kept")
+    for update in (3, 4):
+        folder = place / f"checkpoint-{update}"
+        folder.mkdir()
+        for name in ("model.safetensors", "optimizer.pt", "trainer_state.json"):
+            (folder / name).write_bytes(os.urandom(200))
+        seal(folder, update, 1.5)
+    return place
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "optimizer.pt", "trainer_state.json", COMPLETE_FILE])
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
+    two_checkpoints: Path, tmp_path: Path, file: str, damage: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    earlier, own = tmp_path / "earlier", tmp_path / "own"
+    shutil.copytree(two_checkpoints, earlier)
+    own.mkdir()
+    damage(earlier / "checkpoint-4" / file)
+    found = newest(own, [earlier])
+    assert found and (found.folder, found.update, found.spent_s) == (own / "checkpoint-3", 3, 1.5)
+    said = capsys.readouterr().out
+    assert "passed over: checkpoint" in said and "goes on from update 3" in said
+    damage(earlier / "checkpoint-3" / file)
+    shutil.rmtree(own / "checkpoint-3")
+    assert newest(own, [earlier]) is None
+    assert not list(own.iterdir())
+
+
+def test_a_checkpoint_outlives_whoever_was_taken_for_dead(two_checkpoints: Path, tmp_path: Path) -> None:
+    earlier, own = tmp_path / "earlier", tmp_path / "own"
+    shutil.copytree(two_checkpoints, earlier)
+    own.mkdir()
+    assert newest(own, [earlier])
+    shutil.rmtree(earlier)
+    assert newest(own) == newest(own, [earlier])
+
+
+def test_training_falls_back_and_begins_anew_when_nothing_is_whole(
+    trials: Callable[..., Trials], alone: Callable[..., Path]
+) -> None:
+    damaged = trials("damaged", *SIX, means=Means(checkpoint_s=0))
+    with pytest.raises(Interrupted):
+        damaged.run(4)
+    flip(damaged.attempts[0].kept / "checkpoint-4/optimizer.pt")
+    with pytest.raises(Interrupted):
+        damaged.run(1)
+    assert (damaged.attempts[1].kept / "checkpoint-4").exists()  # trained again from update 3
+    for item in damaged.attempts[1].kept.glob("*/model.safetensors"):
+        os.truncate(item, 100)
+    assert_same(damaged.run(), alone(*SIX))
+
+
+KILLED = """
+import sys
+from pathlib import Path
+import torch
+from ablation.attempt import Attempt, Means
+from ablation.cell import Cell
+from ablation.training.train import train
+
+torch.set_num_threads(1)
+content, selection, folder = sys.argv[1:]
+place = Path(folder)
+train(Cell.model_validate_json(content), Path(selection), Attempt(place / "out", place / "kept"), Means(checkpoint_s=0))
+"""
+
+
+@pytest.mark.parametrize("update", [2])
+def test_killed_while_it_saves_it_ends_with_the_same_bytes(
+    trials: Callable[..., Trials], alone: Callable[..., Path], update: int
+) -> None:
+    again = trials("again", *DROPOUT)
+    folder = again.place / "attempt-000000"
+    (folder / "out").mkdir(parents=True)
+    (folder / "kept").mkdir()
+    given = [again.cell.model_dump_json(), str(again.selection), str(folder)]
+    process = subprocess.Popen([sys.executable, "-c", KILLED, *given], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (folder / f"kept/checkpoint-{update + 1}").exists() and time.monotonic() < deadline:
+        assert process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    again.attempts.append(Attempt(folder / "out", folder / "kept"))
+    assert_same(again.run(), alone(*DROPOUT))
+    assert json.loads((again.attempts[-1].out / "timing.json").read_text())["went_on_from_update"] >= update
+
+
+def once_loaded(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], object]) -> None:
+    """From now on every model that is loaded is changed."""
+    load = AutoModelForCausalLM.from_pretrained
+
+    def loaded(*given: Any, **options: Any) -> Any:
+        model = load(*given, **options)
+        change(model)
+        return model
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", loaded)
+
+
+def small_memory(monkeypatch: pytest.MonkeyPatch, most_rows: int) -> list[int]:
+    """A stand-in for a device's memory, which this machine has none of: the model refuses more than so many rows."""
+    seen: list[int] = []
+
+    def refusing(module: torch.nn.Module, args: object, kwargs: dict[str, torch.Tensor]) -> None:
+        del module, args
+        seen.append(len(kwargs["input_ids"]))
+        if seen[-1] > most_rows:
+            raise torch.OutOfMemoryError("CUDA out of memory (a test says so)")
+
+    once_loaded(monkeypatch, lambda model: model.register_forward_pre_hook(refusing, with_kwargs=True))
+    return seen
+
+
+def test_out_of_memory_halves_the_rows_and_keeps_the_update(
+    trials: Callable[..., Trials], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = trials("asked", *SIX, means=Means(micro_batch=2)).run()
+    seen = small_memory(monkeypatch, most_rows=3)
+    halved = trials("halved", *SIX).run()
+    assert seen[:3] == [8, 4, 2]
+    assert_same(halved, asked)
+    told = json.loads((halved / "timing.json").read_text())
+    assert (told["rows_at_once"], told["out_of_memory"]) == (2, 2)
+
+
+def test_when_not_even_one_row_fits_it_says_what_to_change(
+    trials: Callable[..., Trials], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = small_memory(monkeypatch, most_rows=0)
+    with pytest.raises(OutOfMemory, match=r"a single row of the batch; use .* train.block_tokens \(given 512\)"):
+        trials("one", *SIX).run()
+    assert seen == [8, 4, 2, 1]
+
+
+def test_a_loss_that_is_no_number_ends_the_cell_and_leaves_no_checkpoint(
+    trials: Callable[..., Trials], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once_loaded(monkeypatch, lambda model: torch.nn.init.constant_(model.get_input_embeddings().weight, torch.nan))
+    one = trials("one", *SIX, means=Means(checkpoint_s=0))
+    with pytest.raises(NanLoss, match=r"update 1: the loss is nan .* Lower train.learning_rate \(given 0.002\)"):
+        one.run()
+    assert list(one.attempts[0].kept.iterdir()) == []
+
+
+@pytest.mark.parametrize(("examples", "batch", "rows"), [(12, 8, 2), (13, 8, 1), (5, 8, 2), (16, 8, 2), (33, 32, 4)])
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_the_shares_of_all_processes_are_the_update(examples: int, batch: int, rows: int, ranks: int) -> None:
+    updates = Updates(examples, batch, epochs=2, seed=3)
+    for epoch in range(2):
+        done = epoch * updates.per_epoch
+        shares = [list(Share(updates, rows, rank, ranks, lambda done=done: done)) for rank in range(ranks)]  # type: ignore[misc]
+        lengths = {len(share) for share in shares} | {len(Share(updates, rows, 0, ranks, lambda: 0))}
+        assert len(lengths) == 1
+        taken = [index for share in shares for micro in share for index in micro if index < examples]
+        assert sorted(taken) == list(range(examples))
+        steps = -(-batch // (rows * ranks))
+        for number, wanted in enumerate(updates.of_epoch(epoch)):
+            cut = [share[number * steps : (number + 1) * steps] for share in shares]
+            assert {i for part in cut for micro in part for i in micro} - {examples} == set(wanted)
+            assert all(micro for part in cut for micro in part)
+
+
+def test_a_file_that_never_appears_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ablation.training.checkpoint._VISIBLE_S", 0.0)
+    with pytest.raises(RecordError, match="is the disk shared by all nodes"):
+        seal(tmp_path, 1, 0.0, awaited=["rng_state_1.pth"])
