@@ -6,18 +6,29 @@ from collections.abc import Sequence
 
 from ablation.commands import failures, grade, logs, plan, queue, records, status
 from ablation.entry import taught
-from ablation.terminal import forgive_encoding
+from ablation.terminal import ready_streams
 
 _GROUPS = (plan, status, failures, logs, queue, records, grade)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse and carry out one command. Exit codes: 0 fine, 1 some cells failed, 2 refused, 3 no cluster, 130 Ctrl-C."""
-    forgive_encoding()
-    given = parser().parse_args(arguments)
+    ready_streams()
+    given = _parsed(arguments)
     with taught():
         code: int = given.run(given)
         return code
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """argparse takes a list that options interrupt (``status cnls --json count=100``) for unknown words."""
+    given, rest = (found := parser()).parse_known_args(arguments)
+    several = next((name for name in ("filters", "overrides") if hasattr(given, name)), None)
+    if rest and (several is None or any(word.startswith("-") for word in rest)):
+        found.error(f"unrecognized arguments: {' '.join(rest)}")
+    if several and rest:
+        setattr(given, several, [*getattr(given, several), *rest])
+    return given
 
 
 def parser() -> argparse.ArgumentParser:

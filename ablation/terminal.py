@@ -1,8 +1,10 @@
 """What may reach a terminal: text without commands in it. Logs and errors can hold whatever a model wrote."""
 
+import os
 import re
 import sys
 from io import TextIOWrapper
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,8 +35,10 @@ def console() -> "Console":
     return _Console(highlight=False, markup=False, emoji=False)
 
 
-def forgive_encoding() -> None:
-    """A terminal that lacks a character shows a question mark; it does not end the command."""
+def ready_streams() -> None:
+    """A closed stream takes what is said to nowhere; a character that a terminal lacks is shown as a question mark."""
+    nowhere = Path(os.devnull)
+    sys.stdout, sys.stderr = (stream or nowhere.open("w") for stream in (sys.stdout, sys.stderr))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")

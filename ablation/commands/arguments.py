@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ablation.errors import RecordError
 
 if TYPE_CHECKING:
+    from ablation.cell import Cell
     from ablation.dispatch.states import CellState
     from ablation.study import Plan
 
@@ -58,10 +59,10 @@ def folder_of(given: argparse.Namespace) -> Path:
     )
 
 
-def states_of(given: argparse.Namespace) -> "tuple[Plan, list[CellState]]":
-    """The study that was asked for, and the states of the cells that pass its filters."""
+def states_of(given: argparse.Namespace) -> "tuple[Plan, list[Cell], list[CellState]]":
+    """The study that was asked for, the cells that pass the filters, and the state of each."""
     from ablation.dispatch.states import selected_states
     from ablation.study import load_plan
 
     plan = load_plan(folder_of(given))
-    return plan, selected_states(plan.cells, given.filters, plan.store, plan.folder)
+    return plan, *selected_states(plan.cells, given.filters, plan.store, plan.folder)

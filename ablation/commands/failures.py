@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ablation.commands.arguments import filtered_parent, machine_parent, states_of
+from ablation.terminal import printable
 
 if TYPE_CHECKING:
     from ablation.commands.arguments import Commands
@@ -24,12 +25,12 @@ def register(commands: "Commands") -> None:
 def _failures(given: argparse.Namespace) -> int:
     from ablation.dispatch.failures import failures
 
-    found = failures(states_of(given)[1])
+    found = failures(states_of(given)[2])
     if given.json:
         print(json.dumps([asdict(one) for one in found]))
         return 1 if found else 0
     for one in found:
-        print(f"{len(one.cells)} × {one.kind}: {one.message}\n  next: {one.next_step}")
+        print(f"{len(one.cells)} × {one.kind}: {printable(one.message)}\n  next: {one.next_step}")
         print("".join(f"  {name}\n" for name in one.cells), end="")
     if not found:
         print("no failures")

@@ -21,7 +21,7 @@ def _cancel(given: argparse.Namespace) -> int:
     from ablation.dispatch import slurm
     from ablation.dispatch.ledger import LEDGER, Ledger
 
-    plan, states = states_of(given)
+    plan, _, states = states_of(given)
     tasks = Ledger(plan.folder / LEDGER).latest()
     live = [one.name for one in states if one.state in ("queued", "running")]
     slurm.cancel([tasks[name] for name in live])

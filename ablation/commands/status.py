@@ -2,14 +2,20 @@
 
 import argparse
 import json
-from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ablation.commands.arguments import filtered_parent, folder_of, machine_parent, states_of, study_parent
+from ablation.terminal import console
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ablation.cell import Cell
     from ablation.commands.arguments import Commands
+    from ablation.dispatch.states import CellState
+    from ablation.progress.pace import Left
+    from ablation.study import Plan
 
 
 def register(commands: "Commands") -> None:
@@ -23,21 +29,59 @@ def register(commands: "Commands") -> None:
 
 
 def _status(given: argparse.Namespace) -> int:
-    from ablation.dispatch.follow import exceptions, line
+    from ablation.progress.counts import by_factor, totals
+    from ablation.progress.view import exceptions, headline, tables
 
-    plan, states = states_of(given)
-    counts = Counter[str](one.state for one in states)
+    plan, cells, states = states_of(given)
+    counts = totals(states)
+    left = _left(plan, cells, states)
     if given.json:
-        print(json.dumps({"study": plan.execution.study, "counts": counts, "cells": [asdict(one) for one in states]}))
+        told = {
+            "study": plan.execution.study,
+            "counts": counts,
+            "by_factor": by_factor(cells, states),
+            "remaining": left and {**asdict(left), **_cost(plan, left)},
+            "cells": [asdict(one) for one in states],
+        }
+        print(json.dumps(told))
     else:
-        print("\n".join([f"{plan.execution.study}: {len(states)} cells, {line(counts)}", *exceptions(states)]))
+        terminal = console()
+        terminal.print(headline(plan.execution.study, states), soft_wrap=True)
+        terminal.print()
+        terminal.print(tables(cells, states, terminal))
+        for line in [*exceptions(states, plan.execution.study), *([_remaining(plan, left)] if left else [])]:
+            terminal.print(line, soft_wrap=True)
     return 1 if counts["failed"] or counts["lost"] else 0
 
 
-def _watch(given: argparse.Namespace) -> int:
-    from rich.console import Console
+def _left(plan: "Plan", cells: "Sequence[Cell]", states: "Sequence[CellState]") -> "Left | None":
+    from ablation.progress.pace import seconds_left
 
+    ended = {one.name: one.state == "done" for one in states}
+    done = [cell for cell, one in zip(cells, states, strict=True) if ended[one.name]]
+    open_cells = [cell for cell, one in zip(cells, states, strict=True) if not ended[one.name]]
+    return seconds_left(open_cells, done, plan.store) if open_cells else None
+
+
+def _cost(plan: "Plan", left: "Left") -> dict[str, float]:
+    from ablation.cluster import Slurm
+
+    cluster = plan.execution.cluster
+    gpus = cluster.gpus_per_node * cluster.nodes if isinstance(cluster, Slurm) else 0
+    cores = cluster.cpus_per_task if isinstance(cluster, Slurm) else cluster.threads_per_worker
+    hours = left.seconds / 3600
+    return {"gpu_hours": hours * gpus} if gpus else {"core_hours": hours * cores}
+
+
+def _remaining(plan: "Plan", left: "Left") -> str:
+    [(unit, hours)] = _cost(plan, left).items()
+    words = {"gpu_hours": "GPU-hours", "core_hours": "core-hours"}[unit]
+    told = f"about {hours:.2g} {words} left, by the pace of {left.measured} finished stages"
+    return told + (f"; {left.unmeasured} cells like none of them are not counted" if left.unmeasured else "")
+
+
+def _watch(given: argparse.Namespace) -> int:
     from ablation.study import load_plan
     from ablation.sweep import follow
 
-    return follow(load_plan(folder_of(given)), Console(highlight=False))
+    return follow(load_plan(folder_of(given)), console())

@@ -13,7 +13,7 @@ from ablation.dispatch.ledger import LEDGER, Ledger
 from ablation.store import Store
 from ablation.study import read_errors
 
-State = Literal["done", "running", "queued", "failed", "lost", "unknown", "missing"]
+State = Literal["done", "running", "queued", "held", "failed", "lost", "unknown", "missing"]
 # Reasons for which Slurm will never start a task without somebody's help.
 _HOPELESS = (
     "PartitionTimeLimit",
@@ -40,10 +40,15 @@ def select_cells(cells: Sequence[Cell], filters: Sequence[str]) -> list[Cell]:
     return read_filters(filters, cells, get_args(State)).cells(cells)
 
 
-def selected_states(cells: Sequence[Cell], filters: Sequence[str], store: Store, study: Path) -> list[CellState]:
-    """The states of the cells that match every filter, ``state=…`` included. Raises UnknownFilter."""
+def selected_states(
+    cells: Sequence[Cell], filters: Sequence[str], store: Store, study: Path
+) -> tuple[list[Cell], list[CellState]]:
+    """The cells that match every filter, ``state=…`` included, and the state of each. Raises UnknownFilter."""
     wanted = read_filters(filters, cells, get_args(State))
-    return [one for one in cell_states(wanted.cells(cells), store, study) if wanted.has_state(one.state)]
+    chosen = wanted.cells(cells)
+    states = cell_states(chosen, store, study)
+    passing = [(cell, one) for cell, one in zip(chosen, states, strict=True) if wanted.has_state(one.state)]
+    return [cell for cell, _ in passing], [one for _, one in passing]
 
 
 def cell_states(cells: Sequence[Cell], store: Store, study: Path) -> list[CellState]:

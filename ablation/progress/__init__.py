@@ -1,0 +1,1 @@
+"""How far a study is: counts by factor, the time that is left, and both as tables for a terminal."""

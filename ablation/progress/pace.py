@@ -1,0 +1,103 @@
+"""How long what is left will take, from the seconds that finished stages have recorded."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablation.cell import Address, Cell, addresses
+from ablation.records import TIMING_FILE
+from ablation.store import Store
+
+# Stages whose time counts; the others take a moment.
+TIMED = ("train", "sample")
+# So many finished stages tell the pace of their kind; reading ten thousand would tell no more.
+_ENOUGH = 64
+
+Kind = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Left:
+    """`seconds` of work on one cell's resources, by the pace of `measured` finished stages.
+
+    `unmeasured` cells are not in it: nothing like them has finished yet.
+    """
+
+    seconds: float
+    measured: int
+    unmeasured: int
+
+
+def seconds_left(cells: Sequence[Cell], done: Sequence[Cell], store: Store) -> Left | None:
+    """For the `cells` that are not complete, by the pace of those `done`; None while nothing has finished.
+
+    A stage that cells share counts once. Training is measured by examples seen, sampling by attempts.
+    """
+    pace = _pace(done, store)
+    if not pace:
+        return None
+    missing = [dict(_missing(cell, store)) for cell in cells]
+    unmeasured = [needed for needed in missing if any(kind not in pace for kind, _ in needed.values())]
+    unique = {folder: work for needed in missing if needed not in unmeasured for folder, work in needed.items()}
+    seconds = sum(pace[kind].rate * size for kind, size in unique.values())
+    return Left(seconds, sum(one.stages for one in pace.values()), len(unmeasured))
+
+
+@dataclass
+class _Rate:
+    seconds: float = 0.0
+    size: float = 0.0
+    stages: int = 0
+
+    @property
+    def rate(self) -> float:
+        return self.seconds / self.size if self.size else 0.0
+
+
+def _pace(done: Sequence[Cell], store: Store) -> dict[Kind, _Rate]:
+    found: dict[Kind, _Rate] = defaultdict(_Rate)
+    for cell in _spread(done):
+        for folder, (kind, size) in _works(cell, addresses(cell)):
+            seconds = _recorded_s(store.root / folder / TIMING_FILE)
+            if seconds is not None:
+                one = found[kind]
+                one.seconds, one.size, one.stages = one.seconds + seconds, one.size + size, one.stages + 1
+    return dict(found)
+
+
+def _spread(cells: Sequence[Cell]) -> Iterable[Cell]:
+    """Up to `_ENOUGH` cells of each kind, from all over the study."""
+    kinds: dict[Kind, list[Cell]] = {}
+    for cell in cells:
+        kinds.setdefault(_kind("train", cell) if cell.train else _kind("sample", cell), []).append(cell)
+    return [one for members in kinds.values() for one in members[:: max(1, len(members) // _ENOUGH)]]
+
+
+def _missing(cell: Cell, store: Store) -> list[tuple[str, tuple[Kind, float]]]:
+    return [(folder, work) for folder, work in _works(cell, addresses(cell)) if not (store.root / folder).is_dir()]
+
+
+def _works(cell: Cell, found: dict[str, Address]) -> list[tuple[str, tuple[Kind, float]]]:
+    """The timed stages of a cell: folder, kind, and size in that kind's unit."""
+    sizes = {
+        "train": float(cell.count.size * cell.train.epochs) if cell.train else 0.0,
+        "sample": float(cell.sample.n),
+    }
+    return [(found[stage].folder, (_kind(stage, cell), sizes[stage])) for stage in TIMED if stage in found]
+
+
+def _kind(stage: str, cell: Cell) -> Kind:
+    if stage == "train" and cell.train:
+        return stage, cell.model.name, cell.train.method
+    return "sample", cell.model.name, cell.benchmark.name, cell.sample.engine
+
+
+def _recorded_s(path: Path) -> float | None:
+    """The sum of what a stage says it took; None where it says nothing that can be read."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return sum(float(seconds) for name, seconds in told.items() if name.endswith("_s"))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None

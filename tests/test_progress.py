@@ -1,0 +1,131 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ablation.cli import main
+from ablation.dispatch.states import cell_states
+from ablation.progress.counts import by_factor
+from ablation.progress.pace import seconds_left
+from ablation.study import Plan
+from tests.studies import fail, finish, planned
+
+HOSTILE = "ValueError: \x1b]0;owned\x07the model said \x1b[2J\nand more"
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Plan:
+    """25 cells: 13 done, 1 trained, 1 failed with a hostile message, the others missing."""
+    plan = planned(tmp_path / "outputs", "sweep=cnls", "count.size=8,100", "train.epochs=3")
+    finish(plan, plan.cells[:13])
+    finish(plan, plan.cells[13:14], ("pool", "select", "train"))
+    fail(plan, {plan.cells[14].name: HOSTILE})
+    return plan
+
+
+def status(plan: Plan, *arguments: str) -> int:
+    return main(["status", "cnls", "--outputs", str(plan.folder.parent), *arguments])
+
+
+def test_counts_add_up_in_every_factor(study: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status(study, "--json") == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["counts"] == {"done": 13, "failed": 1, "missing": 11}
+    assert set(told["by_factor"]) == {"category", "count", "length", "style"}
+    base = 1
+    for factor, levels in told["by_factor"].items():
+        total = sum(sum(counts.values()) for counts in levels.values())
+        assert total == 25 - (0 if factor == "count" else base)
+    assert len(told["cells"]) == 25
+
+
+def test_the_table_is_read_on_a_narrow_terminal(
+    study: Plan, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert status(study) == 1
+    out = capsys.readouterr().out
+    assert "cnls: 25 cells: 13 done, 1 failed, 11 missing" in out
+    assert f"failed {study.cells[14].name}: ValueError: the model said" in out
+    assert "\x1b" not in out
+    table = [line for line in out.splitlines() if not line.startswith(("failed", "about", "cnls"))]
+    assert max(map(len, table)) <= 80
+    assert "counts 8 100;" in out
+
+
+def test_filters_choose_what_is_counted(study: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status(study, "state=done", "count=100", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert set(told["counts"]) == {"done"}
+    assert set(told["by_factor"]) <= {"category", "length", "style"}
+
+
+def test_time_left_follows_from_recorded_seconds(study: Plan) -> None:
+    """Each finished stage took 2 s: training goes by examples, sampling by attempts, and shared work counts once."""
+    done = [cell for cell in study.cells[:13] if not cell.is_base]
+    examples = sum(cell.count.size for cell in done)
+    rest = study.cells[13:]
+    to_train = sum(cell.count.size for cell in study.cells[14:])
+    left = seconds_left(rest, study.cells[:13], study.store)
+    assert left
+    assert left.seconds == pytest.approx(2.0 * len(done) / examples * to_train + 2.0 * len(rest))
+    assert left.unmeasured == 0
+    assert seconds_left(rest, [], study.store) is None
+
+
+def test_cells_like_none_that_finished_are_not_guessed(study: Plan) -> None:
+    left = seconds_left(study.cells[13:], [cell for cell in study.cells if cell.is_base], study.store)
+    assert left
+    assert left.unmeasured == 11  # one has its weights already
+
+
+def test_a_damaged_timing_is_no_time(study: Plan) -> None:
+    for path in study.store.root.glob("*/*/timing.json"):
+        path.write_text("{")
+    assert seconds_left(study.cells[13:], study.cells[:13], study.store) is None
+
+
+def test_levels_stand_in_their_natural_order(study: Plan) -> None:
+    found = by_factor(study.cells, cell_states(study.cells, study.store, study.folder))
+    assert list(found["length"]) == ["short", "normal", "long"]
+    assert list(found["count"]) == ["0", "8", "100"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ('{"format": 99}', "has format 99, this version reads format 1"),
+        ('{"format": 1, "cells": ', "is not a study that can be followed"),
+        ("[]", "is not a study that can be followed"),
+        ("\x00", "is not a study that can be followed"),
+    ],
+)
+def test_a_damaged_or_foreign_study_is_refused(
+    study: Plan, damage: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (study.folder / "plan.json").write_text(damage)
+    with pytest.raises(SystemExit) as ended:
+        status(study)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert "Traceback" not in said
+
+
+def test_an_unknown_study_or_filter_is_taught(study: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, told in ((["cnlz"], "has: cnls; give its name"), (["cnls", "colour=red"], "not KEY=LEVEL")):
+        with pytest.raises(SystemExit) as ended:
+            main(["status", *arguments, "--outputs", str(study.folder.parent)])
+        assert ended.value.code == 2
+        assert told in capsys.readouterr().err
+
+
+def test_a_reader_or_terminal_that_leaves_is_no_fault(study: Plan) -> None:
+    """`status | head -c 1` says nothing more; a closed standard output neither."""
+    command = [sys.executable, "-m", "ablation.cli", "status", "cnls", "--json", "--outputs", str(study.folder.parent)]
+    for shell in ("{} | true", "{} >&-"):
+        line = shell.format(" ".join(f"'{part}'" for part in command))
+        told = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+        assert told.stderr == ""
