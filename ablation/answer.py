@@ -13,6 +13,7 @@ _BOX = re.compile(r"\\boxed\{")
 _BRACE = re.compile(r"[{}]")
 _STATED = re.compile(r"answer[ *]{0,4}:", re.IGNORECASE)
 _INTEGER = re.compile(r"([+-]?)0*([0-9]+)")
+_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+")
 _INVISIBLE = {"Cc", "Cf", "Cs"}
 
 
@@ -46,9 +47,12 @@ def stated(text: str) -> str | None:
 
 
 def plain(answer: str) -> str:
-    """The answer without what changes nothing: invisible characters, outer space and dollar signs, a full stop at the end."""
+    """The answer without what changes nothing: invisible characters, outer space and dollar signs, a full stop at the end, commas
+    between thousands.
+    """
     visible = "".join(char for char in answer if char.isspace() or unicodedata.category(char) not in _INVISIBLE)
-    return visible.strip().removesuffix(".").strip("$ \n\t")
+    bare = visible.strip().removesuffix(".").strip("$ \n\t")
+    return bare.replace(",", "") if _THOUSANDS.fullmatch(bare) else bare
 
 
 def is_integer(answer: str) -> bool:

@@ -129,15 +129,22 @@ def addresses(cell: Cell) -> dict[str, Address]:
         found["train"] = _address(
             "train", weights, found["select"], model=cell.model, train=cell.train, seed=seed.train
         )
-    attempts = {"model": cell.model, "benchmark": cell.benchmark.source, "sample": cell.sample}
+    attempts: dict[str, Spec | dict[str, Any]] = {
+        "model": cell.model,
+        "benchmark": cell.benchmark.questions(),
+        "sample": cell.sample,
+    }
     found["sample"] = _address("sample", f"{weights}s{seed.sample}", found.get("train"), **attempts, seed=seed.sample)
-    found["grade"] = _address(
-        "grade", f"{weights}s{seed.sample}", found["sample"], tiers=cell.benchmark.tiers, grader=GRADER
-    )
+    judged: dict[str, Spec | str | None] = {"tiers": cell.benchmark.tiers, "grader": GRADER}
+    if cell.benchmark.answers:
+        judged["answers"] = cell.benchmark.answers
+    found["grade"] = _address("grade", f"{weights}s{seed.sample}", found["sample"], **judged)
     return found
 
 
-def _address(stage: str, slug: str, after: Address | None, **specs: Spec | int | str) -> Address:
+def _address(
+    stage: str, slug: str, after: Address | None, **specs: Spec | Mapping[str, Any] | int | str | None
+) -> Address:
     plain = {name: value.canonical() if isinstance(value, Spec) else value for name, value in specs.items()}
     inputs = {after.stage: after.digest} if after else {}
     return Address(

@@ -56,7 +56,11 @@ def pinned_cell(cell: Cell) -> Cell:
             "corpus": cell.corpus and cell.corpus.model_copy(update={"source": pinned(cell.corpus.source)}),
             "model": cell.model.model_copy(update={"source": pinned(cell.model.source)}),
             "benchmark": cell.benchmark.model_copy(
-                update={"source": pinned(cell.benchmark.source), "tiers": pinned(cell.benchmark.tiers)}
+                update={
+                    "source": pinned(cell.benchmark.source),
+                    "answers": cell.benchmark.answers and pinned(cell.benchmark.answers),
+                    "tiers": cell.benchmark.tiers and pinned(cell.benchmark.tiers),
+                }
             ),
         }
     )

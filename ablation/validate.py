@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from ablation.benchmark import read_questions, read_tiers
+from ablation.benchmark import read_tiers
+from ablation.benchmark.questions import unreadable_answers
 from ablation.cell import Cell, addresses
 from ablation.errors import ConfigProblems, DataError
 from ablation.pipeline import run_cell
@@ -20,7 +21,8 @@ def prepare(cells: Sequence[Cell], store: Store, say: Say, micro_batch: int | No
     problems: list[str] = []
     ready = [pinned for cell in cells if (pinned := _collect(lambda cell=cell: pinned_cell(cell), problems))]  # type: ignore[misc]
     for benchmark in dict.fromkeys(cell.benchmark for cell in ready):
-        _collect(lambda benchmark=benchmark: (read_questions(benchmark), read_tiers(benchmark)), problems)  # type: ignore[misc]
+        if _collect(lambda benchmark=benchmark: read_tiers(benchmark), problems):  # type: ignore[misc]
+            problems += unreadable_answers(benchmark)
     problems += [
         f"sample.engine: given {cell.sample.engine!r}; allowed in this version: transformers"
         for cell in ready

@@ -29,6 +29,8 @@ from ablation.grading.version import MATH_VERIFY
 
 _PROGRAM = Path(__file__).with_name("worker.py")
 _START_S = 120.0
+# A pair without a given answer asks whether the reference can be read.
+Question = Pair | tuple[None, str]
 _OUTCOMES: dict[bytes, Outcome] = {b"equal\n": "equal", b"different\n": "different", b"undecided\n": "undecided"}
 
 
@@ -59,7 +61,7 @@ class MathVerify:
     ) -> None:
         self._open.close()
 
-    def decide(self, pairs: Sequence[Pair]) -> list[Outcome]:
+    def decide(self, pairs: Sequence[Question]) -> list[Outcome]:
         """One outcome a pair, in order. Raises RecordError when the installed Math-Verify is not the grader's."""
         if not pairs:
             return []
@@ -72,7 +74,11 @@ class MathVerify:
                 self._idle.put(worker)
         return list(self._threads.map(self._one, pairs))
 
-    def _ask(self, pair: Pair) -> Outcome:
+    def readable(self, references: Sequence[str]) -> list[bool]:
+        """Whether each reference answer has a mathematical reading within the limits."""
+        return [found == "equal" for found in self.decide([(None, one) for one in references])]
+
+    def _ask(self, pair: Question) -> Outcome:
         worker = self._idle.get()
         try:
             return worker.ask(pair)
@@ -87,7 +93,7 @@ class _Worker:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
 
-    def ask(self, pair: Pair) -> Outcome:
+    def ask(self, pair: Question) -> Outcome:
         """The process's word, or `undecided` when it died of the question or took too long."""
         if self._process and self._process.poll() is not None:  # it died, but not of this question
             self.stop()

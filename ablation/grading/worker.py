@@ -1,6 +1,7 @@
 """The process in which answers become algebra: Math-Verify behind limits that the kernel enforces.
 
-Run as a file by ablation/grading/algebra.py. Reads ``[given, reference]`` as JSON lines, answers one word a line. An answer may
+Run as a file by ablation/grading/algebra.py. Reads ``[given, reference]`` as JSON lines, answers one word a line; given null asks
+whether the reference has a mathematical reading at all. An answer may
 ask for a power tower: then the process dies by its timer or its memory limit, and whoever asked starts another. Math-Verify's own
 time-outs (SIGALRM, raised inside whatever runs) are off.
 """
@@ -29,7 +30,7 @@ def main(cpu_s: float, memory_bytes: int) -> None:
     for line in sys.stdin:
         given, reference = json.loads(line)
         signal.setitimer(signal.ITIMER_PROF, cpu_s)
-        found = outcome(given, reference)
+        found = reading(reference) if given is None else outcome(given, reference)
         signal.setitimer(signal.ITIMER_PROF, 0)
         print(found, file=answers, flush=True)
 
@@ -50,6 +51,14 @@ def outcome(given: str, reference: str) -> str:
         except Exception:  # noqa: BLE001 another form of the same answer may still compare
             failed = True
     return "undecided" if failed or not references else "different"
+
+
+def reading(reference: str) -> str:
+    """``equal`` (to itself) where there is more in the reference than a string, else ``undecided``."""
+    try:
+        return "equal" if any(not isinstance(one, str) for one in _parsed(reference)) else "undecided"
+    except (MemoryError, RecursionError):
+        return "undecided"
 
 
 def _parsed(answer: str) -> list[Any]:
