@@ -19,6 +19,7 @@ HEAVY = (
     "matplotlib",
     "pandas",
     "scipy",
+    "statsmodels",
 )
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ablation.analysis.estimates import Plan, estimate
 from ablation.analysis.matching import comparable, contrasts, levels, matched_sets, mean_weights, usable
+from ablation.analysis.multiplicity import with_holm
 from ablation.analysis.study import FACTORS
 from ablation.analysis.tally import Tally
 from ablation.analysis.uncertainty import DRAWS, SEED
@@ -23,24 +24,24 @@ NO_TRAINED = "no complete trained cell"
 def factor_effects(tally: Tally, draws: int = DRAWS, seed: int = SEED) -> pd.DataFrame:
     """avg@n of a level minus that of its reference, one row a contrast and scope.
 
-    Columns: `factor level reference pairs tier questions estimate low high reason estimand`. Counts are compared with
-    the next smaller one, other levels with one reference. `pairs` counts the matched pairs averaged. The rows of factor
-    `training` set the mean of all trained cells against the base model; there `pairs` counts the trained cells. What
-    cannot be estimated is NaN with a reason.
+    Columns: `factor level reference pairs`, those of `estimate`, and `p_holm`: p for the number of contrasts of that
+    factor in that scope. Counts are compared with the next smaller one, other levels with one reference. `pairs` counts
+    the matched pairs averaged. The rows of factor `training` set the mean of all trained cells against the base model;
+    there `pairs` counts the trained cells. What cannot be estimated is NaN with a reason.
     """
     frames = []
     for scope in tally.scopes:
         plans = [_training(tally, scope)]
         plans += [plan for factor in FACTORS for plan in _contrasts(tally, scope, factor)]
         frames.append(estimate(tally, scope, plans, draws, seed))
-    return pd.concat(frames, ignore_index=True)
+    return with_holm(pd.concat(frames, ignore_index=True), ["factor", "tier"])
 
 
 def marginal_means(tally: Tally, draws: int = DRAWS, seed: int = SEED) -> pd.DataFrame:
     """avg@n of each level, averaged over those settings of the other factors and seeds that have every level complete.
 
-    Columns: `factor level cells tier questions estimate low high reason estimand`; the base model is a row of its own
-    (factor `training`, level `base`).
+    Columns: `factor level cells` and those of `estimate`; the base model is a row of its own (factor `training`, level
+    `base`).
     """
     frames = []
     for scope in tally.scopes:

@@ -7,8 +7,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ablation.analysis.measures import OfCounts, average, measure
+from ablation.analysis.replicates import Replicates, replicates
 from ablation.analysis.tally import Floats, Tally, mean_or_nan
-from ablation.analysis.uncertainty import DRAWS, MIN_QUESTIONS, SEED, TOO_FEW, question_intervals
+from ablation.analysis.uncertainty import (
+    DRAWS,
+    MIN_QUESTIONS,
+    NO_VARIATION,
+    SEED,
+    TOO_FEW,
+    Errors,
+    bootstrap_intervals,
+    questions_like_these,
+    these_questions,
+)
 
 NO_QUESTIONS = "no questions in this tier"
 
@@ -25,34 +37,63 @@ class Plan:
     reason: str = ""
 
 
-def estimate(tally: Tally, scope: str, plans: Sequence[Plan], draws: int = DRAWS, seed: int = SEED) -> pd.DataFrame:
-    """One row a plan: its labels, then `tier questions estimate low high reason estimand`.
+def estimate(
+    tally: Tally,
+    scope: str,
+    plans: Sequence[Plan],
+    draws: int = DRAWS,
+    seed: int = SEED,
+    of: OfCounts = average,
+) -> pd.DataFrame:
+    """One row a plan: its labels, then the estimate of `of` with its errors.
 
-    Fractions (0.04 = 4 points). A cell whose weight is 0 does not matter, whether complete or not. Resampling depends
-    on the sorted questions of the scope alone, so other tiers, cells and plans leave an interval unchanged.
+    Columns: `tier questions estimate`; for questions like these `se df low high p`; for these very questions
+    `se_these df_these low_these high_these p_these`; the bootstrap's `low_bootstrap high_bootstrap` (questions and seeds
+    resampled); `reason`, which says why something is NaN, and `estimand`. Fractions (0.04 = 4 points), intervals at 95 %.
+    A cell whose weight is 0 does not matter, whether complete or not, except as a replicate that shows what seeds do.
     """
-    rates_cq = np.nan_to_num(tally.rates_cq(scope))
-    possible = [plan.weights_c is not None and rates_cq.shape[1] > 0 for plan in plans]
-    nothing_c = np.zeros(len(rates_cq))
-    weights_ec = np.array([nothing_c if plan.weights_c is None else plan.weights_c for plan in plans])
-    values_eq = weights_ec.reshape(len(plans), len(rates_cq)) @ rates_cq
-    low_e, high_e = question_intervals(values_eq, draws, seed)
-    frame = pd.DataFrame([{**plan.labels, "tier": scope, "questions": rates_cq.shape[1]} for plan in plans])
-    for name, value_e in (("estimate", np.round(mean_or_nan(values_eq), 12)), ("low", low_e), ("high", high_e)):
-        frame[name] = np.where(possible, value_e, np.nan)
-    frame["reason"] = [_reason(plan, rates_cq.shape[1]) for plan in plans]
-    return frame.assign(estimand=estimand(tally))
+    measured = measure(tally, scope, of)
+    seeds = replicates(tally, measured)
+    n_cells, n_questions = measured.values_cq.shape
+    weights_ec = np.zeros((len(plans), n_cells))
+    for line, plan in enumerate(plans):
+        if plan.weights_c is not None and n_questions:
+            weights_ec[line] = plan.weights_c
+    possible = np.array([plan.weights_c is not None and n_questions > 0 for plan in plans], dtype=bool)
+    sums_eq = weights_ec @ np.nan_to_num(measured.values_cq)
+    value_e = np.where(possible, np.round(mean_or_nan(sums_eq), 12), np.nan)
+    frame = pd.DataFrame([{**plan.labels, "tier": scope, "questions": n_questions} for plan in plans])
+    frame["estimate"] = value_e
+    columns = _columns("", value_e, questions_like_these(weights_ec, measured, seeds))
+    columns |= _columns("_these", value_e, these_questions(weights_ec, measured, seeds))
+    low_e, high_e = bootstrap_intervals(weights_ec, measured, tally, draws, seed)
+    for name, column in (columns | {"low_bootstrap": low_e, "high_bootstrap": high_e}).items():
+        frame[name] = np.where(possible, column, np.nan)
+    frame["reason"] = [_reason(*found) for found in zip(plans, frame.to_dict("records"), strict=True)]
+    return frame.assign(estimand=_estimand(tally, seeds))
 
 
 def estimand(tally: Tally) -> str:
-    """What the intervals are about, in one sentence."""
-    seeds = "one training seed, so training-seed variance is not included"
-    if tally.n_seeds > 1:
-        seeds = f"{tally.n_seeds} training seeds held fixed, so what further seeds would add is not included"
-    return f"questions like these; the cells held fixed; {seeds}"
+    """What the default intervals are about, in one sentence."""
+    return _estimand(tally, replicates(tally, measure(tally, tally.scopes[0])))
 
 
-def _reason(plan: Plan, n_questions: int) -> str:
-    if plan.reason or n_questions >= MIN_QUESTIONS:
-        return plan.reason
-    return TOO_FEW if n_questions else NO_QUESTIONS
+def _estimand(tally: Tally, seeds: Replicates) -> str:
+    if seeds.degrees:
+        return "questions like these and further training seeds"
+    runs = "one training seed" if tally.n_seeds < 2 else "no setting run with two seeds"
+    return f"questions like these; {runs}, so training-seed variance is not included"
+
+
+def _columns(suffix: str, value_e: Floats, errors: Errors) -> dict[str, Floats]:
+    half_e = errors.half_width()
+    found = {"se": errors.se_e, "df": errors.df_e, "low": value_e - half_e, "high": value_e + half_e}
+    return {f"{name}{suffix}": column for name, column in (found | {"p": errors.p_value(value_e)}).items()}
+
+
+def _reason(plan: Plan, row: dict[Any, Any]) -> str:
+    if plan.reason or not row["questions"]:
+        return plan.reason or NO_QUESTIONS
+    if row["questions"] < MIN_QUESTIONS:
+        return TOO_FEW
+    return NO_VARIATION if np.isnan(row["low"]) else ""

@@ -119,7 +119,7 @@ def _caution(study: Study, effects: pd.DataFrame, slopes: pd.DataFrame) -> Findi
         else "No hypothesis was stated beforehand"
     )
     text = (
-        f"{stated}, so every comparison is exploratory. The {counted(shown, 'interval')} at 95 % are not corrected for "
-        "their number: were there no effect at all, about one in twenty would still exclude zero."
+        f"{stated}, so every comparison is exploratory. {counted(shown, 'interval')} at 95 % are shown, each for itself; "
+        "verdicts on contrasts are corrected for the number of them within one factor and tier (Holm), not across."
     )
     return Finding("caution", "note", text, headline=False)

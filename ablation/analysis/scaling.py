@@ -18,7 +18,7 @@ def points_per_doubling(tally: Tally, draws: int = DRAWS, seed: int = SEED) -> p
     """b of P = a + b · log2 N, one row a (length, style) and scope, and one over all of them (length and style None).
 
     Least squares within sets of cells that differ in N alone (each set has its own a). Columns: `length style sets
-    counts tier questions estimate low high reason estimand`: how many sets were used, and distinct N among them.
+    counts`, how many sets were used and distinct N among them, and those of `estimate`.
     """
     frames = []
     for scope in tally.scopes:
@@ -32,7 +32,7 @@ def points_per_doubling(tally: Tally, draws: int = DRAWS, seed: int = SEED) -> p
 def curves(tally: Tally, draws: int = DRAWS, seed: int = SEED) -> pd.DataFrame:
     """avg@n by N along each (length, style) and scope, one row a point, over one and the same sets for a whole line.
 
-    Columns: `length style count cells tier questions estimate low high reason estimand`.
+    Columns: `length style count cells` and those of `estimate`.
     """
     frames = []
     for scope in tally.scopes:

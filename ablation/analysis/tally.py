@@ -5,13 +5,14 @@ Array suffixes: c cell, q question.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ablation.analysis.study import ALL, SEEDS, Study
+from ablation.analysis.study import ALL, FACTORS, SEEDS, Study
 from ablation.errors import RecordError
 
 EVALUATOR_COLUMNS = ("evaluator", "grader")  # what must be one and the same for rates to be comparable
@@ -67,6 +68,13 @@ class Tally:
     def is_base_c(self) -> Mask:
         """Which cells are the untrained base model."""
         return (self.cells["count"] == 0).to_numpy(dtype=bool)
+
+    @cached_property
+    def arm_c(self) -> Ints:
+        """The setting of each cell, numbered: cells that share it differ in their seeds alone."""
+        settings = self.cells.groupby(list(FACTORS), dropna=False, sort=False)
+        arm_c: Ints = settings.ngroup().to_numpy().astype(np.int64)
+        return arm_c
 
     @property
     def n_seeds(self) -> int:

@@ -7,10 +7,18 @@ from typing import Any
 Row = Mapping[Any, Any]
 
 
+ALPHA = 0.05
+
+
 def judge(row: Row) -> str:
-    """`raised` or `lowered` when the interval excludes zero, `open` when it does not, `unknown` when there is none."""
+    """`raised` or `lowered` when the interval excludes zero, `open` when it does not, `unknown` when there is none.
+
+    With a corrected p (`p_holm`), that must be below 5 % as well.
+    """
     if math.isnan(row["estimate"]) or math.isnan(row["low"]):
         return "unknown"
+    if row.get("p_holm", 0.0) > ALPHA:
+        return "open"
     return "raised" if row["low"] > 0 else "lowered" if row["high"] < 0 else "open"
 
 
@@ -21,6 +29,11 @@ def sentence(subject: str, metric: str, over: str, row: Row) -> str:
         return f"{subject}: cannot be estimated ({row['reason']})."
     if verdict == "unknown":
         return f"{subject}: {points(row['estimate'])} points of {metric}, {over} ({row['reason']})."
+    if verdict == "open" and not row["low"] <= 0 <= row["high"]:
+        corrected = (
+            f"not distinguishable from zero once corrected for the number of contrasts (p = {row['p_holm']:.2f})"
+        )
+        return f"{subject}: {corrected}, {interval(row)} points of {metric}, {over}."
     if verdict == "open":
         return f"{subject}: not distinguishable from zero, {interval(row)} points of {metric}, {over}."
     size = f"{abs(100 * row['estimate']):.1f} points {bounds(row)}"

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from ablation.analysis.analyse import Analysis, analyse
 from ablation.analysis.estimates import estimand
 from ablation.analysis.study import load
-from ablation.analysis.uncertainty import DRAWS, MIN_QUESTIONS
+from ablation.analysis.uncertainty import MIN_QUESTIONS
 from ablation.report import figures, tables
 from ablation.report.text import clean
 
@@ -64,7 +64,6 @@ def _context(analysis: Analysis) -> dict[str, Any]:
         "findings": analysis.findings,
         "coverage": analysis.coverage.to_dict("records"),
         "estimand": estimand(tally),
-        "draws": DRAWS,
         "min_questions": MIN_QUESTIONS,
         "scaling_figure": figures.scaling_figure(analysis),
         "effects_figure": figures.effects_figure(analysis),

@@ -21,9 +21,9 @@ def _style_study(r1: int, gemini: int) -> Study:
 @pytest.mark.parametrize(
     ("r1", "gemini", "verdict", "words"),
     [
-        (1, 2, "raised", "gemini instead of r1 raised avg@4 by 25.0 points [+25.0, +25.0], 1 matched pair."),
-        (2, 1, "lowered", "gemini instead of r1 lowered avg@4 by 25.0 points [−25.0, −25.0], 1 matched pair."),
-        (2, 2, "open", "gemini instead of r1: not distinguishable from zero, 0.0 [0.0, 0.0] points"),
+        (1, 3, "raised", "gemini instead of r1 raised avg@4 by 50.0 points [+"),
+        (3, 1, "lowered", "gemini instead of r1 lowered avg@4 by 50.0 points [−"),
+        (2, 2, "open", "gemini instead of r1: not distinguishable from zero, 0.0 [−"),
     ],
 )
 def test_swapping_the_levels_swaps_the_words(r1: int, gemini: int, verdict: str, words: str) -> None:
