@@ -8,6 +8,7 @@ agree in a stage and its inputs share the work.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 from pydantic import model_validator
@@ -102,7 +103,7 @@ class Address:
     slug: str
     content: dict[str, Any]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the content."""
         return digest(self.content)

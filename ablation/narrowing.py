@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from ablation.design import Design, Zip, factor_of
+from ablation.design import WHOLE_COUNT, Design, Zip, factor_of
 from ablation.errors import ConfigProblems, nearest
 
 
@@ -13,6 +13,8 @@ def override(design: Design, levels: Mapping[str, tuple[str, ...]]) -> Design:
     keys, one alone chooses among the pairs; all together replace them. Of listed and included points, those remain that have
     the given levels. Raises ConfigProblems.
     """
+    if "count" in levels and WHOLE_COUNT in levels:
+        raise ConfigProblems([f"count and {WHOLE_COUNT} are one factor; give one of them"])
     pairs, problems = _narrowed_pairs(design, levels)
     given = {**levels, **pairs}
     seeds = _integers(given.pop("seed")) if "seed" in given else design.seeds

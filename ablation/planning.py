@@ -1,5 +1,6 @@
 """What a sweep would do, before anything is spent: cells, work that is done, and what else differs between a factor's levels."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -31,13 +32,11 @@ class Outlook:
 
 
 def outlook(cells: Sequence[Cell], store: Store) -> Outlook:
-    """Look at the store only; nothing is made."""
-    stages = {(stage, address.digest): address for cell in cells for stage, address in addresses(cell).items()}
-    missing = [stage for (stage, _), address in stages.items() if store.find(address) is None]
-    done = sum(store.find(addresses(cell)["grade"]) is not None for cell in cells)
-    return Outlook(
-        len(cells), done, {stage: missing.count(stage) for stage in dict.fromkeys(missing)}, tuple(confounds(cells))
-    )
+    """Look at the store only; nothing is made. A folder that is there counts as done: its seal is read when it is used."""
+    stages = {address.folder: address for cell in cells for address in addresses(cell).values()}
+    missing = Counter(address.stage for address in stages.values() if not store.has(address))
+    total = Counter(address.stage for address in stages.values())
+    return Outlook(total["grade"], total["grade"] - missing["grade"], dict(missing), tuple(confounds(cells)))
 
 
 def updates(cell: Cell) -> int:

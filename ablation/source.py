@@ -49,17 +49,28 @@ def pinned(source: Source) -> Source:
     return source.model_copy(update={"path": place, "sha256": fingerprint(path)})
 
 
-def pinned_cell(cell: Cell) -> Cell:
-    """The cell with every source pinned, which completes its identity."""
+def pinned_cell(cell: Cell, known: dict[Source, Source] | None = None) -> Cell:
+    """The cell with every source pinned, which completes its identity.
+
+    `known` remembers sources from one cell to the next: a study's cells share few of them, and all of one command are to
+    name the same content.
+    """
+    seen = {} if known is None else known
+
+    def pin(source: Source) -> Source:
+        if source not in seen:
+            seen[source] = pinned(source)
+        return seen[source]
+
     return cell.model_copy(
         update={
-            "corpus": cell.corpus and cell.corpus.model_copy(update={"source": pinned(cell.corpus.source)}),
-            "model": cell.model.model_copy(update={"source": pinned(cell.model.source)}),
+            "corpus": cell.corpus and cell.corpus.model_copy(update={"source": pin(cell.corpus.source)}),
+            "model": cell.model.model_copy(update={"source": pin(cell.model.source)}),
             "benchmark": cell.benchmark.model_copy(
                 update={
-                    "source": pinned(cell.benchmark.source),
-                    "answers": cell.benchmark.answers and pinned(cell.benchmark.answers),
-                    "tiers": cell.benchmark.tiers and pinned(cell.benchmark.tiers),
+                    "source": pin(cell.benchmark.source),
+                    "answers": cell.benchmark.answers and pin(cell.benchmark.answers),
+                    "tiers": cell.benchmark.tiers and pin(cell.benchmark.tiers),
                 }
             ),
         }

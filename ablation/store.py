@@ -39,6 +39,10 @@ class Store:
         """Where this stage's folder is or will be."""
         return self.root / address.folder
 
+    def has(self, address: Address) -> bool:
+        """True when a folder of this name is there: a quick look, for telling how things stand. `find` checks whose it is."""
+        return self.path(address).is_dir()
+
     def find(self, address: Address) -> Path | None:
         """The complete folder of this stage, or None. Raises RecordError when the folder there is of other work."""
         path = self.path(address)

@@ -9,6 +9,7 @@ from ablation.benchmark.questions import unreadable_answers
 from ablation.cell import Cell, addresses
 from ablation.errors import ConfigProblems, DataError
 from ablation.pipeline import run_cell
+from ablation.science import Source
 from ablation.source import pinned_cell
 from ablation.store import Store
 
@@ -19,7 +20,8 @@ T = TypeVar("T")
 def prepare(cells: Sequence[Cell], store: Store, say: Say, micro_batch: int | None = None) -> list[Cell]:
     """The cells with their sources pinned, once pools, benchmarks and counts are known to fit. Raises ConfigProblems."""
     problems: list[str] = []
-    ready = [pinned for cell in cells if (pinned := _collect(lambda cell=cell: pinned_cell(cell), problems))]  # type: ignore[misc]
+    known: dict[Source, Source] = {}
+    ready = [pinned for cell in cells if (pinned := _collect(lambda cell=cell: pinned_cell(cell, known), problems))]  # type: ignore[misc]
     for benchmark in dict.fromkeys(cell.benchmark for cell in ready):
         if _collect(lambda benchmark=benchmark: read_tiers(benchmark), problems):  # type: ignore[misc]
             problems += unreadable_answers(benchmark)

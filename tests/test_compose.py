@@ -10,8 +10,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
 
-from ablation.compose import compose_points, overrides_of, unresolved
+from ablation.compose import Compose, compose_points, overrides_of, unresolved
 from ablation.config import plain, read_cell
+from ablation.design import Point
 from ablation.errors import ConfigProblems
 from ablation.expansion import Grid, expanded
 from tests.conftest import ROOT
@@ -43,7 +44,28 @@ def grid(loader: ConfigLoader, *arguments: str) -> Grid:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("sweep=cnls",), ("sweep=cnls", "scale=paper"), ("train=mini,mini_lora", "count=n25,n50")]
+    "arguments",
+    [
+        ("sweep=cnls",),
+        ("sweep=cnls", "scale=paper"),
+        ("sweep=budget", "category=algebra,geometry"),
+        (
+            "train=mini,mini_lora",
+            "train.epochs=1,2",
+            "count=n25,n50",
+            "length=short,long",
+            "corpus=mini,s1k",
+            "seed=0,1",
+        ),
+        (
+            "train=mini_lora",
+            "train.lora.targets=[q_proj],[q_proj,v_proj]",
+            "train.lora.rank=4,8",
+            "seed=3",
+            "seed.data=1,2",
+        ),
+        ("length=short,long", "length.band=0.2,0.3", "train.weight_decay=0,1e-3", "count.size=7,8"),
+    ],
 )
 def test_merged_cells_equal_hydras_own_composition(loader: ConfigLoader, arguments: tuple[str, ...]) -> None:
     found = grid(loader, *arguments)
@@ -51,14 +73,40 @@ def test_merged_cells_equal_hydras_own_composition(loader: ConfigLoader, argumen
         assert read_cell(stock(loader, master(loader, arguments), found.overrides[index])) == found.cells[index]
 
 
-def test_levels_that_touch_the_same_leaf_are_composed_together(loader: ConfigLoader) -> None:
+def compose_of(loader: ConfigLoader, composed: list[Sequence[str]]) -> Compose:
     whole = master(loader, [])
 
     def compose(overrides: Sequence[str]) -> dict[str, Any]:
+        composed.append(overrides)
         return unresolved(loader.load_sweep_config(whole, list(overrides)))
 
-    points = [{"count": size, "count.size": number} for size in ("n25", "n50") for number in ("7", "8")]
-    assert compose_points(points, compose) == [stock(loader, whole, overrides_of(point)) for point in points]
+    return compose
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        [{"count": size, "count.size": number} for size in ("n25", "n50") for number in ("7", "8")],
+        [{"scale": scale, "train": train} for scale in ("mini", "paper") for train in ("mini", "paper")],
+        [{"train": "mini", "train.lora": "null"}, {"train": "mini_lora", "train.lora": "null"}],
+    ],
+)
+def test_levels_that_touch_the_same_leaf_are_composed_together(loader: ConfigLoader, points: list[Point]) -> None:
+    whole = master(loader, [])
+    assert compose_points(points, compose_of(loader, [])) == [
+        stock(loader, whole, overrides_of(point)) for point in points
+    ]
+
+
+def test_a_grid_costs_compositions_of_its_levels_alone(loader: ConfigLoader) -> None:
+    composed: list[Sequence[str]] = []
+    points = [
+        {"category": category, "style": style, "train.epochs": str(epochs), "seed": str(seed)}
+        for category in ("algebra", "geometry", "calculus") for style in ("r1", "gemini")
+        for epochs in range(3) for seed in range(5)
+    ]  # fmt: skip
+    assert len(compose_points(points, compose_of(loader, composed))) == 3 * 2 * 3 * 5
+    assert len(composed) == 1 + 2 + 1
 
 
 def test_the_grid_of_the_embedded_study(loader: ConfigLoader) -> None:
@@ -119,7 +167,8 @@ def test_what_a_design_sets_can_be_set_on_the_command_line(loader: ConfigLoader)
 def test_an_equal_budget_pairs_counts_with_epochs(loader: ConfigLoader) -> None:
     trained = [cell for cell in grid(loader, "sweep=budget").cells if cell.train]
     seen = [cell.count.size * cell.train.epochs for cell in trained if cell.train]
-    assert seen == [1000, 1000, 1000, 1000, 125]
+    assert seen == [1000] * 6
+    assert len({(cell.count.size, cell.seed) for cell in trained}) == 6
 
 
 def test_an_endless_range_is_refused_at_once(loader: ConfigLoader) -> None:

@@ -242,6 +242,11 @@ def test_the_base_model_samples_with_the_seeds_of_the_others() -> None:
     ]  # fmt: skip
 
 
+def test_two_ways_to_set_the_count_are_one_too_many() -> None:
+    with pytest.raises(ConfigProblems, match="count and count.size are one factor"):
+        override(design(vary={"count": ["n25"]}), {"count": ("n25",), "count.size": ("30",)})
+
+
 def test_a_wrong_seed_is_named() -> None:
     with pytest.raises(ConfigProblems, match="seed: given 'x'"):
         override(design(), {"seed": ("x",)})

@@ -17,6 +17,13 @@ def test_shared_work_is_planned_once(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_equal_cells_are_planned_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["plan", "sweep=smoke", "count.size=25,25", "style=r1", f"outputs={tmp_path}"]) == 0
+    told = capsys.readouterr().out
+    assert "smoke: 1 cells, 0 done, 1 to run" in told
+    assert "1 cell merged with an equal one" in told
+
+
 def test_what_differs_beside_a_factor_is_named(tmp_path: Path) -> None:
     cells = composed_grid(["sweep=cnls", "count=n25,n100"]).cells
     found = {(one.factor, one.quantity): one.by_level for one in outlook(cells, Store(tmp_path)).confounds}

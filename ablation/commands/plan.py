@@ -24,11 +24,13 @@ def register(commands: "Commands") -> None:
 def _plan(given: argparse.Namespace) -> int:
     from ablation.expansion import composed_grid
     from ablation.planning import outlook
+    from ablation.science import Source
     from ablation.source import pinned_cell
     from ablation.store import Store
 
     grid = composed_grid(given.overrides)
-    found = outlook([pinned_cell(cell) for cell in grid.cells], Store(Path(grid.execution.outputs) / "store"))
+    known: dict[Source, Source] = {}
+    found = outlook([pinned_cell(cell, known) for cell in grid.cells], Store(Path(grid.execution.outputs) / "store"))
     if given.json:
         print(
             json.dumps(
@@ -42,6 +44,8 @@ def _plan(given: argparse.Namespace) -> int:
         )
         return 0
     print(f"{grid.execution.study}: {found.cells} cells, {found.done} done, {found.cells - found.done} to run")
+    if equal := len(grid.cells) - found.cells:
+        print(f"{equal} cells are equal to others and are computed once")
     print("still to do: " + (", ".join(f"{count} × {stage}" for stage, count in found.to_do.items()) or "nothing"))
     print("".join(f"{line}\n" for line in grid.remarks), end="")
     for one in found.confounds:
