@@ -243,7 +243,7 @@ def test_the_base_model_samples_with_the_seeds_of_the_others() -> None:
 
 
 def test_two_ways_to_set_the_count_are_one_too_many() -> None:
-    with pytest.raises(ConfigProblems, match="count and count.size are one factor"):
+    with pytest.raises(ConfigProblems, match=r"count and count\.size are one factor"):
         override(design(vary={"count": ["n25"]}), {"count": ("n25",), "count.size": ("30",)})
 
 
