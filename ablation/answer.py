@@ -75,6 +75,13 @@ def compare(given: str, reference: str) -> Outcome | None:
     return "undecided" if len(given) > MAX_ANSWER_CHARS else None
 
 
+def canonical(answer: str) -> str:
+    """One text for answers that are the same integer, or the same but for white space: what a vote is counted for."""
+    bare = plain(answer)
+    number = _INTEGER.fullmatch(bare)
+    return ("-" if _value(number)[0] else "") + number[2] if number else "".join(bare.split())
+
+
 def _value(number: re.Match[str]) -> tuple[bool, str]:
     """Sign and digits. They are compared as text, since Python refuses to convert thousands of digits."""
     sign, digits = number.groups()

@@ -1,4 +1,6 @@
-"""The tables of a study, from the records in the store: ``results.parquet``, ``cells.parquet``, ``loss.parquet``."""
+"""The tables of a study, from the records in the store: ``results.parquet``, ``cells.parquet``,
+``loss.parquet``, ``completions.parquet``.
+"""
 
 import json
 import uuid
@@ -11,6 +13,8 @@ import pandas as pd
 from ablation.analysis.metrics import cell_table
 from ablation.benchmark import read_questions, read_tiers
 from ablation.cell import Cell, addresses
+from ablation.evaluator import evaluator
+from ablation.grading.version import GRADER
 from ablation.records import (
     COMPLETIONS_FILE,
     LOSS_FILE,
@@ -21,8 +25,10 @@ from ablation.records import (
     Verdict,
     read_rows,
 )
+from ablation.sampling.streams import stream_seed
 from ablation.standing import planned_attempts, state_of, tier_order
 from ablation.store import Store
+from ablation.texts import write_texts
 
 _TRAINING = ("updates", "train_examples", "train_tokens", "target_tokens", "truncated_examples", "train_loss")
 _TYPES = {"category": "string", "count": "int64", "length": "string", "style": "string", "seed": "Int64"}
@@ -30,6 +36,7 @@ _SEEDS = dict.fromkeys(("seed_data", "seed_train", "seed_sample"), "Int64")
 _RESULTS = {
     "cell": "string", **_TYPES, **_SEEDS, "question": "string", "tier": "string", "attempt": "int64", "verdict": "string",
     "finish_reason": "string", "tokens": "int64", "answer": "string", "extracted": "string",
+    "evaluator": "string", "grader": "string", "stream_seed": "string",
 }  # fmt: skip
 
 
@@ -44,6 +51,7 @@ def write_tables(cells: Sequence[Cell], store: Store, folder: Path, errors: Mapp
     _replace(folder / "results.parquet", results)
     _replace(folder / "cells.parquet", told.merge(measured, on="cell", validate="1:1"))
     _replace(folder / "loss.parquet", _losses(done, store))
+    write_texts(done, store, folder / "completions.parquet")
 
 
 def result_rows(cell: Cell, store: Store) -> list[dict[str, Any]]:
@@ -51,13 +59,15 @@ def result_rows(cell: Cell, store: Store) -> list[dict[str, Any]]:
     paths = {stage: store.path(address) for stage, address in addresses(cell).items()}
     tiers, answers = read_tiers(cell.benchmark), {one.id: one.answer for one in read_questions(cell.benchmark)}
     shared = {"cell": cell.name, **cell.factors(), **_seeds(cell)}
+    told = {"evaluator": evaluator(cell, paths["sample"]), "grader": GRADER}
     completions = read_rows(paths["sample"] / COMPLETIONS_FILE, Completion)
     verdicts = read_rows(paths["grade"] / VERDICTS_FILE, Verdict)
     return [
         {
             **shared, "question": said.question, "tier": tiers[said.question], "attempt": said.attempt,
             "verdict": judged.verdict, "finish_reason": said.finish_reason, "tokens": said.tokens,
-            "answer": answers[said.question], "extracted": judged.extracted,
+            "answer": answers[said.question], "extracted": judged.extracted, **told,
+            "stream_seed": f"{stream_seed(cell.seed.sample, said.question, said.attempt):032x}",
         }
         for said, judged in zip(completions, verdicts, strict=True)
     ]  # fmt: skip

@@ -12,6 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ablation.answer import compare, final_answer
+from ablation.grading.version import GRADER
 from tests.conftest import ROOT, TINY
 
 TWO_CELLS = ("-m", "sweep=smoke", *TINY, "tracker=none", "cluster.workers=1")
@@ -52,7 +54,18 @@ def test_a_sweep_ends_in_tables_and_a_report(finished: tuple[Path, subprocess.Co
     results, cells = pd.read_parquet(study / "results.parquet"), pd.read_parquet(study / "cells.parquet")
     assert len(results) == 2 * 40 * 2
     assert not results.duplicated(["cell", "question", "attempt"]).any()
-    assert set(results["verdict"]) <= {"correct", "wrong", "no_answer", "truncated"}
+    assert set(results["verdict"]) <= {"correct", "wrong", "no_answer", "truncated", "ungradable"}
+    assert set(results["grader"]) == {GRADER} and results["evaluator"].nunique() == 1
+    assert results.groupby("cell")["stream_seed"].nunique().eq(40 * 2).all()
+    texts = pd.read_parquet(study / "completions.parquet")
+    names = ["cell", "question", "attempt"]
+    assert texts[names].to_numpy().tolist() == results[names].to_numpy().tolist()
+    judged = list(zip(results["verdict"], texts["text"], results["answer"], strict=True))
+    assert all(
+        (compare(final_answer(text) or "", answer) == "equal")
+        for verdict, text, answer in judged
+        if verdict == "correct"
+    )
     assert list(cells["state"]) == ["done", "done"]
     assert cells["avg_all"].notna().all()
     assert (study / "report/index.html").stat().st_size > 10_000

@@ -11,7 +11,7 @@ Fractions run from 0 to 1; what is missing or cannot be estimated is NaN and has
 from ablation.analysis.analyse import Analysis, analyse
 from ablation.analysis.effects import factor_effects, marginal_means
 from ablation.analysis.findings import Finding, state_findings
-from ablation.analysis.metrics import avg, cell_table, cov, cov_prefix
+from ablation.analysis.metrics import avg, cell_table, cov, cov_prefix, maj, maj_table
 from ablation.analysis.scaling import curves, points_per_doubling
 from ablation.analysis.study import Study, load
 from ablation.analysis.tally import Tally
@@ -29,6 +29,8 @@ __all__ = [
     "curves",
     "factor_effects",
     "load",
+    "maj",
+    "maj_table",
     "marginal_means",
     "points_per_doubling",
     "state_findings",

@@ -1,5 +1,6 @@
-"""avg@n, cov@k and the shares of attempts that gave nothing to grade."""
+"""avg@n, cov@k, maj@k and the shares of attempts that gave nothing to grade."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,6 +9,9 @@ from numpy.typing import ArrayLike
 
 from ablation.analysis.study import ALL
 from ablation.analysis.tally import Floats, complete_c, count, marked_q, mean_or_nan, questions_of
+from ablation.answer import canonical
+
+_RIGHT = "\0right"  # no answer reads like this
 
 
 def avg(correct: ArrayLike, attempts: ArrayLike) -> Floats:
@@ -43,6 +47,51 @@ def cov_prefix(correct_by_attempt: ArrayLike, k: int) -> Floats:
     if k > solved.shape[-1]:
         return np.full(solved.shape[:-1], np.nan)
     return np.asarray(solved[..., :k].any(axis=-1), dtype=np.float64)
+
+
+def maj(correct_by_attempt: ArrayLike, answers_by_attempt: Sequence[str | None], k: int) -> float:
+    """Chance that the answer most often given in the first k attempts is right, ties broken at random: maj@k of one question.
+
+    Correct attempts vote together, whatever form their answers have; others for their answer, or, without one (None), for
+    nothing. 0 when nobody votes, NaN where there are fewer than k attempts.
+    """
+    correct = np.asarray(correct_by_attempt, dtype=bool)
+    if k < 1:
+        raise ValueError(f"k is the number of attempts looked at and must be at least 1, not {k}")
+    if k > len(correct):
+        return float("nan")
+    votes = Counter(
+        _RIGHT if right else canonical(str(answer))
+        for right, answer in zip(correct[:k], answers_by_attempt[:k], strict=True)
+        if right or answer
+    )
+    tied = [answer for answer, count in votes.items() if count == max(votes.values())]
+    return (_RIGHT in tied) / max(len(tied), 1)
+
+
+def maj_table(results: pd.DataFrame, tiers: Sequence[str], k: int) -> pd.DataFrame:
+    """maj@k by cell (rows) and scope (columns, `all` first), the mean over questions; NaN where one has fewer than k attempts.
+
+    NaN throughout without the column `extracted`: counts alone do not say which wrong answers agree.
+    """
+    ordered = results.sort_values("attempt")
+    known = "extracted" in ordered and bool((ordered["extracted"].notna() | (ordered["verdict"] == "no_answer")).any())
+    rows = [
+        (cell, question, tier, maj(group["verdict"] == "correct", _answers(group), k) if known else np.nan)
+        for (cell, question, tier), group in ordered.groupby(["cell", "question", "tier"], sort=False)
+    ]
+    frame = pd.DataFrame(rows, columns=["cell", "question", "tier", "maj"])
+    scopes = {
+        scope: frame[(frame["tier"] == scope) | (scope == ALL)]
+        .groupby("cell")["maj"]
+        .agg(lambda one: one.mean(skipna=False))
+        for scope in (ALL, *tiers)
+    }
+    return pd.DataFrame(scopes, dtype=np.float64)
+
+
+def _answers(group: pd.DataFrame) -> list[str | None]:
+    return [None if pd.isna(answer) else str(answer) for answer in group["extracted"]]
 
 
 def cell_table(results: pd.DataFrame, planned: Mapping[str, int], tiers: Sequence[str]) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """avg@n and cov@k against their definitions, and what becomes of them when attempts are missing."""
 
-from itertools import combinations
+from itertools import combinations, permutations
+from math import comb
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.analysis import avg, cell_table, cov, cov_prefix
+from ablation.analysis import avg, cell_table, cov, cov_prefix, maj, maj_table
 from ablation.analysis.study import Study
 
 from .studies import BASE, QUESTIONS, build, name_of, trained, without
@@ -40,6 +41,47 @@ def test_the_prefix_looks_at_the_first_attempts_alone(attempts: list[bool], k: i
 def test_looking_at_no_attempt_is_an_error(function: object) -> None:
     with pytest.raises(ValueError, match="at least 1, not 0"):
         function()  # type: ignore[operator]
+
+
+@given(
+    st.lists(st.sampled_from(["right", "7", "08", "8", " 8.", "x", None]), min_size=1, max_size=7), st.integers(1, 8)
+)
+def test_maj_is_the_share_of_right_ones_among_the_most_frequent(votes: list[str | None], k: int) -> None:
+    found = maj([vote == "right" for vote in votes], [vote and vote.replace("right", "25") for vote in votes], k)
+    if k > len(votes):
+        assert np.isnan(found)
+        return
+    # By the definition: order the distinct answers at random, let the first of the most frequent win.
+    same = {"08": "8", " 8.": "8"}
+    seen = [same.get(vote, vote) for vote in votes[:k] if vote is not None]
+    winners = [max(order, key=seen.count) for order in permutations(dict.fromkeys(seen))] if seen else ["nobody"]
+    assert found == pytest.approx(np.mean([winner == "right" for winner in winners]))
+
+
+def test_maj_at_one_is_the_first_attempt_and_k_is_checked() -> None:
+    assert maj([True, False], ["1", "2"], 1) == 1 and maj([False, True], ["1", "2"], 1) == 0
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        maj([True], ["1"], 0)
+
+
+def test_right_answers_in_different_forms_vote_together() -> None:
+    assert maj([True, True, False, False, False], ["1/2", "0.5", "3", "3", "4"], 5) == 0.5
+
+
+@given(st.integers(1, 8).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n))))
+def test_the_prefix_has_the_mean_of_the_unbiased_estimate(numbers: tuple[int, int, int]) -> None:
+    n, c, k = numbers
+    orders = [[place in chosen for place in range(n)] for chosen in combinations(range(n), c)]
+    assert np.mean([cov_prefix(order, k) for order in orders]) == pytest.approx(float(cov(c, n, k)))
+    assert float(cov(c, n, k)) == pytest.approx(1 - comb(n - c, k) / comb(n, k))
+
+
+def test_maj_by_cell_and_scope() -> None:
+    study = _study()
+    table = maj_table(study.results.assign(extracted="1"), study.tiers, 4)
+    assert table.loc[name_of(trained()), "all"] == pytest.approx((0 + 0 + 0.5) / 3)  # 0, 1 and 2 of 4, the rest agree
+    assert maj_table(study.results.assign(extracted="1"), study.tiers, 5).isna().all(axis=None)
+    assert maj_table(study.results, study.tiers, 4).isna().all(axis=None)
 
 
 def _study() -> Study:
