@@ -104,6 +104,24 @@ def read_cells(contents: Sequence[Mapping[str, Any]]) -> list[Cell]:
     return cells
 
 
+def composed_cells(configs: Sequence[DictConfig]) -> tuple[list[Cell], list[dict[str, Any]]]:
+    """The cells of configurations that another sweeper composed, and their contents. Raises ConfigProblems."""
+    contents = [plain(OmegaConf.create(unresolved(config))) for config in configs]
+    return read_cells(contents), contents
+
+
+def refuse_unexpanded(config: DictConfig) -> None:
+    """Raise ConfigProblems when a sweeper that knows no design would run one cell of a whole sweep."""
+    if len(expand(read_design(config)).points) > 1:
+        name = config.sweep.name
+        raise ConfigProblems(
+            [
+                f"sweep={name}: its design is expanded by hydra/sweeper=ablation alone; leave hydra/sweeper out, or leave "
+                f"sweep={name} out and give the levels on the command line"
+            ]
+        )
+
+
 def single(config: DictConfig) -> tuple[Cell, Execution]:
     """The one cell of a composed configuration and how to run it; the problems of both at once."""
     content = plain(config)

@@ -1,4 +1,7 @@
-"""Hydra's view of this project: a sweeper that turns a design into cells, and a launcher that runs them.
+"""Hydra's view of this project: a sweeper that turns a design into cells, and a launcher that runs them as a study.
+
+Both are plugins for any Hydra application. An application that has no cells of ours is run as Hydra's basic plugins run it: the
+sweeper crosses the command line, and the launcher runs one job after the other in this process.
 
 Hydra imports every module of this namespace at every start, tab completion included: nothing heavy may be imported here.
 """
@@ -6,62 +9,76 @@ Hydra imports every module of this namespace at every start, tab completion incl
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+# The modules and not their classes: Hydra takes every plugin class that it finds in this namespace for one of ours.
+from hydra._internal.core_plugins import basic_launcher, basic_sweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn, run_job, setup_globals
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf
+
+if TYPE_CHECKING:
+    from ablation.cell import Cell
 
 
-class _Setup:
+class AblationLauncher(basic_launcher.BasicLauncher):
+    """Runs the cells that another sweeper asks for as one study, wherever ``cluster`` says; our own sweeper needs no launcher.
+
+    A job's return value is None: what a cell measured is in its study's tables, and on Slurm it is not known yet.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cells: list[Cell] = []  # of all batches: a sweeper may launch several times, and the study is all of them
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Hydra's contract: one JobReturn for each list of overrides, in order. Exits with 1 when a cell of ours failed."""
+        if self.config is None or self.hydra_context is None or not has_cells(self.config):
+            return super().launch(job_overrides, initial_job_idx)
+        from ablation.config import read_execution
+        from ablation.entry import taught
+        from ablation.expansion import composed_cells, refuse_unexpanded
+        from ablation.sweep import carry_out
+
+        with taught():
+            refuse_unexpanded(self.config)
+            loader = self.hydra_context.config_loader
+            configs = [loader.load_sweep_config(self.config, list(overrides)) for overrides in job_overrides]
+            cells, contents = composed_cells(configs)
+            self._cells += cells
+            code = carry_out(self._cells, (), read_execution(contents[0]))
+        if code:
+            sys.exit(code)
+        return [
+            JobReturn(overrides=list(overrides), cfg=config, status=JobStatus.COMPLETED, _return_value=None)
+            for overrides, config in zip(job_overrides, configs, strict=True)
+        ]
+
+
+class AblationSweeper(Sweeper):
+    """Expands ``sweep.design`` together with the command line, composes each level once, and runs the study."""
+
+    launcher: Launcher
     hydra_context: HydraContext
     task_function: TaskFunction
     config: DictConfig
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what Hydra hands over, and make the chosen launcher."""
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
-
-
-class AblationLauncher(_Setup, Launcher):
-    """Runs jobs that another sweeper composed, one after the other in this process; our own sweeper hands over whole studies."""
-
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Hydra's contract: one JobReturn for each list of overrides, in order."""
-        setup_globals()
-        return [self._run(list(overrides), initial_job_idx + index) for index, overrides in enumerate(job_overrides)]
-
-    def _run(self, overrides: list[str], number: int) -> JobReturn:
-        config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
-        with open_dict(config):
-            config.hydra.job.id = number
-            config.hydra.job.num = number
-        return run_job(
-            hydra_context=self.hydra_context,
-            task_function=self.task_function,
-            config=config,
-            job_dir_key="hydra.sweep.dir",
-            job_subdir_key="hydra.sweep.subdir",
-        )
-
-
-class AblationSweeper(_Setup, Sweeper):  # type: ignore[misc]
-    """Expands ``sweep.design`` together with the command line, composes each level once, and runs the study."""
-
-    launcher: Launcher
-
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep; exits with 1 when a cell failed, and with 2 when the configuration is wrong and nothing was started."""
+        if not has_cells(self.config):
+            return self._crossed(arguments)
         from ablation.entry import taught
         from ablation.expansion import expanded
         from ablation.sweep import carry_out
@@ -77,6 +94,20 @@ class AblationSweeper(_Setup, Sweeper):  # type: ignore[misc]
         if code:
             sys.exit(code)
         return [returned]
+
+    def _crossed(self, arguments: list[str]) -> Any:
+        basic = basic_sweeper.BasicSweeper(max_batch_size=None)
+        basic.setup(hydra_context=self.hydra_context, task_function=self.task_function, config=self.config)
+        return basic.sweep(arguments)
+
+
+def has_cells(config: DictConfig) -> bool:
+    """True when this is a configuration of ours: it has a design, and every section of a cell."""
+    if OmegaConf.select(config, "sweep.design") is None:
+        return False
+    from ablation.cell import Cell
+
+    return all(name in config for name in Cell.model_fields)
 
 
 @dataclass

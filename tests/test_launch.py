@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,10 +24,11 @@ def command(folder: Path, *arguments: str) -> list[str]:
     return [sys.executable, str(ROOT / "launch.py"), *arguments, f"outputs='{folder / 'outputs'}'"]
 
 
-def launch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def launch(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(folder, *arguments), cwd=folder, capture_output=True, text=True, check=False, timeout=180
-    )
+        command(folder, *arguments), cwd=folder, capture_output=True, text=True, check=False, timeout=180,
+        env={**os.environ, **environment},
+    )  # fmt: skip
 
 
 def ablation(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -89,6 +91,39 @@ def test_one_cell_of_the_sweep_is_the_same_cell_alone(finished: tuple[Path, subp
     alone = launch(folder, "count=n25", "style=r1", "length=normal", *TINY, "tracker=none")
     assert alone.returncode == 0, alone.stderr
     assert "1 done already, 0 to run" in alone.stdout
+
+
+BASIC = ("-m", "hydra/sweeper=basic", *TINY, "category=diverse", "style=r1,gemini", "tracker=none", "study=crossed")
+
+
+def test_hydras_basic_sweeper_asks_for_the_same_cells_as_one_study(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, _ = finished
+    ended = launch(folder, *BASIC)
+    assert ended.returncode == 0, ended.stderr
+    assert "study crossed: 2 cells, 2 done already, 0 to run" in ended.stdout
+    assert ended.stdout.count("report: ") == 1
+
+
+def test_a_sweeper_that_knows_no_design_is_refused_a_whole_sweep(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    ended = launch(finished[0], *BASIC, "sweep=cnls")
+    assert ended.returncode == 2
+    assert "leave hydra/sweeper out" in ended.stderr
+
+
+def test_without_slurm_the_cells_of_the_basic_sweeper_are_not_run_here(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    folder, _ = finished
+    (tmp_path / "git").symlink_to(str(shutil.which("git")))
+    trained = list((folder / "outputs/store/train").iterdir())
+    ended = launch(folder, *BASIC, "seed=7", "cluster=slurm", PATH=str(tmp_path))
+    assert ended.returncode == 3, ended.stderr
+    assert "is not on this machine; run this on a login node of the cluster, or choose cluster=local" in ended.stderr
+    assert list((folder / "outputs/store/train").iterdir()) == trained
 
 
 def test_hydras_basic_launcher_runs_the_same_cells(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
