@@ -3,10 +3,6 @@
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +20,7 @@ from ablation.store import Store
 from ablation.training.batches import Share, Updates
 from ablation.training.checkpoint import COMPLETE_FILE, newest, seal
 from ablation.training.train import train
+from tests.killing import killed
 
 CellOf = Callable[..., Cell]
 # Six updates; the last of each epoch is a smaller one.
@@ -61,14 +58,25 @@ class Trials:
 
     def run(self, stop_after: int | None = None) -> Path:
         """One attempt; returns its folder. Raises Interrupted after so many of its updates."""
+        return self.work(self.begin(StopAfter(stop_after)))
+
+    def begin(self, halt: Halt | None = None) -> Attempt:
+        """Folders for one more attempt."""
         folder = self.place / f"attempt-{len(self.attempts):06d}"
         earlier = tuple(attempt.kept for attempt in reversed(self.attempts))
-        attempt = Attempt(folder / "out", folder / "kept", earlier, StopAfter(stop_after))
-        attempt.out.mkdir(parents=True)
-        attempt.kept.mkdir()
-        self.attempts.append(attempt)
+        self.attempts.append(Attempt(folder / "out", folder / "kept", earlier, halt or Halt()))
+        for made in (folder / "out", folder / "kept"):
+            made.mkdir(parents=True)
+        return self.attempts[-1]
+
+    def work(self, attempt: Attempt) -> Path:
+        """Train in the folders of an attempt."""
         train(self.cell, self.selection, attempt, self.means)
         return attempt.out
+
+    def went_on_from(self) -> int:
+        """The update from which the last attempt went on."""
+        return int(json.loads((self.attempts[-1].out / "timing.json").read_text())["went_on_from_update"])
 
     def through(self, stops: Sequence[int]) -> Path:
         """The folder of the last of several attempts; each but the last does so many updates."""
@@ -128,7 +136,7 @@ def test_stopped_after_every_update_it_ends_with_the_same_bytes(
 ) -> None:
     pieces = trials("pieces", *overrides)
     assert_same(pieces.through([1] * 5), alone(*overrides))
-    assert json.loads((pieces.attempts[-1].out / "timing.json").read_text())["went_on_from_update"] == 5
+    assert pieces.went_on_from() == 5
     assert [attempt.kept.exists() for attempt in pieces.attempts] == [False] * 4 + [True] * 2
 
 
@@ -228,39 +236,16 @@ def test_training_falls_back_and_begins_anew_when_nothing_is_whole(
     assert_same(damaged.run(), alone(*SIX))
 
 
-KILLED = """
-import sys
-from pathlib import Path
-import torch
-from ablation.attempt import Attempt, Means
-from ablation.cell import Cell
-from ablation.training.train import train
-
-torch.set_num_threads(1)
-content, selection, folder = sys.argv[1:]
-place = Path(folder)
-train(Cell.model_validate_json(content), Path(selection), Attempt(place / "out", place / "kept"), Means(checkpoint_s=0))
-"""
-
-
-@pytest.mark.parametrize("update", [2])
 def test_killed_while_it_saves_it_ends_with_the_same_bytes(
-    trials: Callable[..., Trials], alone: Callable[..., Path], update: int
+    trials: Callable[..., Trials], alone: Callable[..., Path]
 ) -> None:
-    again = trials("again", *DROPOUT)
-    folder = again.place / "attempt-000000"
-    (folder / "out").mkdir(parents=True)
-    (folder / "kept").mkdir()
-    given = [again.cell.model_dump_json(), str(again.selection), str(folder)]
-    process = subprocess.Popen([sys.executable, "-c", KILLED, *given], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not (folder / f"kept/checkpoint-{update + 1}").exists() and time.monotonic() < deadline:
-        assert process.poll() is None
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    again.attempts.append(Attempt(folder / "out", folder / "kept"))
+    again = trials("again", *DROPOUT, means=Means(checkpoint_s=0))
+    for update in (2, 4):
+        attempt = again.begin()
+        begun = attempt.kept / f"checkpoint-{update}"
+        assert killed(lambda attempt=attempt: again.work(attempt), begun.exists)  # type: ignore[misc]
     assert_same(again.run(), alone(*DROPOUT))
-    assert json.loads((again.attempts[-1].out / "timing.json").read_text())["went_on_from_update"] >= update
+    assert again.went_on_from() >= 3
 
 
 def once_loaded(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], object]) -> None:

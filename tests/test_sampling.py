@@ -12,7 +12,9 @@ from transformers import AutoModelForCausalLM
 
 from ablation.benchmark import read_questions
 from ablation.cell import Cell
+from ablation.halt import Halt
 from ablation.records import Completion
+from ablation.sampling.plan import in_units, planned
 from ablation.sampling.streams import stream_seed, uniforms
 from ablation.sampling.transformers_engine import InverseCdf, generate
 from ablation.source import local_path
@@ -60,8 +62,10 @@ def sampled(cell_of: CellOf) -> Callable[..., list[Completion]]:
         cell = cell_of("sample.max_tokens=40", "sample.n=3", "sample.temperature=1.0", *overrides)
         place = local_path(cell.model.source)
         questions = read_questions(cell.benchmark)[-6:]
-        rows = generate(str(place), None, load_tokenizer(cell.model), questions, cell.sample, cell.seed.sample)
-        return sorted(rows, key=lambda row: (row.question, row.attempt))
+        tokenizer = load_tokenizer(cell.model)
+        units = in_units(planned(tokenizer, questions, cell.sample.n), cell.sample.batch_rows)
+        batches = generate(str(place), None, tokenizer, units, cell.sample, cell.seed.sample, Halt())
+        return sorted((row for batch in batches for row in batch), key=lambda row: (row.question, row.attempt))
 
     return run
 

@@ -1,7 +1,6 @@
 """The reference engine: `generate` of transformers, batched with a cache, each row drawing from its own stream."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,24 +15,16 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from ablation.records import Completion, Question
+from ablation.halt import Halt
+from ablation.records import Completion
+from ablation.sampling.plan import Planned, Unit
 from ablation.sampling.streams import uniforms
 from ablation.science import Sample
-from ablation.training.encode import prompt_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _SEGMENT_TOKENS = 24
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One planned row: which question, which attempt, and the prompt's token ids."""
-
-    question: str
-    attempt: int
-    prompt: list[int]
 
 
 class InverseCdf(LogitsProcessor):
@@ -57,11 +48,17 @@ def generate(
     weights: str,
     revision: str | None,
     tokenizer: "PreTrainedTokenizerBase",
-    questions: Sequence[Question],
+    units: Sequence[Unit],
     sample: Sample,
     seed: int,
-) -> Iterator[Completion]:
-    """All planned completions, questions of similar length together. Deterministic for equal weights, spec and thread count."""
+    halt: Halt,
+) -> Iterator[list[Completion]]:
+    """The completions of each unit, which is one batch. Deterministic for equal weights, unit, spec and thread count.
+
+    Loads nothing when there are no units. Raises Interrupted, looking at `halt` between segments of a batch.
+    """
+    if not units:
+        return
     dtype = torch.bfloat16 if sample.precision == "bf16" else torch.float32
     model = AutoModelForCausalLM.from_pretrained(weights, revision=revision, dtype=dtype)
     model.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
@@ -69,21 +66,18 @@ def generate(
     # What a model's folder suggests (repetition penalties, suppressed tokens) is not part of the cell, so it must not act.
     tokens = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
     model.generation_config = GenerationConfig(**tokens)  # type: ignore[no-untyped-call]
-    encoded = sorted(
-        ((prompt_ids(tokenizer, item.problem), item.id) for item in questions), key=lambda pair: (len(pair[0]), pair[1])
-    )
-    rows = [Attempt(question, attempt, prompt) for prompt, question in encoded for attempt in range(sample.n)]
-    for start in range(0, len(rows), sample.batch_rows):
-        yield from _generate_batch(model, tokenizer, rows[start : start + sample.batch_rows], sample, seed)
+    for unit in units:
+        yield list(_generate_batch(model, tokenizer, unit, sample, seed, halt))
 
 
 def _generate_batch(
-    model: Any, tokenizer: "PreTrainedTokenizerBase", rows: list[Attempt], sample: Sample, seed: int
+    model: Any, tokenizer: "PreTrainedTokenizerBase", unit: Unit, sample: Sample, seed: int, halt: Halt
 ) -> Iterator[Completion]:
     """One batch in segments: `generate` computes every row until the last one ends, so ended rows leave between segments."""
-    batch = _first_batch(model, tokenizer, rows)
+    rows, batch = list(unit), _first_batch(model, tokenizer, unit)
     draws, width = _draws(rows, sample, seed), batch["input_ids"].shape[1]
     for start in range(0, sample.max_tokens, _SEGMENT_TOKENS):
+        halt.check()
         with torch.inference_mode():
             output = model.generate(
                 **batch,
@@ -103,10 +97,10 @@ def _generate_batch(
         batch = _next_batch(batch, output, kept)
 
 
-def _first_batch(model: Any, tokenizer: "PreTrainedTokenizerBase", rows: list[Attempt]) -> dict[str, Any]:
+def _first_batch(model: Any, tokenizer: "PreTrainedTokenizerBase", rows: Sequence[Planned]) -> dict[str, Any]:
     width = max(len(row.prompt) for row in rows)
     padding = [width - len(row.prompt) for row in rows]
-    ids = [[tokenizer.pad_token_id] * pad + row.prompt for pad, row in zip(padding, rows, strict=True)]
+    ids = [[tokenizer.pad_token_id] * pad + list(row.prompt) for pad, row in zip(padding, rows, strict=True)]
     mask = [[0] * pad + [1] * (width - pad) for pad in padding]
     return {
         "input_ids": torch.tensor(ids, device=model.device),
@@ -126,7 +120,7 @@ def _next_batch(batch: dict[str, Any], output: Any, kept: torch.Tensor) -> dict[
     }
 
 
-def _draws(rows: list[Attempt], sample: Sample, seed: int) -> torch.Tensor:
+def _draws(rows: Sequence[Planned], sample: Sample, seed: int) -> torch.Tensor:
     """The uniforms of each row, shape [rows, max_tokens]."""
     return torch.from_numpy(np.stack([uniforms(seed, row.question, row.attempt, sample.max_tokens) for row in rows]))
 
@@ -140,7 +134,7 @@ def _processors(draws: torch.Tensor, sample: Sample, width: int) -> LogitsProces
     return LogitsProcessorList([*warpers, InverseCdf(draws, width)])
 
 
-def _completion(row: Attempt, ids: list[int], tokenizer: "PreTrainedTokenizerBase") -> Completion:
+def _completion(row: Planned, ids: list[int], tokenizer: "PreTrainedTokenizerBase") -> Completion:
     end = ids.index(tokenizer.eos_token_id) if tokenizer.eos_token_id in ids else None
     text = tokenizer.decode(ids[:end], skip_special_tokens=True)
     tokens = len(ids) if end is None else end + 1

@@ -1,0 +1,46 @@
+"""What is to be sampled, in units that are generated together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ablation.records import Question
+from ablation.spec import digest
+from ablation.training.encode import prompt_ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One attempt at a question, and the prompt's token ids."""
+
+    question: str
+    attempt: int
+    prompt: tuple[int, ...]
+
+
+# Kept whole or generated again whole. Where rows share a batch they reach each other's last bits, so a unit is a batch, and which
+# rows it holds never depends on what an earlier attempt had done: that makes the text independent of restarts by construction. An
+# engine that takes requests one by one has units of one row.
+Unit = tuple[Planned, ...]
+
+
+def planned(tokenizer: "PreTrainedTokenizerBase", questions: Sequence[Question], n: int) -> list[Planned]:
+    """Every attempt at every question, questions with prompts of similar length together."""
+    prompts = sorted(
+        ((tuple(prompt_ids(tokenizer, item.problem)), item.id) for item in questions),
+        key=lambda pair: (len(pair[0]), pair[1]),
+    )
+    return [Planned(question, attempt, prompt) for prompt, question in prompts for attempt in range(n)]
+
+
+def in_units(rows: Sequence[Planned], size: int) -> list[Unit]:
+    """The rows in their order, `size` to a unit."""
+    return [tuple(rows[start : start + size]) for start in range(0, len(rows), size)]
+
+
+def plan_digest(units: Sequence[Unit]) -> str:
+    """What a kept record must agree in to be of use: every unit with its questions, attempts and prompts."""
+    return digest([[[row.question, row.attempt, row.prompt] for row in unit] for unit in units])
