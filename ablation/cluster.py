@@ -85,7 +85,7 @@ class Slurm(Resources):
     cheapest cell of an array before the rest; after `hold_after` failures of one class the rest is held (0: never).
     A task asks Slurm `requeues` times to be started again, at its time limit or when preempted; a cell that failed of a class
     that may pass is submitted `retries` times again. `setup` holds the site's own shell lines, `prefix` the words before
-    `python`, which None makes the interpreter that submits.
+    `python`, which None makes the interpreter that submits. A command that may use more than `budget_gpu_hours` asks first.
     """
 
     kind: Literal["slurm"]
@@ -102,6 +102,7 @@ class Slurm(Resources):
     python: Argument | None = None
     hub_offline: bool = True
     wait: bool = False
+    budget_gpu_hours: Annotated[float, Field(ge=0)] = 100.0
     threads_per_worker: Positive = 1
     micro_batch: Positive | None = None
     checkpoint_s: Annotated[float, Field(ge=0)] = 600.0

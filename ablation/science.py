@@ -140,12 +140,13 @@ class Benchmark(Spec):
 
 
 class Model(Spec):
-    """The base model: weights, tokenizer and chat template."""
+    """The base model: weights, tokenizer and chat template. `parameters` is its size, for a plan made before it is here."""
 
-    labels: ClassVar[frozenset[str]] = frozenset({"name"})
+    labels: ClassVar[frozenset[str]] = frozenset({"name", "parameters"})
     name: Name
     source: Source
     trust_remote_code: bool = False
+    parameters: Positive | None = None
 
 
 class Lora(Spec):

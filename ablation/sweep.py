@@ -92,7 +92,9 @@ def _run_here(plan: Plan, jobs: Sequence[Job], cluster: Local, console: Console)
 
 def _hand_over(plan: Plan, jobs: Sequence[Job], cluster: Slurm, console: Console) -> int:
     from ablation.dispatch.submit import submit_missing
+    from ablation.planning.budget import confirm
 
+    confirm([job.cell for job in jobs], cluster, plan.store, plan.folder)
     taken = submit_missing(jobs, cluster, plan.folder)
     new = sum(len(one.cells) for one in taken)
     ids = ", ".join(str(one.job) for one in taken)

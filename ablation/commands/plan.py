@@ -2,53 +2,67 @@
 
 import argparse
 import json
-from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablation.commands.arguments import machine_parent, overrides_parent
+from ablation.errors import ConfigProblems
+from ablation.terminal import console
 
 if TYPE_CHECKING:
+    from ablation.cell import Cell
     from ablation.commands.arguments import Commands
+    from ablation.config import Execution
 
 
 def register(commands: "Commands") -> None:
     """Add the parser of `plan`."""
     plan = commands.add_parser(
-        "plan", parents=[machine_parent(), overrides_parent()], help="what a sweep would do; nothing is started"
+        "plan", parents=[overrides_parent(), machine_parent()], help="what a sweep would do; nothing is started"
     )
+    plan.add_argument("--scripts", action="store_true", help="print the sbatch files that would be submitted")
     plan.set_defaults(run=_plan)
 
 
 def _plan(given: argparse.Namespace) -> int:
     from ablation.expansion import composed_grid
-    from ablation.planning import outlook
+    from ablation.planning.outlook import outlook
+    from ablation.planning.view import render
     from ablation.science import Source
     from ablation.source import pinned_cell
-    from ablation.store import Store
 
     grid = composed_grid(given.overrides)
     known: dict[Source, Source] = {}
-    found = outlook([pinned_cell(cell, known) for cell in grid.cells], Store(Path(grid.execution.outputs) / "store"))
+    cells = list({cell.key: cell for cell in (pinned_cell(cell, known) for cell in grid.cells)}.values())
+    if given.scripts:
+        return _scripts(cells, grid.execution, given.json)
+    found = outlook(cells, grid.execution, grid.left_out, grid.remarks)
     if given.json:
-        print(
-            json.dumps(
-                {
-                    "study": grid.execution.study,
-                    **asdict(found),
-                    "left_out": Counter(out.reason for out in grid.left_out),
-                    "remarks": grid.remarks,
-                }
-            )
-        )
-        return 0
-    print(f"{grid.execution.study}: {found.cells} cells, {found.done} done, {found.cells - found.done} to run")
-    if equal := len(grid.cells) - found.cells:
-        print(f"{equal} cells are equal to others and are computed once")
-    print("still to do: " + (", ".join(f"{count} × {stage}" for stage, count in found.to_do.items()) or "nothing"))
-    print("".join(f"{line}\n" for line in grid.remarks), end="")
-    for one in found.confounds:
-        levels = ", ".join(f"{level}: {value:g}" for level, value in one.by_level.items())
-        print(f"differs with {one.factor}: mean {one.quantity} ({levels})")
+        print(json.dumps(found.as_json()))
+    else:
+        console().print(render(found))
+    return 0
+
+
+def _scripts(cells: "list[Cell]", execution: "Execution", as_json: bool) -> int:
+    """The files as they would be written: the same names, the same text, and names where Slurm's ids would stand."""
+    from ablation.cluster import Slurm
+    from ablation.dispatch import slurm
+    from ablation.dispatch.arrays import preview
+    from ablation.dispatch.ledger import LEDGER, Ledger
+    from ablation.planning.outlook import grouped
+    from ablation.planning.work import standing
+    from ablation.store import Store
+
+    cluster, outputs = execution.cluster, Path(execution.outputs)
+    if not isinstance(cluster, Slurm):
+        raise ConfigProblems(["--scripts: cluster=local writes none; plan with cluster=slurm or your site's file"])
+    store, study = Store(outputs / "store"), outputs / execution.study
+    submitted = len(Ledger(study / LEDGER).submissions())
+    missing = standing(cells, store).missing
+    files = preview(grouped(missing, cluster, store), cluster, study, submitted, slurm.largest_array())
+    if as_json:
+        print(json.dumps(files))
+    else:
+        print("\n".join(f"# {study / 'jobs' / name}.sbatch\n{text}" for name, text in files.items()), end="")
     return 0

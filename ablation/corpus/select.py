@@ -42,17 +42,18 @@ class Band:
 
 def band(pool: pd.DataFrame, cell: Cell) -> Band:
     """Apply C, S and L, then order by the seed. Raises ConfigProblems when a level has nothing in this corpus."""
-    category, length, style = _levels(cell)
-    _refuse_absent_levels(pool, cell)
-    in_category = pool if category.problem_types is None else pool[pool["problem_type"].isin(category.problem_types)]
-    in_style = in_category[in_category["style"] == style]
-    strata = _strata(in_style, category)
-    banded = [_cut(stratum, length, len(strata), index) for index, stratum in enumerate(strata)]
+    in_category, in_style, strata, banded = _banded(pool, cell)
     ordered = _interleave([_shuffle(part, cell.seed.data) for part in banded])
     funnel = {"in_category": len(in_category), "in_style": len(in_style), "in_band": len(ordered)}
     smallest = min(range(len(strata)), key=lambda index: len(strata[index]))
     largest = len(strata) * min(map(len, banded))
     return Band(ordered, funnel, largest, len(strata[smallest]), len(banded[smallest]))
+
+
+def mean_tokens(pool: pd.DataFrame, cell: Cell) -> float:
+    """The mean length of what a cell draws from, before it is drawn; strata weigh the same. Raises ConfigProblems."""
+    _, _, _, banded = _banded(pool, cell)
+    return float(pd.Series([part["tokens"].mean() for part in banded]).mean())
 
 
 def shortage(pool: pd.DataFrame, cell: Cell) -> str | None:
@@ -105,6 +106,19 @@ def read_pool_index(folder: Path) -> pd.DataFrame:
 def read_selection(folder: Path) -> list[Trajectory]:
     """The chosen trajectories of a finished select stage."""
     return read_rows(folder / CHOSEN_FILE, Trajectory)
+
+
+def _banded(
+    pool: pd.DataFrame, cell: Cell
+) -> tuple[pd.DataFrame, pd.DataFrame, list[pd.DataFrame], list[pd.DataFrame]]:
+    """The rows of the category, those of the style, these as strata, and each stratum's part of the band."""
+    category, length, style = _levels(cell)
+    _refuse_absent_levels(pool, cell)
+    in_category = pool if category.problem_types is None else pool[pool["problem_type"].isin(category.problem_types)]
+    in_style = in_category[in_category["style"] == style]
+    strata = _strata(in_style, category)
+    banded = [_cut(stratum, length, len(strata), index) for index, stratum in enumerate(strata)]
+    return in_category, in_style, strata, banded
 
 
 def _levels(cell: Cell) -> tuple[Category, Length, str]:

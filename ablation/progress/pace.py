@@ -30,12 +30,12 @@ class Left:
     unmeasured: int
 
 
-def seconds_left(cells: Sequence[Cell], done: Sequence[Cell], store: Store) -> Left | None:
-    """For the `cells` that are not complete, by the pace of those `done`; None while nothing has finished.
+def seconds_left(cells: Sequence[Cell], finished: Sequence[Cell], store: Store) -> Left | None:
+    """For the `cells` that are not complete, by the recorded pace of those that `finished`; None where none has.
 
     A stage that cells share counts once. Training is measured by examples seen, sampling by attempts.
     """
-    pace = _pace(done, store)
+    pace = _pace(finished, store)
     if not pace:
         return None
     missing = [dict(_missing(cell, store)) for cell in cells]
@@ -56,9 +56,9 @@ class _Rate:
         return self.seconds / self.size if self.size else 0.0
 
 
-def _pace(done: Sequence[Cell], store: Store) -> dict[Kind, _Rate]:
+def _pace(cells: Sequence[Cell], store: Store) -> dict[Kind, _Rate]:
     found: dict[Kind, _Rate] = defaultdict(_Rate)
-    for cell in _spread(done):
+    for cell in _spread(cells):
         for folder, (kind, size) in _works(cell, addresses(cell)):
             seconds = _recorded_s(store.root / folder / TIMING_FILE)
             if seconds is not None:

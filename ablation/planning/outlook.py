@@ -1,0 +1,101 @@
+"""The whole outlook of a sweep, put together from its parts; nothing is made, and Slurm is not asked."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ablation.cell import Cell, addresses
+from ablation.cluster import Local, Slurm
+from ablation.config import Execution
+from ablation.design import LeftOut
+from ablation.dispatch.groups import Group, groups
+from ablation.planning.confounds import Confound, confounds, warnings
+from ablation.planning.cost import Ask, asks, per_cell
+from ablation.planning.disk import Disk, disk
+from ablation.planning.lengths import mean_lengths
+from ablation.planning.work import Work, standing
+from ablation.progress.pace import Left, seconds_left
+from ablation.store import Store
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a sweep would do. `asks` are empty and `cores` count where it runs on this machine."""
+
+    study: str
+    work: Work
+    left_out: dict[str, int]
+    remarks: tuple[str, ...]
+    asks: tuple[Ask, ...]
+    left: Left | None
+    gpus: int
+    cores: int
+    disk: Disk
+    confounds: tuple[Confound, ...]
+    unread: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def gpu_hours(self) -> float:
+        """At most, when every task runs to its time limit once."""
+        return sum(ask.gpu_hours for ask in self.asks)
+
+    @property
+    def cpu_hours(self) -> float:
+        """At most, when every task runs to its time limit once."""
+        return sum(ask.cpu_hours for ask in self.asks)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, in plain values."""
+        arrays = [
+            {
+                **asdict(ask),
+                "resources": ask.resources.model_dump(),
+                "gpu_hours": ask.gpu_hours,
+                "cpu_hours": ask.cpu_hours,
+            }
+            for ask in self.asks
+        ]
+        at_most = {"gpu_hours": self.gpu_hours, "cpu_hours": self.cpu_hours}
+        return {**asdict(self), "asks": arrays, "at_most": at_most}
+
+
+def outlook(
+    cells: Sequence[Cell], execution: Execution, left_out: Sequence[LeftOut] = (), remarks: Sequence[str] = ()
+) -> Outlook:
+    """Look at the store and at the base models' sizes; `cells` have their sources pinned."""
+    outputs, cluster = Path(execution.outputs), execution.cluster
+    store = Store(outputs / "store")
+    stand = standing(cells, store)
+    lengths = mean_lengths(cells, store)
+    unread = {cell.corpus.name for cell in cells if cell.corpus and cell not in lengths}
+    gpus, cores = per_cell(cluster) if isinstance(cluster, Slurm) else (0, cluster.threads_per_worker)
+    return Outlook(
+        study=execution.study,
+        work=stand.work,
+        left_out=dict(Counter(out.reason for out in left_out)),
+        remarks=tuple(line for line in remarks if not any(out.reason in line for out in left_out)),
+        asks=tuple(asks(grouped(stand.missing, cluster, store))) if isinstance(cluster, Slurm) else (),
+        left=seconds_left(stand.missing, stand.sampled, store),
+        gpus=gpus,
+        cores=cores,
+        disk=disk(stand.untrained, at_once(cluster), outputs),
+        confounds=tuple(confounds(cells, lengths)),
+        unread=tuple(sorted(unread)),
+        warnings=tuple(warnings(cells)),
+    )
+
+
+def grouped(cells: Sequence[Cell], cluster: Slurm, store: Store) -> list[Group]:
+    """The cells as they would be submitted."""
+    return groups(cells, cluster, lambda cell: store.has(addresses(cell)["train"]))
+
+
+def at_once(cluster: Local | Slurm) -> int:
+    """How many cells run at a time."""
+    if isinstance(cluster, Slurm):
+        return cluster.array_parallelism
+    return cluster.workers or max(1, len(os.sched_getaffinity(0)) // cluster.threads_per_worker)

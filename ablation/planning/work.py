@@ -1,0 +1,61 @@
+"""Which cells are new, done or to be resumed, and which stages of work are missing; the store is looked at, nothing is made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ablation.cell import Cell, addresses
+from ablation.leftovers import workbenches
+from ablation.store import Store
+
+# Stages whose result is a cell's own; a pool or a selection is there for many, and made in a moment.
+_OWN = ("train", "sample")
+
+
+@dataclass(frozen=True)
+class Work:
+    """Counts of cells (`done` + `resume` + `new` = `cells`) and the stages still to be done, shared work counted once."""
+
+    cells: int
+    done: int
+    resume: int
+    new: int
+    to_do: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The cells that are not complete, those of them that have no weights yet, and all that have been sampled."""
+
+    work: Work
+    missing: tuple[Cell, ...]
+    untrained: tuple[Cell, ...]
+    sampled: tuple[Cell, ...]
+
+
+def standing(cells: Sequence[Cell], store: Store) -> Standing:
+    """Where the cells stand in the store. Of cells that share their weights, one is among the `untrained`."""
+    begun = {bench.stage_folder for bench in workbenches(store) if bench.has_kept}
+    stages: dict[str, tuple[str, bool]] = {}
+    missing: list[Cell] = []
+    sampled: list[Cell] = []
+    untrained: dict[str, Cell] = {}
+    resume = 0
+    for cell in cells:
+        found = {stage: address.folder for stage, address in addresses(cell).items()}
+        for stage, address in addresses(cell).items():
+            if address.folder not in stages:
+                stages[address.folder] = stage, store.has(address)
+        if stages[found["sample"]][1]:
+            sampled.append(cell)
+        if stages[found["grade"]][1]:
+            continue
+        missing.append(cell)
+        own = [found[stage] for stage in _OWN if stage in found]
+        resume += any(stages[folder][1] or folder in begun for folder in own)
+        if "train" in found and not stages[found["train"]][1]:
+            untrained.setdefault(found["train"], cell)
+    absent = [stage for stage, is_there in stages.values() if not is_there]
+    to_do = {stage: absent.count(stage) for stage in dict.fromkeys(absent)}
+    done = len(cells) - len(missing)
+    work = Work(len(cells), done, resume, len(missing) - resume, to_do)
+    return Standing(work, tuple(missing), tuple(untrained.values()), tuple(sampled))
