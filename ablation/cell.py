@@ -19,7 +19,7 @@ from ablation.spec import Spec, digest
 
 STORE_FORMAT = 1
 # Raised when a stage's code changes what it writes; every older result then has another address.
-VERSIONS = {"pool": 1, "select": 1, "train": 1, "sample": 1, "grade": RULES}
+VERSIONS = {"pool": 1, "select": 1, "train": 1, "sample": 2, "grade": RULES}
 
 # What the untrained base model has no use for.
 TRAINS = ("category", "length", "style", "corpus", "train")
@@ -133,21 +133,48 @@ def addresses(cell: Cell) -> dict[str, Address]:
     attempts: dict[str, Spec | dict[str, Any]] = {
         "model": cell.model,
         "benchmark": cell.benchmark.questions(),
-        "sample": cell.sample,
+        "sample": {name: value for name, value in cell.sample.canonical().items() if name != "n"},
     }
-    found["sample"] = _address("sample", f"{weights}s{seed.sample}", found.get("train"), **attempts, seed=seed.sample)
+    blocks = {
+        name: _address(
+            "sample",
+            f"{weights}s{seed.sample}{'' if block.start == 0 else f'a{block.start}'}",
+            found.get("train"),
+            **attempts,
+            seed=seed.sample,
+            attempts=[block.start, block.stop],
+        )
+        for name, block in sample_blocks(cell.sample.n).items()
+    }
+    found |= blocks
     judged: dict[str, Spec | str | None] = {"tiers": cell.benchmark.tiers, "grader": GRADER}
     if cell.benchmark.answers:
         judged["answers"] = cell.benchmark.answers
-    found["grade"] = _address("grade", f"{weights}s{seed.sample}", found["sample"], **judged)
+    found["grade"] = _address("grade", f"{weights}s{seed.sample}", blocks, **judged)
+    return found
+
+
+def sample_blocks(n: int) -> dict[str, range]:
+    """The sealed blocks of n attempts by their stage's name: [0, 8), [8, 64), [64, 512) and so on, the last one cut at n.
+
+    Raising n from 8 to 64 samples only the other 56.
+    """
+    found, start, end = {}, 0, 8
+    while start < n:
+        found["sample" if start == 0 else f"sample+{start}"] = range(start, min(end, n))
+        start, end = end, 8 * end
     return found
 
 
 def _address(
-    stage: str, slug: str, after: Address | None, **specs: Spec | Mapping[str, Any] | int | str | None
+    stage: str,
+    slug: str,
+    after: Address | Mapping[str, Address] | None,
+    **specs: Spec | Mapping[str, Any] | list[int] | int | str | None,
 ) -> Address:
     plain = {name: value.canonical() if isinstance(value, Spec) else value for name, value in specs.items()}
-    inputs = {after.stage: after.digest} if after else {}
+    before = {after.stage: after} if isinstance(after, Address) else after or {}
+    inputs = {name: address.digest for name, address in before.items()}
     return Address(
         stage,
         slug,

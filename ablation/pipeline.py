@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ablation.attempt import Attempt, Means
-from ablation.cell import Cell, addresses
+from ablation.cell import Cell, addresses, sample_blocks
 from ablation.halt import Halt
 from ablation.store import Store
 
@@ -33,14 +33,21 @@ def run_cell(
     """
     paths: dict[str, Path] = {}
 
-    def work(stage: str, attempt: Attempt) -> None:
-        on_stage(stage)
-        _WORK[stage](cell, paths, attempt, means or Means())
+    def work(name: str, stage: str, attempt: Attempt) -> None:
+        on_stage(name)
+        if stage == "sample":
+            _sample(cell, sample_blocks(cell.sample.n)[name], paths, attempt)
+        else:
+            _WORK[stage](cell, paths, attempt, means or Means())
 
-    for stage, address in addresses(cell).items():
-        paths[stage] = store.make(address, lambda attempt, stage=stage: work(stage, attempt), halt)  # type: ignore[misc]
-        if stage == last:
+    for name, address in addresses(cell).items():
+        if last in paths and address.stage != last:
             break
+        paths[name] = store.make(
+            address,
+            lambda attempt, name=name, stage=address.stage: work(name, stage, attempt),  # type: ignore[misc]
+            halt,
+        )
     return paths
 
 
@@ -65,25 +72,23 @@ def _train(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -
     train(cell, paths["select"], attempt, means)
 
 
-def _sample(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
+def _sample(cell: Cell, attempts: range, paths: dict[str, Path], attempt: Attempt) -> None:
     from ablation.records import WEIGHTS_FOLDER
     from ablation.sampling.sample import sample
 
-    del means
-    sample(cell, paths["train"] / WEIGHTS_FOLDER if "train" in paths else None, attempt)
+    sample(cell, attempts, paths["train"] / WEIGHTS_FOLDER if "train" in paths else None, attempt)
 
 
 def _grade(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
     from ablation.grading.stage import grade
 
     del means
-    grade(cell, paths["sample"], attempt.out)
+    grade(cell, [paths[name] for name in sample_blocks(cell.sample.n)], attempt.out)
 
 
 _WORK: dict[str, Callable[[Cell, dict[str, Path], Attempt, Means], None]] = {
     "pool": _pool,
     "select": _select,
     "train": _train,
-    "sample": _sample,
     "grade": _grade,
 }

@@ -1,7 +1,7 @@
 """The rows that cross stages, and how they stand in files: one JSON object a line."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -44,7 +44,7 @@ class Completion(Spec):
     attempt: int
     text: str
     tokens: int
-    finish_reason: Literal["stop", "length"]
+    finish_reason: Literal["stop", "length", "repetition"]
 
 
 class Verdict(Spec):
@@ -77,6 +77,13 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
                     f"{path}, line {number}: not a {kind.__name__} ({error.errors()[0]['msg']})"
                 ) from error
     return rows
+
+
+def read_completions(folders: Sequence[Path], questions: Sequence[str]) -> list[Completion]:
+    """The completions of all blocks of attempts, ordered by question and attempt. Raises RecordError."""
+    rows = [row for folder in folders for row in read_rows(folder / COMPLETIONS_FILE, Completion)]
+    order = {question: index for index, question in enumerate(questions)}
+    return sorted(rows, key=lambda row: (order.get(row.question, len(order)), row.attempt))
 
 
 def write_json(path: Path, content: object) -> None:

@@ -214,9 +214,21 @@ def _divisors(number: int) -> list[int]:
     return [size for size in range(1, number + 1) if number % size == 0]
 
 
-class Sample(Spec):
-    """How a question is attempted: `n` independent completions of at most `max_tokens` tokens each."""
+class Repetition(Spec):
+    """When a completion counts as a loop and is stopped: up to `max_pattern_size` tokens that come `min_count` times."""
 
+    max_pattern_size: Positive
+    min_count: Annotated[int, Field(ge=2)]
+
+
+class Sample(Spec):
+    """How a question is attempted: `n` independent completions of at most `max_tokens` tokens each.
+
+    `kv_cache` and `repetition` are vLLM's. Its labels say how it runs, which decides no attempt's chances: the interpreter that
+    has it (None: this one), and the GPUs of one engine.
+    """
+
+    labels: ClassVar[frozenset[str]] = frozenset({"python", "tensor_parallel"})
     engine: Literal["transformers", "vllm"]
     n: Positive
     temperature: Annotated[float, Field(ge=0)]
@@ -224,3 +236,13 @@ class Sample(Spec):
     max_tokens: Positive
     precision: Literal["float32", "bf16"]
     batch_rows: Positive
+    kv_cache: Literal["auto", "fp8"] = "auto"
+    repetition: Repetition | None = None
+    python: str | None = None
+    tensor_parallel: Positive = 1
+
+    @model_validator(mode="after")
+    def _asks_for_what_its_engine_has(self) -> Self:
+        if self.engine == "transformers" and (self.repetition or self.kv_cache != "auto" or self.python):
+            raise ValueError("kv_cache, repetition and python are options of engine=vllm")
+        return self

@@ -12,17 +12,16 @@ import pandas as pd
 
 from ablation.analysis.metrics import cell_table
 from ablation.benchmark import read_questions, read_tiers
-from ablation.cell import Cell, addresses
+from ablation.cell import Cell, addresses, sample_blocks
 from ablation.evaluator import evaluator
 from ablation.grading.version import GRADER
 from ablation.records import (
-    COMPLETIONS_FILE,
     LOSS_FILE,
     SUMMARY_FILE,
     TIMING_FILE,
     VERDICTS_FILE,
-    Completion,
     Verdict,
+    read_completions,
     read_rows,
 )
 from ablation.sampling.streams import stream_seed
@@ -60,7 +59,7 @@ def result_rows(cell: Cell, store: Store) -> list[dict[str, Any]]:
     tiers, answers = read_tiers(cell.benchmark), {one.id: one.answer for one in read_questions(cell.benchmark)}
     shared = {"cell": cell.name, **cell.factors(), **_seeds(cell)}
     told = {"evaluator": evaluator(cell, paths["sample"]), "grader": GRADER}
-    completions = read_rows(paths["sample"] / COMPLETIONS_FILE, Completion)
+    completions = read_completions([paths[name] for name in sample_blocks(cell.sample.n)], list(answers))
     verdicts = read_rows(paths["grade"] / VERDICTS_FILE, Verdict)
     return [
         {
@@ -88,16 +87,14 @@ def _seeds(cell: Cell) -> dict[str, int | None]:
 def _cell_row(cell: Cell, store: Store, errors: Mapping[str, str]) -> dict[str, Any]:
     paths = {stage: store.path(address) for stage, address in addresses(cell).items()}
     trained = read_json(paths["train"] / SUMMARY_FILE) if "train" in paths else {}
-    times = {
-        **(read_json(paths["train"] / TIMING_FILE) if "train" in paths else {}),
-        **read_json(paths["sample"] / TIMING_FILE),
-    }
+    train_s = read_json(paths["train"] / TIMING_FILE).get("train_s") if "train" in paths else None
+    sample_s = [read_json(paths[name] / TIMING_FILE).get("sample_s") for name in sample_blocks(cell.sample.n)]
     lengths = read_json(paths["select"] / SUMMARY_FILE).get("tokens", {}) if "select" in paths else {}
     state = state_of(cell, store, errors)
     return {
         "cell": cell.name, "key": cell.key, "state": state, **cell.factors(), **_seeds(cell), "n": cell.sample.n,
         **{name: trained.get(name) for name in _TRAINING},
-        "train_seconds": times.get("train_s"), "sample_seconds": times.get("sample_s"),
+        "train_seconds": train_s, "sample_seconds": None if None in sample_s else sum(sample_s),
         **{f"length_{name}": lengths.get(name) for name in ("p10", "p50", "p90")},
     }  # fmt: skip
 

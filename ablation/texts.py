@@ -7,8 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ablation.cell import Cell, addresses
-from ablation.records import COMPLETIONS_FILE, Completion, read_rows
+from ablation.benchmark import read_questions
+from ablation.cell import Address, Cell, addresses
+from ablation.records import read_completions
 from ablation.spec import digest
 from ablation.store import Store
 
@@ -19,7 +20,7 @@ _MADE_OF = b"ablation.cells"
 def write_texts(done: Sequence[Cell], store: Store, path: Path) -> None:
     """Write the completions of the cells, one cell at a time in memory. Texts are long, so what stands there for these very
     cells is left as it is."""
-    made_of = digest([[cell.name, addresses(cell)["sample"].digest] for cell in done])
+    made_of = digest([[cell.name, *(address.digest for address in _blocks(cell))] for cell in done])
     if path.exists() and (pq.read_schema(path).metadata or {}).get(_MADE_OF) == made_of.encode():
         return
     beside = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
@@ -34,7 +35,13 @@ def write_texts(done: Sequence[Cell], store: Store, path: Path) -> None:
 
 def _tables(done: Sequence[Cell], store: Store) -> Iterator[pa.Table]:
     for cell in done:
-        said = read_rows(store.path(addresses(cell)["sample"]) / COMPLETIONS_FILE, Completion)
+        said = read_completions(
+            [store.path(address) for address in _blocks(cell)], [one.id for one in read_questions(cell.benchmark)]
+        )
         rows = [(cell.name, one.question, one.attempt, one.text.encode("utf-8", "replace").decode()) for one in said]
         columns = [list(column) for column in zip(*rows, strict=True)]
         yield pa.table(columns, names=_SCHEMA.names).cast(_SCHEMA)
+
+
+def _blocks(cell: Cell) -> list[Address]:
+    return [address for address in addresses(cell).values() if address.stage == "sample"]

@@ -9,7 +9,7 @@ from ablation.benchmark.questions import unreadable_answers
 from ablation.cell import Cell, addresses
 from ablation.errors import ConfigProblems, DataError
 from ablation.pipeline import run_cell
-from ablation.science import Source
+from ablation.science import Sample, Source
 from ablation.source import pinned_cell
 from ablation.store import Store
 
@@ -25,17 +25,20 @@ def prepare(cells: Sequence[Cell], store: Store, say: Say, micro_batch: int | No
     for benchmark in dict.fromkeys(cell.benchmark for cell in ready):
         if _collect(lambda benchmark=benchmark: read_tiers(benchmark), problems):  # type: ignore[misc]
             problems += unreadable_answers(benchmark)
-    problems += [
-        f"sample.engine: given {cell.sample.engine!r}; allowed in this version: transformers"
-        for cell in ready
-        if cell.sample.engine == "vllm"
-    ]
+    for asked in dict.fromkeys(cell.sample for cell in ready if cell.sample.engine == "vllm"):
+        _collect(lambda asked=asked: _engine_version(asked), problems)  # type: ignore[misc]
     problems += [found for cell in ready if cell.train and (found := cell.train.indivisible(micro_batch))]
     if not problems:
         problems += _shortages(ready, store, say)
     if problems:
         raise ConfigProblems(problems)
     return ready
+
+
+def _engine_version(asked: Sample) -> str:
+    from ablation.sampling.engine import engine
+
+    return engine(asked.engine).version(asked)
 
 
 def _collect(work: Callable[[], T], problems: list[str]) -> T | None:

@@ -2,9 +2,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ablation.cell import Cell, addresses
+from ablation.cell import Cell, addresses, sample_blocks
 
 CellOf = Callable[..., Cell]
 
@@ -55,7 +57,9 @@ def _changed(value: Any, path: tuple[str, ...], leaf: Any) -> Any:
 def test_cells_that_differ_in_evaluation_share_their_weights(cell_of: CellOf) -> None:
     one, two = addresses(cell_of("sample.n=8")), addresses(cell_of("sample.n=16"))
     assert one["train"] == two["train"]
-    assert one["sample"].digest != two["sample"].digest
+    assert one["sample"] == two["sample"]  # the first eight attempts
+    assert list(two)[-2:] == ["sample+8", "grade"]
+    assert one["grade"].digest != two["grade"].digest
 
 
 def test_seeds_reach_exactly_the_stages_that_they_name(cell_of: CellOf) -> None:
@@ -84,3 +88,11 @@ def test_an_integer_seed_sets_all_three(cell_of: CellOf) -> None:
     assert cell_of("seed=3").seed == cell_of("seed.data=3", "seed.train=3", "seed.sample=3").seed
     assert cell_of("seed=3").seed.replicate == 3
     assert cell_of("seed.train=3").seed.replicate is None
+
+
+@given(st.integers(1, 5000))
+def test_blocks_hold_every_attempt_once_and_stay_when_more_are_asked_for(n: int) -> None:
+    blocks = list(sample_blocks(n).values())
+    assert [attempt for block in blocks for attempt in block] == list(range(n))
+    assert blocks[:-1] == list(sample_blocks(n + 1).values())[: len(blocks) - 1]
+    assert sample_blocks(64) == {"sample": range(8), "sample+8": range(8, 64)}

@@ -63,7 +63,7 @@ def sampled(cell_of: CellOf) -> Callable[..., list[Completion]]:
         place = local_path(cell.model.source)
         questions = read_questions(cell.benchmark)[-6:]
         tokenizer = load_tokenizer(cell.model)
-        units = in_units(planned(tokenizer, questions, cell.sample.n), cell.sample.batch_rows)
+        units = in_units(planned(tokenizer, questions, range(cell.sample.n)), cell.sample.batch_rows)
         batches = generate(str(place), None, tokenizer, units, cell.sample, cell.seed.sample, Halt())
         return sorted((row for batch in batches for row in batch), key=lambda row: (row.question, row.attempt))
 

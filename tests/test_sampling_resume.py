@@ -59,7 +59,7 @@ class Trials:
     def run(self, stop_at: int | None = None) -> bytes:
         """One attempt, stopped at its n-th segment."""
         attempt = self.begin(StopAt(stop_at))
-        sample(self.cell, None, attempt)
+        sample(self.cell, range(self.cell.sample.n), None, attempt)
         return (attempt.out / COMPLETIONS_FILE).read_bytes()
 
     def kept_before(self) -> int:
@@ -110,7 +110,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(trials: Callable[[st
         attempt = again.begin()
         journal, before = attempt.kept / COMPLETIONS_FILE, len(again.attempts)
         killed(
-            lambda attempt=attempt: sample(again.cell, None, attempt),  # type: ignore[misc]
+            lambda attempt=attempt: sample(again.cell, range(again.cell.sample.n), None, attempt),  # type: ignore[misc]
             lambda journal=journal, before=before: size(journal) > 400 * before,  # type: ignore[misc]
         )
     assert again.run() == whole

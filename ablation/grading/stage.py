@@ -1,6 +1,7 @@
 """The grade stage: one verdict for every planned attempt. Grading again never samples again: completions are another stage's."""
 
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,26 +12,24 @@ from ablation.grading.algebra import MathVerify
 from ablation.grading.verdict import VERDICTS, Attempted, judge_all
 from ablation.grading.version import GRADER
 from ablation.records import (
-    COMPLETIONS_FILE,
     SUMMARY_FILE,
     TIMING_FILE,
     VERDICTS_FILE,
-    Completion,
     Verdict,
-    read_rows,
+    read_completions,
     write_json,
     write_rows,
 )
 
 
-def grade(cell: Cell, completions: Path, folder: Path) -> None:
+def grade(cell: Cell, samples: Sequence[Path], folder: Path) -> None:
     """Write ``verdicts.jsonl``. Raises RecordError unless there is exactly one completion for each planned attempt."""
     started = time.perf_counter()
     answers = {question.id: question.answer for question in read_questions(cell.benchmark)}
-    rows = read_rows(completions / COMPLETIONS_FILE, Completion)
+    rows = read_completions(samples, list(answers))
     planned = [(question, attempt) for question in answers for attempt in range(cell.sample.n)]
     if [(row.question, row.attempt) for row in rows] != planned:
-        raise RecordError(f"{completions}: {len(rows)} completions do not match the {len(planned)} planned attempts")
+        raise RecordError(f"{samples[0]}: {len(rows)} completions do not match the {len(planned)} planned attempts")
     with MathVerify() as algebra:
         attempts = (Attempted(row.text, row.finish_reason, answers[row.question]) for row in rows)
         verdicts = [

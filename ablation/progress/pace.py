@@ -6,12 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablation.cell import Address, Cell, addresses
+from ablation.cell import Address, Cell, addresses, sample_blocks
 from ablation.records import TIMING_FILE
 from ablation.store import Store
 
-# Stages whose time counts; the others take a moment.
-TIMED = ("train", "sample")
 # So many finished stages tell the pace of their kind; reading ten thousand would tell no more.
 _ENOUGH = 64
 
@@ -81,11 +79,10 @@ def _missing(cell: Cell, store: Store) -> list[tuple[str, tuple[Kind, float]]]:
 
 def _works(cell: Cell, found: dict[str, Address]) -> list[tuple[str, tuple[Kind, float]]]:
     """The timed stages of a cell: folder, kind, and size in that kind's unit."""
-    sizes = {
-        "train": float(cell.count.size * cell.train.epochs) if cell.train else 0.0,
-        "sample": float(cell.sample.n),
-    }
-    return [(found[stage].folder, (_kind(stage, cell), sizes[stage])) for stage in TIMED if stage in found]
+    sizes = {name: float(len(block)) for name, block in sample_blocks(cell.sample.n).items()}
+    if cell.train:
+        sizes["train"] = float(cell.count.size * cell.train.epochs)
+    return [(address.folder, (_kind(name, cell), sizes[name])) for name, address in found.items() if name in sizes]
 
 
 def _kind(stage: str, cell: Cell) -> Kind:

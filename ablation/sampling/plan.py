@@ -1,6 +1,6 @@
 """What is to be sampled, in units that are generated together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,13 +27,16 @@ class Planned:
 Unit = tuple[Planned, ...]
 
 
-def planned(tokenizer: "PreTrainedTokenizerBase", questions: Sequence[Question], n: int) -> list[Planned]:
-    """Every attempt at every question, questions with prompts of similar length together."""
+def planned(
+    tokenizer: "PreTrainedTokenizerBase", questions: Sequence[Question], attempts: Iterable[int]
+) -> list[Planned]:
+    """These attempts at every question, questions with prompts of similar length together."""
+    numbers = list(attempts)
     prompts = sorted(
         ((tuple(prompt_ids(tokenizer, item.problem)), item.id) for item in questions),
         key=lambda pair: (len(pair[0]), pair[1]),
     )
-    return [Planned(question, attempt, prompt) for prompt, question in prompts for attempt in range(n)]
+    return [Planned(question, attempt, prompt) for prompt, question in prompts for attempt in numbers]
 
 
 def in_units(rows: Sequence[Planned], size: int) -> list[Unit]:

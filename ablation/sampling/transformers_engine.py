@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import transformers
 from transformers import (
     AutoModelForCausalLM,
     DynamicCache,
@@ -42,6 +43,17 @@ class InverseCdf(LogitsProcessor):
         draw = self.draws[:, input_ids.shape[1] - self.prompt_tokens, None].to(cdf.device)
         token = torch.searchsorted(cdf, draw * cdf[:, -1:], right=True).clamp(max=scores.shape[-1] - 1)
         return torch.full_like(scores, -torch.inf).scatter(1, token, 0.0)
+
+
+def unit_rows(sample: Sample) -> int:
+    """A batch: its rows reach each other's last bits."""
+    return sample.batch_rows
+
+
+def version(sample: Sample) -> str:
+    """The library's."""
+    del sample
+    return f"transformers {transformers.__version__}"
 
 
 def generate(

@@ -6,7 +6,7 @@ import os
 import re
 import select
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -69,7 +69,9 @@ class VllmProcess:
         self._send({"do": "swap", "model": model} if self.engine else first)
         self.engine = self._answer(halt).get("engine", self.engine)
 
-    def generate(self, requests: Sequence[Request], sampling: Mapping[str, Any], halt: Halt) -> Iterator[Ended]:
+    def generate(
+        self, requests: Sequence[Request], sampling: Mapping[str, Any], halt: Halt
+    ) -> Generator[Ended, None, None]:
         """The requests as they end. Raises EngineError, and Interrupted when `halt` is requested; the process ends with both."""
         asked = [{"id": one.id, "prompt": one.prompt, "seed": one.seed} for one in requests]
         self._send({"do": "generate", "sampling": dict(sampling), "requests": asked})

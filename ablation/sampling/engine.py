@@ -1,0 +1,43 @@
+"""What an engine is: something that turns planned attempts into completions. Chosen by name, imported where it is used."""
+
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from ablation.halt import Halt
+from ablation.records import Completion
+from ablation.sampling.plan import Unit
+from ablation.science import Sample
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class Engine(Protocol):
+    """A module with these functions."""
+
+    def unit_rows(self, sample: Sample) -> int:
+        """How many attempts are kept or generated again as one."""
+        ...
+
+    def version(self, sample: Sample) -> str:
+        """Name and version of what generates, such as ``vllm 0.32.0``. Raises ConfigProblems where it is not installed."""
+        ...
+
+    def generate(
+        self,
+        weights: str,
+        revision: str | None,
+        tokenizer: "PreTrainedTokenizerBase",
+        units: Sequence[Unit],
+        sample: Sample,
+        seed: int,
+        halt: Halt,
+    ) -> Iterator[list[Completion]]:
+        """The completions of each unit as it ends; nothing is loaded for no units. Raises Interrupted."""
+        ...
+
+
+def engine(name: str) -> Engine:
+    """The engine of this name, ``transformers`` or ``vllm``."""
+    return cast(Engine, import_module(f"ablation.sampling.{name}_engine"))

