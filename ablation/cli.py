@@ -4,11 +4,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ablation.commands import failures, grade, logs, plan, queue, records, status
+from ablation.commands import failures, grade, interchange, logs, plan, queue, records, status, tiers
 from ablation.entry import taught
 from ablation.terminal import ready_streams
 
-_GROUPS = (plan, status, failures, logs, queue, records, grade)
+_GROUPS = (plan, status, failures, logs, queue, records, grade, tiers, interchange)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

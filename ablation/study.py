@@ -98,6 +98,8 @@ def open_study(plan: Plan) -> list[str]:
     path = plan.folder / MANIFEST
     if path.exists():
         before = read_manifest(path)
+        if before.get("imported"):
+            raise RecordError(f"{plan.folder} holds imported records; choose another study=NAME")
         gone = {str(cell["cell"]) for cell in before["cells"]} - {cell.name for cell in plan.cells}
         if gone:
             notes.append(

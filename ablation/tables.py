@@ -27,14 +27,14 @@ from ablation.records import (
 from ablation.sampling.streams import stream_seed
 from ablation.standing import planned_attempts, state_of, tier_order
 from ablation.store import Store
-from ablation.texts import write_texts
+from ablation.texts import TEXTS, write_texts
 
 _TRAINING = ("updates", "train_examples", "train_tokens", "target_tokens", "truncated_examples", "train_loss")
-_TYPES = {"category": "string", "count": "int64", "length": "string", "style": "string", "seed": "Int64"}
-_SEEDS = dict.fromkeys(("seed_data", "seed_train", "seed_sample"), "Int64")
-_RESULTS = {
-    "cell": "string", **_TYPES, **_SEEDS, "question": "string", "tier": "string", "attempt": "int64", "verdict": "string",
-    "finish_reason": "string", "tokens": "int64", "answer": "string", "extracted": "string",
+FACTOR_TYPES = {"category": "string", "count": "int64", "length": "string", "style": "string", "seed": "Int64"}
+SEED_TYPES = dict.fromkeys(("seed_data", "seed_train", "seed_sample"), "Int64")
+RESULTS = {
+    "cell": "string", **FACTOR_TYPES, **SEED_TYPES, "question": "string", "tier": "string", "attempt": "int64",
+    "verdict": "string", "finish_reason": "string", "tokens": "int64", "answer": "string", "extracted": "string",
     "evaluator": "string", "grader": "string", "stream_seed": "string",
 }  # fmt: skip
 
@@ -43,14 +43,14 @@ def write_tables(cells: Sequence[Cell], store: Store, folder: Path, errors: Mapp
     """Write all tables of the cells; only complete cells have rows in results, every planned cell has one in cells."""
     done = [cell for cell in cells if store.find(addresses(cell)["grade"])]
     rows = [row for cell in done for row in result_rows(cell, store)]
-    results = pd.DataFrame(rows, columns=list(_RESULTS)).astype(_RESULTS)
+    results = pd.DataFrame(rows, columns=list(RESULTS)).astype(RESULTS)
     planned = {cell.name: planned_attempts(cell) for cell in cells}
-    told = pd.DataFrame([_cell_row(cell, store, errors) for cell in cells]).astype({**_TYPES, **_SEEDS})
+    told = pd.DataFrame([_cell_row(cell, store, errors) for cell in cells]).astype({**FACTOR_TYPES, **SEED_TYPES})
     measured = cell_table(results, planned, tier_order(cells))
-    _replace(folder / "results.parquet", results)
-    _replace(folder / "cells.parquet", told.merge(measured, on="cell", validate="1:1"))
-    _replace(folder / "loss.parquet", _losses(done, store))
-    write_texts(done, store, folder / "completions.parquet")
+    replace_table(folder / "results.parquet", results)
+    replace_table(folder / "cells.parquet", told.merge(measured, on="cell", validate="1:1"))
+    replace_table(folder / "loss.parquet", _losses(done, store))
+    write_texts(done, store, folder / TEXTS)
 
 
 def result_rows(cell: Cell, store: Store) -> list[dict[str, Any]]:
@@ -109,7 +109,7 @@ def _losses(done: Sequence[Cell], store: Store) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["cell", "update", "loss", "learning_rate", "tokens"])
 
 
-def _replace(path: Path, frame: pd.DataFrame) -> None:
+def replace_table(path: Path, frame: pd.DataFrame) -> None:
     beside = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
     try:
         frame.to_parquet(beside, index=False)

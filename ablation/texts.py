@@ -13,6 +13,8 @@ from ablation.records import read_completions
 from ablation.spec import digest
 from ablation.store import Store
 
+TEXTS = "completions.parquet"
+
 _SCHEMA = pa.schema([("cell", pa.string()), ("question", pa.string()), ("attempt", pa.int64()), ("text", pa.string())])
 _MADE_OF = b"ablation.cells"
 

@@ -67,7 +67,7 @@ class Tally:
     @property
     def is_base_c(self) -> Mask:
         """Which cells are the untrained base model."""
-        return (self.cells["count"] == 0).to_numpy(dtype=bool)
+        return (self.cells["count"] == 0).fillna(False).to_numpy(dtype=bool)
 
     @cached_property
     def arm_c(self) -> Ints:

@@ -53,9 +53,22 @@ def folder_of(given: argparse.Namespace) -> Path:
     for folder in (given.outputs / given.study, Path(given.study)):
         if (folder / "plan.json").is_file():
             return Path(folder)
+        if (folder / "manifest.json").is_file():
+            raise RecordError(f"{folder} was imported: it has no cells to run; use ablation report, tiers or export")
     known = sorted(path.parent.name for path in given.outputs.glob("*/plan.json"))
     raise RecordError(
         f"no study {given.study!r}; {given.outputs} has: {', '.join(known) or 'none'}; give its name or its folder"
+    )
+
+
+def records_of(given: argparse.Namespace) -> Path:
+    """The folder of a study that has records, run here or imported. Raises RecordError, naming the studies there are."""
+    for folder in (given.outputs / given.study, Path(given.study)):
+        if (folder / "manifest.json").is_file():
+            return Path(folder)
+    known = sorted(path.parent.name for path in given.outputs.glob("*/manifest.json"))
+    raise RecordError(
+        f"no records of {given.study!r}; {given.outputs} has: {', '.join(known) or 'none'}; give a study's name or folder"
     )
 
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from ablation.commands.arguments import filtered_parent, folder_of, study_parent
+from ablation.commands.arguments import filtered_parent, folder_of, records_of, study_parent
 
 if TYPE_CHECKING:
     from ablation.commands.arguments import Commands
@@ -27,12 +27,14 @@ def _report(given: argparse.Namespace) -> int:
     from rich.console import Console
 
     from ablation.analysis import load
+    from ablation.interchange.study import is_imported
     from ablation.report.page import write
     from ablation.report.terminal import render
     from ablation.study import load_plan, read_errors, write_study
 
-    folder = folder_of(given)
-    write_study(load_plan(folder), read_errors(folder))
+    folder = records_of(given) if is_imported(given.outputs / given.study) else folder_of(given)
+    if not is_imported(folder):
+        write_study(load_plan(folder), read_errors(folder))
     page = write(folder)
     console = Console(highlight=False)
     console.print(render(load(folder)))

@@ -13,7 +13,7 @@ from ablation.analysis.effects import TRAINING
 from ablation.analysis.study import ALL, FACTORS, SEEDS, Study
 from ablation.analysis.wording import bounds, judge, points
 from ablation.report.sparkline import sparkline
-from ablation.report.text import percent, quantity, shown
+from ablation.report.text import clean, percent, quantity, shown
 
 Row = Mapping[Hashable, Any]
 
@@ -138,10 +138,13 @@ def _estimate(record: Row) -> Estimate:
 
 def _level(cell: Row, column: str) -> tuple[str, str]:
     """(what is shown, what sorts). A cell whose seeds differ shows all three."""
-    if column == "category" and cell["count"] == 0:
+    count: float = float("nan") if pd.isna(cell["count"]) else cell["count"]  # an imported model may have no factors
+    if column == "category" and count == 0:
         return "base model", ""
+    if column == "category" and np.isnan(count) and pd.isna(cell["category"]):
+        return clean(cell["cell"]), str(cell["cell"])
     text = shown(cell.get(column))
-    if column == "seed" and text == "–" and cell["count"] > 0:
+    if column == "seed" and text == "–" and count > 0:
         text = "/".join(shown(cell[name]) for name in SEEDS)
     return text, text
 
