@@ -8,7 +8,6 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from ablation.cell import Cell, addresses
 from ablation.config import Execution
 from ablation.design import LeftOut
 from ablation.errors import RecordError
+from ablation.provenance import versions
 from ablation.spec import canonical_json
 from ablation.standing import planned_attempts, state_of, tier_order
 from ablation.store import Store, write_text_atomically
@@ -23,19 +23,6 @@ from ablation.store import Store, write_text_atomically
 FORMAT = 1
 MANIFEST = "manifest.json"
 PLAN = "plan.json"
-_LIBRARIES = (
-    "torch",
-    "transformers",
-    "trl",
-    "peft",
-    "accelerate",
-    "datasets",
-    "hydra-core",
-    "submitit",
-    "wandb",
-    "numpy",
-    "pandas",
-)
 
 
 @dataclass(frozen=True)
@@ -160,7 +147,7 @@ def _manifest(plan: Plan, errors: Mapping[str, str]) -> dict[str, Any]:
         "left_out": [{"factors": out.point, "reason": out.reason} for out in plan.left_out],
         "provenance": {
             "git": plan.git,
-            "versions": {name: version(name) for name in _LIBRARIES},
+            "versions": versions(),
             "hostname": platform.node(),
         },
     }

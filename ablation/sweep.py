@@ -1,7 +1,6 @@
 """Carry out a plan: validate, run what is missing, track, write the study, report; then say how it ended."""
 
 import shlex
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,12 +10,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from ablation.attempt import Means
 from ablation.cell import Cell, addresses
 from ablation.cluster import Local, Slurm
 from ablation.config import Execution
 from ablation.design import LeftOut
 from ablation.dispatch.job import Job
+from ablation.dispatch.jobs import jobs_of
+from ablation.provenance import git_state
 from ablation.store import check_writable
 from ablation.study import Plan, open_study, save_plan, write_study
 
@@ -64,13 +64,7 @@ def _prepared(cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Exe
 
 
 def _missing_jobs(plan: Plan) -> list[Job]:
-    cluster, store, logs = plan.execution.cluster, plan.store, plan.folder / "logs"
-    means = Means(cluster.micro_batch, cluster.checkpoint_s)
-    return [
-        Job(cell, cell.name, store.root, logs / f"{cell.name}.log", cluster.threads_per_worker, means)
-        for cell in plan.cells
-        if store.find(addresses(cell)["grade"]) is None
-    ]
+    return jobs_of(plan, [cell for cell in plan.cells if plan.store.find(addresses(cell)["grade"]) is None])
 
 
 def _run_here(plan: Plan, jobs: Sequence[Job], cluster: Local, console: Console) -> dict[str, str]:
@@ -95,10 +89,18 @@ def _hand_over(plan: Plan, jobs: Sequence[Job], cluster: Slurm, console: Console
     from ablation.planning.budget import confirm
 
     confirm([job.cell for job in jobs], cluster, plan.store, plan.folder)
-    taken = submit_missing(jobs, cluster, plan.folder)
-    new = sum(len(one.cells) for one in taken)
-    ids = ", ".join(str(one.job) for one in taken)
-    console.print(f"{new} cells submitted{f' as {ids}' if ids else ''}, {len(jobs) - new} in the queue already")
+    done = submit_missing(jobs, cluster, plan.folder)
+    ids = ", ".join(str(one.job) for one in done.taken)
+    console.print(f"{done.cells} cells submitted{f' as {ids}' if ids else ''}, {done.queued} in the queue already")
+    if done.waiting:
+        console.print(
+            Text(
+                f"{len(done.waiting)} cells wait for room in the queue ({done.why}): `ablation watch {plan.execution.study}` "
+                "submits them as it appears, and so does this command when it is given again",
+                style="yellow",
+            ),
+            soft_wrap=True,
+        )
     if cluster.wait:
         return follow(plan, console)
     write_study(plan, {})
@@ -152,18 +154,3 @@ def conclude(plan: Plan, errors: dict[str, str], console: Console) -> int:
 def command_line() -> str:
     """The command as it was typed, quoted for a shell."""
     return "python " + shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-
-
-def git_state() -> str | None:
-    """The commit of the code, with ``+changes`` when the tree is not clean; None outside a checkout."""
-    here = Path(__file__).resolve().parent
-    try:
-        told = [
-            subprocess.run(
-                ["git", *arguments], cwd=here, capture_output=True, text=True, check=True, timeout=10
-            ).stdout.strip()
-            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
-        ]
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return told[0] + ("+changes" if told[1] else "")

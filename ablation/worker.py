@@ -1,37 +1,156 @@
-"""Run one frozen job on a compute node: ``python -m ablation.worker --jobs LIST``.
+"""Run one task of an array on a compute node: ``python -m ablation.worker --tasks FILE``.
 
-The array index says which line of the list.
+The array index says which task; its cells run one after another in this process, and each fails alone.
 """
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ablation.dispatch.frozen import record_end, thaw
-from ablation.dispatch.job import quiet_libraries, run_job
-from ablation.errors import RecordError
+from ablation.dispatch import held, history
+from ablation.dispatch.frozen import Order, thaw
+from ablation.dispatch.history import Event
+from ablation.dispatch.job import Outcome, quiet_libraries, run_job
+from ablation.dispatch.place import Here, enter_world
+from ablation.errors import AblationError, RecordError
+from ablation.halt import Halt, Interrupted
+from ablation.provenance import differences, versions
+from ablation.training.world import World
+
+COMPLETE, FAILED, UNREADABLE, INTERRUPTED, HELD = 0, 1, 2, 85, 86
+# Slurm's notice before the time limit comes up to a minute early, on top of the 90 s that we ask for.
+_NOTICE_S = 180
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0 when the cell is complete, 1 when it failed, 2 when the job could not be read."""
+    """Exit code 0 when every cell is complete, 1 when one failed, 2 when one could not be read, 85 interrupted, 86 held."""
     parser = argparse.ArgumentParser(prog="python -m ablation.worker", description=__doc__)
-    parser.add_argument("--jobs", type=Path, required=True, help="a text file with the path of one frozen job a line")
-    parser.add_argument("--index", type=int, default=None, help="line to run; default: SLURM_ARRAY_TASK_ID")
+    parser.add_argument("--tasks", type=Path, required=True, help="the file with the tasks of an array")
+    parser.add_argument("--index", type=int, default=None, help="task to run; default: SLURM_ARRAY_TASK_ID")
     given = parser.parse_args(arguments)
-    index = given.index if given.index is not None else int(os.environ["SLURM_ARRAY_TASK_ID"])
+    asked = Halt()
+    asked.on_signals()
     try:
-        path = Path(given.jobs.read_text(encoding="utf-8").splitlines()[index])
-        job = thaw(path)
-    except (RecordError, OSError, IndexError) as error:
-        print(f"cannot read job {index} of {given.jobs}: {error}", file=sys.stderr)
-        return 2
-    quiet_libraries()
-    outcome = run_job(job, lambda stage: print(f"{job.name}: {stage}", flush=True))
-    record_end(path.parent, outcome, f"{os.environ.get('SLURM_ARRAY_JOB_ID', 'none')}_{index}")
-    print(f"{job.name}: {outcome.error or 'complete'}", flush=True)
-    return 1 if outcome.error else 0
+        order, here = Order.read(given.tasks), Here.of(os.environ, given.index)
+        return Task(order, here, given.tasks.parent, asked).run()
+    except (RecordError, OSError, ValueError, IndexError) as error:
+        print(f"cannot run {given.tasks}: {error}", file=sys.stderr)
+        return UNREADABLE
+
+
+class Task:
+    """One task of an order, at `here`; `jobs` is the folder of its records."""
+
+    def __init__(self, order: Order, here: Here, jobs: Path, asked: Halt) -> None:
+        self.order, self.here, self.jobs, self.asked = order, here, jobs, asked
+        self.began = time.monotonic()
+
+    def run(self) -> int:
+        """The exit code. Raises IndexError when the order has no such task."""
+        paths = self.order.tasks[self.here.index]
+        why = held.why_held(self.jobs, self.order.name)
+        if why:
+            print(f"held: {why}", flush=True)
+            return HELD
+        enter_world()
+        quiet_libraries()
+        if self.here.rank:
+            return self._take_part()
+        world = World.here()
+        world.begin()
+        try:
+            return max((COMPLETE, *self._run_cells([Path(path) for path in paths])))
+        finally:
+            world.dismiss()
+
+    def _run_cells(self, paths: Sequence[Path]) -> Iterator[int]:
+        """The code of each cell; none is begun once a signal has come."""
+        for path in paths:
+            code = self._run_cell(path) if self.asked.reason is None else INTERRUPTED
+            yield code
+            if code == INTERRUPTED and self.asked.reason:
+                self._stop(path.stem)
+                return
+
+    def _take_part(self) -> int:
+        """As another process than the first of the world: train with it, and leave records and other stages to it."""
+        from ablation.training.train import follow
+
+        try:
+            follow(self.asked)
+        except AblationError as error:
+            print(error, file=sys.stderr, flush=True)
+            return FAILED
+        return INTERRUPTED if self.asked.reason else COMPLETE
+
+    def _run_cell(self, path: Path) -> int:
+        try:
+            job, origin = thaw(path)
+        except RecordError as error:
+            print(error, file=sys.stderr, flush=True)
+            self._record(path.stem, Event("ended", *self._who(), kind="record_error", error=str(error)))
+            return UNREADABLE
+        notes = tuple(differences(origin.versions, versions()))
+        for note in notes:
+            print(f"{job.name}: {note}", flush=True)
+        self._record(job.name, Event("began", *self._who()))
+        halt, last = Halt(), "train" if self.order.stage == "train" else "grade"
+        try:
+            with halt.heeding_signals():
+                outcome = run_job(job, lambda stage: print(f"{job.name}: {stage}", flush=True), halt, last=last)
+        except Interrupted as stopped:
+            print(f"{job.name}: {stopped}", flush=True)
+            return INTERRUPTED
+        return self._end(outcome, notes)
+
+    def _end(self, outcome: Outcome, notes: tuple[str, ...]) -> int:
+        told = Event("ended", *self._who(), outcome.kind, outcome.error, outcome.seconds, outcome.ran, notes)
+        self._record(outcome.name, told)
+        print(f"{outcome.name}: {outcome.error or 'complete'}", flush=True)
+        if outcome.error:
+            self._hold_when_all_fail()
+        return FAILED if outcome.error else COMPLETE
+
+    def _stop(self, cell: str) -> None:
+        """Asked to stop by a signal: what was kept is on disk; see to it that the task goes on with this cell."""
+        name, seconds = str(self.asked.reason), time.monotonic() - self.began
+
+        def told(kind: str, error: str) -> None:
+            print(f"{cell}: {error}", flush=True)
+            self._record(cell, Event("ended", *self._who(), kind, error, seconds))
+
+        at_limit = seconds > self.order.timeout_min * 60 - _NOTICE_S
+        if self.here.restart >= self.order.requeues and name != "SIGTERM":
+            said = f"stopped by {name} after {self.here.restart} restarts, and cluster.requeues allows no more"
+            told("timeout" if at_limit else "preempted", said)
+            return
+        told("interrupted", f"stopped by {name}")
+        if name == "SIGTERM":  # Slurm ends the job, and starts it again where it means to
+            return
+        refusal = self.here.requeue()
+        if refusal:
+            told("timeout" if at_limit else "preempted", f"stopped by {name}, and Slurm did not requeue it: {refusal}")
+
+    def _hold_when_all_fail(self) -> None:
+        cells = [Path(path).stem for task in self.order.tasks for path in task]
+        array = self.here.job.partition("_")[0]
+        why = held.reason_to_hold(self.jobs, cells, array, self.order.hold_after)
+        if why:
+            print(f"the rest is held: {why}", flush=True)
+            held.hold(self.jobs, self.order.name, why)
+            self.here.hold_array()
+
+    def _record(self, cell: str, event: Event) -> None:
+        try:
+            history.record(self.jobs, cell, event)
+        except OSError as error:  # the disk may be full; Slurm's log says it then
+            print(f"{cell}: could not record: {event} ({error})", file=sys.stderr, flush=True)
+
+    def _who(self) -> tuple[str, int, str, str]:
+        return self.here.job, self.here.restart, self.order.stage, self.here.host
 
 
 if __name__ == "__main__":

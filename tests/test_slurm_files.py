@@ -4,68 +4,28 @@ import json
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ablation.attempt import Means
 from ablation.cell import Cell
-from ablation.cluster import Slurm
-from ablation.dispatch import slurm
+from ablation.dispatch import history, slurm
 from ablation.dispatch.failures import failures
-from ablation.dispatch.frozen import freeze, read_end, record_end, thaw
-from ablation.dispatch.job import Job, Outcome
-from ablation.dispatch.ledger import LEDGER, Ledger, Submission
+from ablation.dispatch.frozen import Order, Origin, freeze, thaw
+from ablation.dispatch.history import Event
+from ablation.dispatch.job import Job
+from ablation.dispatch.ledger import LEDGER, Ledger, Submission, latest
 from ablation.dispatch.snapshot import snapshot
 from ablation.dispatch.states import CellState, cell_states
 from ablation.errors import ConfigProblems, RecordError
 from ablation.store import Store
 
 CellOf = Callable[..., Cell]
-
-GOLDEN = """#!/bin/bash
-
-# Parameters
-#SBATCH --account=lab
-#SBATCH --array=0-2%2
-#SBATCH --chdir='/a b/code'
-#SBATCH --comment=ablation-cnls-1
-#SBATCH --constraint='h100&nvlink'
-#SBATCH --cpus-per-task=8
-#SBATCH --gpus-per-node=4
-#SBATCH --job-name=ablation-cnls-1
-#SBATCH --mem=64GB
-#SBATCH --nodes=1
-#SBATCH --ntasks-per-node=1
-#SBATCH --open-mode=append
-#SBATCH --output='/a b/logs/%A_%a_0_log.out'
-#SBATCH --partition=gpu
-#SBATCH --requeue
-#SBATCH --signal=USR2@90
-#SBATCH --time=30
-
-# setup
-module load cuda
-export PYTHONPATH='/a b/code'
-export OMP_NUM_THREADS=1
-export MKL_NUM_THREADS=1
-
-# command
-export SUBMITIT_EXECUTOR=slurm
-srun --unbuffered --output '/a b/logs/%A_%a_%t_log.out' /bin/python -m ablation.worker --jobs '/a b/jobs.list'
-"""
-
-
-def test_the_sbatch_file_is_a_function_of_its_values() -> None:
-    cluster = Slurm(
-        kind="slurm", partition="gpu", account="lab", constraint="h100&nvlink", gpus_per_node=4, cpus_per_task=8, mem_gb=64,
-        timeout_min=30, array_parallelism=2, setup=("module load cuda",),
-    )  # fmt: skip
-    here = Path("/a b")
-    told = slurm.sbatch_text(
-        cluster, "ablation-cnls-1", here / "jobs.list", 3, here / "logs", here / "code", "/bin/python"
-    )
-    assert told.strip() == GOLDEN.strip()
+ORIGIN = Origin("abc", {"torch": "1"}, "login")
 
 
 @pytest.fixture
@@ -75,11 +35,11 @@ def job(cell_of: CellOf, store: Store, tmp_path: Path) -> Job:
 
 
 def test_a_frozen_job_is_the_same_job(job: Job, tmp_path: Path) -> None:
-    assert thaw(freeze(job, tmp_path)) == job
+    assert thaw(freeze(job, tmp_path, ORIGIN)) == (job, ORIGIN)
 
 
 def test_an_edited_frozen_job_is_refused(job: Job, tmp_path: Path) -> None:
-    path = freeze(job, tmp_path)
+    path = freeze(job, tmp_path, ORIGIN)
     told = json.loads(path.read_text())
     told["cell"]["train"]["epochs"] += 1
     path.write_text(json.dumps(told))
@@ -87,39 +47,91 @@ def test_an_edited_frozen_job_is_refused(job: Job, tmp_path: Path) -> None:
         thaw(path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 0}', '{"format": 1}', '{"format": 1, "cell": 3}'])
-def test_a_damaged_frozen_job_is_refused_by_name(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 0}', '{"format": 2}', '{"format": 3, "cell": 3}'])
+@pytest.mark.parametrize("read", [thaw, Order.read])
+def test_a_damaged_or_older_file_is_refused_by_name(tmp_path: Path, read: Callable[[Path], object], text: str) -> None:
     (tmp_path / "job.json").write_text(text)
-    with pytest.raises(RecordError, match=str(tmp_path / "job.json")):
-        thaw(tmp_path / "job.json")
+    with pytest.raises(RecordError, match=f"{tmp_path}/job.json.* submit again"):
+        read(tmp_path / "job.json")
+
+
+def test_an_order_is_the_same_order(tmp_path: Path) -> None:
+    order = Order("one", "train", (("/a b/x.json", "/a b/y.json"), ("/z.json",)), 60, 3, 2)
+    order.write(tmp_path / "order.json")
+    assert Order.read(tmp_path / "order.json") == order
+
+
+def one_cell_each(name: str, *cells: str, job: str | None = None) -> Submission:
+    return Submission(name, tuple((cell,) for cell in cells), job)
 
 
 def test_the_ledger_survives_a_cut_at_every_byte(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / LEDGER)
-    ledger.intend("one", ("a", "b"))
+    one, two, three = one_cell_each("one", "a", "b"), one_cell_each("two", "c"), one_cell_each("three", "d")
+    ledger.intend(one)
     ledger.confirm("one", "7")
-    ledger.intend("two", ("c",))
+    ledger.intend(two)
     whole = ledger.path.read_bytes()
     for cut in range(len(whole) + 1):
         ledger.path.write_bytes(whole[:cut])
         found = ledger.submissions()
-        assert found in (
-            [],
-            [Submission("one", ("a", "b"), None)],
-            [Submission("one", ("a", "b"), "7")],
-            [*found[:1], Submission("two", ("c",), None)],
-        )
-        ledger.intend("three", ("d",))
-        assert ledger.submissions() == [*found, Submission("three", ("d",), None)]
+        assert found in ([], [one], [replace(one, job="7")], [replace(one, job="7"), two])
+        ledger.intend(three)
+        assert ledger.submissions() == [*found, three]
 
 
 def test_an_intent_is_adopted_or_withdrawn(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / LEDGER)
     for name in ("lost reply", "never sent"):
-        ledger.intend(name, (name,))
+        ledger.intend(one_cell_each(name, name))
     ledger.adopt({"lost reply": "12"}.get)
-    assert ledger.submissions() == [Submission("lost reply", ("lost reply",), "12")]
-    assert ledger.latest() == {"lost reply": "12_0"}
+    assert ledger.submissions() == [one_cell_each("lost reply", "lost reply", job="12")]
+
+
+def test_the_ledger_knows_what_waits_for_room(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / LEDGER)
+    ledger.postpone(["a", "b"], "MaxJobCount=3 is reached")
+    ledger.postpone(["b"], "MaxJobCount=3 is reached")
+    assert ledger.waiting() == {"b": "MaxJobCount=3 is reached"}
+    assert ledger.submissions() == []
+
+
+def test_a_ledger_of_one_cell_a_task_is_still_read_and_a_newer_one_is_refused(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / LEDGER)
+    ledger.path.write_text('{"name": "old", "cells": ["a", "b"]}\n{"name": "old", "job": "3"}\n')
+    assert ledger.submissions() == [one_cell_each("old", "a", "b", job="3")]
+    ledger.path.write_text('{"format": 99, "name": "new"}\n')
+    with pytest.raises(RecordError, match="has format 99"):
+        ledger.submissions()
+
+
+def test_the_last_submission_of_each_part_counts() -> None:
+    train = Submission("t", (("a",), ("b", "c")), "1", "train")
+    evaluate = Submission("e", train.tasks, "2", "evaluate", after="t")
+    assert told([train, evaluate])["c"] == {"train": "1_1", "evaluate": "2_1"}
+    again = Submission("f", (("c",),), "3", "evaluate")
+    assert told([train, evaluate, again])["c"] == {"evaluate": "3_0"}
+    assert told([train, evaluate, replace(train, name="u", job="4")])["b"] == {"train": "4_1"}
+
+
+def told(submissions: list[Submission]) -> dict[str, dict[str, str]]:
+    return {cell: {str(stage): one.job for stage, one in parts.items()} for cell, parts in latest(submissions).items()}
+
+
+@given(st.lists(st.integers(0, 400), max_size=4))
+def test_histories_survive_torn_lines(tmp_path_factory: pytest.TempPathFactory, cuts: list[int]) -> None:
+    jobs = tmp_path_factory.mktemp("jobs")
+    path = jobs / "a.history.jsonl"
+    event = Event("ended", "7_0", 1, "cell", "node", "error", "line\nbreak", 1.5, ("train",), ("note",))
+    whole = 0
+    for cut in cuts:
+        before = path.stat().st_size if path.exists() else 0
+        history.record(jobs, "a", event)
+        written = path.read_bytes()
+        path.write_bytes(written[: before + cut])
+        whole += before + cut >= len(written.rstrip())
+    history.record(jobs, "a", event)
+    assert history.read(jobs, "a") == [event] * (whole + 1)
 
 
 def test_the_snapshot_holds_the_code_with_its_data_and_is_made_once(tmp_path: Path) -> None:
@@ -145,6 +157,10 @@ def fake_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def failed_event(task: str, error: str, kind: str = "error") -> Event:
+    return Event("ended", task, 0, "cell", "node", kind, error)
+
+
 def test_states_come_from_records_then_queue_then_accounting(job: Job, fake_slurm: Path, tmp_path: Path) -> None:
     def state() -> tuple[str, str | None]:
         [found] = cell_states([job.cell], Store(job.store_root), tmp_path)
@@ -152,25 +168,68 @@ def test_states_come_from_records_then_queue_then_accounting(job: Job, fake_slur
 
     assert state() == ("missing", None)
     ledger = Ledger(tmp_path / LEDGER)
-    ledger.intend("one", (job.name,))
+    ledger.intend(one_cell_each("one", job.name))
     ledger.confirm("one", "7")
     command(fake_slurm, "sacct", "exit 1")
-    command(fake_slurm, "squeue", "echo '7_0|RUNNING|None'")
+    command(fake_slurm, "squeue", "echo '7_0|RUNNING|None|one'")
     assert state() == ("running", None)
-    command(fake_slurm, "squeue", "echo '7_0|PENDING|PartitionTimeLimit'")
-    assert state() == ("queued", "will never start: PartitionTimeLimit")
+    command(fake_slurm, "squeue", "echo '7_0|PENDING|PartitionTimeLimit|one'")
+    assert "will never start: PartitionTimeLimit: cluster.timeout_min is above" in str(state()[1])
+    command(fake_slurm, "squeue", "echo '7_0|PENDING|JobHeldUser|one'")
+    assert state()[0] == "held"
     command(fake_slurm, "squeue", "echo 'Unable to contact slurm controller' >&2; exit 1")
     assert state()[0] == "unknown"
     command(fake_slurm, "squeue", "echo garbage")
+    assert state()[0] == "unknown", "what is no queue says nothing"
+    command(fake_slurm, "squeue", "true")
     assert state()[0] == "lost"
-    command(fake_slurm, "sacct", "echo '7_0|TIMEOUT'")
-    assert state() == ("failed", "Slurm ended the job: TIMEOUT")
+    (tmp_path / "logs").mkdir()
+    log = tmp_path / "logs" / "7_0_0_log.out"
+    log.write_text("slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO TIME LIMIT ***\n")
+    assert state()[0] == "failed"
+    log.unlink()
+    command(fake_slurm, "sacct", "echo '7_[0-2]|OUT_OF_MEMORY|node1'")
+    assert state() == ("failed", "Slurm ended the job: OUT_OF_MEMORY")
     (tmp_path / "jobs").mkdir()
-    record_end(tmp_path / "jobs", Outcome(job.name, "it broke", 1.0, ()), "7_0")
+    history.record(tmp_path / "jobs", job.name, failed_event("6_0", "of an earlier job"))
+    assert state() == ("failed", "Slurm ended the job: OUT_OF_MEMORY")
+    history.record(tmp_path / "jobs", job.name, failed_event("7_0", "it broke"))
     assert state() == ("failed", "it broke")
-    record_end(tmp_path / "jobs", Outcome(job.name, "it broke", 1.0, ()), "6_0")
-    assert state() == ("failed", "Slurm ended the job: TIMEOUT"), "the end of an earlier job says nothing of this one"
-    assert read_end(tmp_path / "jobs", "nobody") is None
+
+
+def test_the_failed_training_is_shown_and_not_the_evaluation_that_was_cancelled_with_it(
+    job: Job, fake_slurm: Path, tmp_path: Path
+) -> None:
+    ledger, tasks = Ledger(tmp_path / LEDGER), ((job.name,),)
+    for one in (Submission("t", tasks, None, "train"), Submission("e", tasks, None, "evaluate", "t")):
+        ledger.intend(one)
+    ledger.confirm("t", "7")
+    ledger.confirm("e", "8")
+    command(fake_slurm, "squeue", "echo '8_0|PENDING|Dependency|e'")
+    command(fake_slurm, "sacct", "echo '7_0|FAILED|node1'; echo '8_0|CANCELLED by 0|None assigned'")
+    (tmp_path / "jobs").mkdir()
+    history.record(tmp_path / "jobs", job.name, failed_event("7_0", "it broke", "nan_loss"))
+    [found] = cell_states([job.cell], Store(job.store_root), tmp_path)
+    assert (found.state, found.detail, found.kind, found.stage) == ("failed", "it broke", "nan_loss", "train")
+
+
+def test_cells_behind_a_failed_canary_are_held_and_say_why(cell_of: CellOf, fake_slurm: Path, tmp_path: Path) -> None:
+    canary, rest = cell_of("count=n25"), cell_of("count=n100")
+    ledger = Ledger(tmp_path / LEDGER)
+    for one in (one_cell_each("c", canary.name), replace(one_cell_each("r", rest.name), gate="c")):
+        ledger.intend(one)
+    ledger.confirm("c", "7")
+    ledger.confirm("r", "8")
+    (tmp_path / "jobs").mkdir()
+    command(fake_slurm, "sacct", "exit 1")
+    command(fake_slurm, "squeue", "echo '7_0|RUNNING|None|c'; echo '8_0|PENDING|Dependency|r'")
+    assert [one.state for one in cell_states([canary, rest], Store(tmp_path), tmp_path)] == ["running", "queued"]
+    history.record(tmp_path / "jobs", canary.name, failed_event("7_0", "no such file\nfurther down"))
+    command(fake_slurm, "squeue", "echo '8_0|PENDING|DependencyNeverSatisfied|r'")
+    found = cell_states([canary, rest], Store(tmp_path), tmp_path)
+    assert [one.state for one in found] == ["failed", "held"]
+    assert found[1].detail == f"the canary {canary.name} failed: no such file; correct it, then launch again"
+    assert {group.kind for group in failures(found)} == {"error", "held"}
 
 
 def test_slurms_own_words_reach_the_user(fake_slurm: Path, tmp_path: Path) -> None:
@@ -195,9 +254,9 @@ def test_keys_do_not_reach_a_job(monkeypatch: pytest.MonkeyPatch, fake_slurm: Pa
 
 def test_failures_are_grouped_by_what_went_wrong() -> None:
     states = [
-        CellState("a-1", "failed", "ValueError: 3 rows in a-1 at 0x7f"),
-        CellState("b-2", "failed", "ValueError: 17 rows in b-2 at 0x8e"),
-        CellState("c-3", "failed", "Slurm ended the job: TIMEOUT"),
+        CellState("a-1", "failed", "ValueError: 3 rows in a-1 at 0x7f", "error"),
+        CellState("b-2", "failed", "ValueError: 17 rows in b-2 at 0x8e", "error"),
+        CellState("c-3", "failed", "Slurm ended the job: TIMEOUT", "timeout"),
         CellState("d-4", "done"),
     ]
     found = failures(states)

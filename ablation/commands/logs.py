@@ -19,7 +19,7 @@ def register(commands: "Commands") -> None:
 
 
 def _logs(given: argparse.Namespace) -> int:
-    from ablation.dispatch.ledger import LEDGER, Ledger
+    from ablation.dispatch.ledger import LEDGER, Ledger, latest
     from ablation.study import load_plan
 
     plan = load_plan(folder_of(given))
@@ -27,9 +27,10 @@ def _logs(given: argparse.Namespace) -> int:
     if len(names) != 1:
         known = names or [cell.name for cell in plan.cells]
         raise RecordError(f"{given.cell!r} is the beginning of {len(names)} cells; choose one of: {', '.join(known)}")
-    task = Ledger(plan.folder / LEDGER).latest().get(names[0])
+    tasks = latest(Ledger(plan.folder / LEDGER).submissions()).get(names[0], {}).values()
     logs = plan.folder / "logs"
-    paths = [path for path in (logs / f"{names[0]}.log", logs / f"{task}_0_log.out") if path.is_file()]
+    files = [logs / f"{names[0]}.log", *(logs / f"{task.job}_0_log.out" for task in tasks)]
+    paths = [path for path in files if path.is_file()]
     for path in paths:
         sys.stdout.write(f"== {path}\n{path.read_text(errors='replace')}")
     if not paths:

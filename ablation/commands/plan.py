@@ -47,9 +47,9 @@ def _plan(given: argparse.Namespace) -> int:
 def _scripts(cells: "list[Cell]", execution: "Execution", as_json: bool) -> int:
     """The files as they would be written: the same names, the same text, and names where Slurm's ids would stand."""
     from ablation.cluster import Slurm
-    from ablation.dispatch import slurm
     from ablation.dispatch.arrays import preview
     from ablation.dispatch.ledger import LEDGER, Ledger
+    from ablation.dispatch.limits import limits
     from ablation.planning.outlook import grouped
     from ablation.planning.work import standing
     from ablation.store import Store
@@ -60,7 +60,7 @@ def _scripts(cells: "list[Cell]", execution: "Execution", as_json: bool) -> int:
     store, study = Store(outputs / "store"), outputs / execution.study
     submitted = len(Ledger(study / LEDGER).submissions())
     missing = standing(cells, store).missing
-    files = preview(grouped(missing, cluster, store), cluster, study, submitted, slurm.largest_array())
+    files = preview(grouped(missing, cluster, store), cluster, study, submitted, limits(cluster).array)
     if as_json:
         print(json.dumps(files))
     else:

@@ -18,12 +18,9 @@ def register(commands: "Commands") -> None:
 
 
 def _cancel(given: argparse.Namespace) -> int:
-    from ablation.dispatch import slurm
-    from ablation.dispatch.ledger import LEDGER, Ledger
+    from ablation.dispatch.steer import cancel
 
     plan, _, states = states_of(given)
-    tasks = Ledger(plan.folder / LEDGER).latest()
-    live = [one.name for one in states if one.state in ("queued", "running")]
-    slurm.cancel([tasks[name] for name in live])
-    print(f"cancelled {len(live)} cells; finished work is kept, and the launch command submits the rest again")
+    cancelled = cancel(plan, states)
+    print(f"cancelled {len(cancelled)} cells; finished work is kept, and the launch command submits the rest again")
     return 0

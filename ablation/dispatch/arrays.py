@@ -42,12 +42,15 @@ class Piece:
         return sum(len(array.tasks) for array in self.arrays)
 
 
-def pieces(group: Group, study: str, nonce: int, canary: bool, largest: int, room: int) -> Iterator[Piece]:
+def pieces(
+    group: Group, study: str, nonce: int, canary: bool, largest: int, room: int, gate: str | None = None
+) -> Iterator[Piece]:
     """The group cut into pieces of at most `largest` tasks an array while there is `room` in the queue, the canary first.
 
-    A group of one task needs no canary. Names are a function of the study, `nonce` (how often it has submitted) and the cells.
+    A group of one task needs no canary, nor does one that has the `gate` of an earlier canary. Names are a function of the study,
+    `nonce` (how often it has submitted) and the cells.
     """
-    left, gate = group.tasks, None
+    left = group.tasks
     while left and room >= len(group.parts):
         is_canary = canary and gate is None and len(group.tasks) > 1
         count = 1 if is_canary else min(len(left), largest, room // len(group.parts))

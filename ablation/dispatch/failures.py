@@ -4,30 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ablation.dispatch.classes import NEXT_STEPS, class_of_message
 from ablation.dispatch.states import CellState
 
-# (pattern of the message, class, next step); the first that matches names the failure.
-_CLASSES = (
-    (r"OUT_OF_MEMORY", "oom_host", "raise cluster.mem_gb, or run fewer workers; then launch again"),
-    (
-        r"OutOfMemoryError|CUDA out of memory",
-        "oom_gpu",
-        "halve cluster.micro_batch (the effective batch stays); then launch again",
-    ),
-    (
-        r"exit code -9",
-        "killed",
-        "most often the system ran out of memory: run fewer cluster.workers, or raise cluster.mem_gb; then launch again",
-    ),
-    (r"TIMEOUT", "timeout", "raise cluster.timeout_min; launching again goes on at the stage that was reached"),
-    (r"NODE_FAIL|BOOT_FAIL", "node_fail", "launch again: the cell runs elsewhere"),
-    (r"CANCELLED|PREEMPTED", "preempted", "launch again: the cell goes on at the stage that was reached"),
-    (r"disk full|No space left|Disk quota", "disk_full", "free space or set outputs=DIR; then launch again"),
-    (r"problem.* in the configuration", "config_error", "correct the value; launching again as it is would fail again"),
-    (r"corpus|benchmark|trajectory", "data_error", "correct the data; launching again as it is would fail again"),
-    (r"left the queue without a result", "lost", "launch again: finished stages are kept"),
-)
-_UNKNOWN = ("error", "read the log (`ablation logs STUDY CELL`), correct the cause, then launch again")
 _NUMBERS = re.compile(r"0x[0-9a-f]+|\d+(\.\d+)?")
 
 
@@ -42,14 +21,15 @@ class Failure:
 
 
 def failures(states: Sequence[CellState]) -> list[Failure]:
-    """The failed and lost cells, the largest group first."""
-    groups: dict[str, list[CellState]] = {}
+    """The failed, lost and held cells, the largest group first."""
+    groups: dict[tuple[str, str], list[CellState]] = {}
     for one in states:
-        if one.state in ("failed", "lost"):
-            groups.setdefault(normalised(one.detail or one.state, one.name), []).append(one)
+        if one.state in ("failed", "lost", "held"):
+            kind = one.state if one.state == "held" else one.kind or class_of_message(one.detail or "")
+            groups.setdefault((kind, normalised(one.detail or one.state, one.name)), []).append(one)
     found = [
-        Failure(text, *classify(members[0].detail or ""), tuple(one.name for one in members))
-        for text, members in groups.items()
+        Failure(text, kind, NEXT_STEPS.get(kind, NEXT_STEPS["error"]), tuple(one.name for one in members))
+        for (kind, text), members in groups.items()
     ]
     return sorted(found, key=lambda failure: -len(failure.cells))
 
@@ -57,8 +37,3 @@ def failures(states: Sequence[CellState]) -> list[Failure]:
 def normalised(message: str, cell: str) -> str:
     """The first line of a message without what differs between cells: the cell's name, numbers, addresses."""
     return _NUMBERS.sub("#", (message.splitlines() or [""])[0].replace(cell, "CELL"))
-
-
-def classify(message: str) -> tuple[str, str]:
-    """Class and next step of a failure."""
-    return next(((kind, step) for pattern, kind, step in _CLASSES if re.search(pattern, message)), _UNKNOWN)

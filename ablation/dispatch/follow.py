@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from ablation.dispatch.states import CellState, cell_states
+from ablation.dispatch.states import WAITS_FOR_ROOM, CellState, cell_states
+from ablation.dispatch.steer import go_on
+from ablation.errors import AblationError
 from ablation.study import Plan
 
 _FIRST_POLL_S, _SLOWEST_POLL_S, _SLOWER = 2.0, 60.0, 1.3
@@ -15,9 +17,12 @@ _PENDING = ("running", "queued", "unknown")
 
 
 def wait_for_cells(plan: Plan, console: Console) -> list[CellState]:
-    """The states of all cells once none is queued or running. A cell lost at one poll is asked for again at the next."""
+    """The states of all cells once none is queued or running. A cell lost at one poll is asked for again at the next.
+
+    Meanwhile what waits for room is submitted, and what may pass is tried again.
+    """
     before: Counter[str] = Counter()
-    pause, quiet = _FIRST_POLL_S, 0
+    pause, quiet, problem = _FIRST_POLL_S, 0, ""
     while True:
         states = cell_states(plan.cells, plan.store, plan.folder)
         counts = Counter[str](one.state for one in states)
@@ -25,16 +30,34 @@ def wait_for_cells(plan: Plan, console: Console) -> list[CellState]:
             console.print(Text(line(counts)), soft_wrap=True)
             pause, before = _FIRST_POLL_S, counts
         # A shared file system shows a record some seconds after the queue forgets the job.
-        quiet = 0 if any(one.state in _PENDING for one in states) else quiet + 1
-        if quiet > (3 if counts["lost"] else 0):
+        quiet = 0 if any(_is_pending(one) for one in states) else quiet + 1
+        is_settled = quiet > (3 if counts["lost"] else 0)
+        told, trouble = _gone_on(plan, states if is_settled else [one for one in states if one.state != "lost"])
+        for text in [*told, *([trouble] if trouble != problem else [])]:
+            console.print(Text(text), soft_wrap=True)
+        problem = trouble
+        if is_settled and not told:
             return states
+        quiet = 0 if told else quiet
         time.sleep(pause)
         pause = min(pause * _SLOWER, _SLOWEST_POLL_S) if not quiet else _FIRST_POLL_S
 
 
+def _is_pending(one: CellState) -> bool:
+    return one.state in _PENDING or (one.state == "missing" and one.kind == WAITS_FOR_ROOM)
+
+
+def _gone_on(plan: Plan, states: Sequence[CellState]) -> tuple[list[str], str]:
+    """What was submitted, and why more could not be: that must not end the watching."""
+    try:
+        return go_on(plan, states), ""
+    except AblationError as problem:
+        return [], str(problem)
+
+
 def line(counts: Counter[str]) -> str:
     """The counts of all states that occur, e.g. ``3 done, 1 running, 4 queued``."""
-    order = ("done", "running", "queued", "failed", "lost", "unknown", "missing")
+    order = ("done", "running", "queued", "held", "failed", "lost", "unknown", "missing")
     return ", ".join(f"{counts[state]} {state}" for state in order if counts[state])
 
 
@@ -43,5 +66,5 @@ def exceptions(states: Sequence[CellState]) -> list[str]:
     return [
         f"{one.name}: {one.state}: {one.detail}"
         for one in states
-        if one.state in ("failed", "lost", "unknown") or (one.detail or "").startswith("will never start")
+        if one.state in ("failed", "lost", "unknown", "held") or (one.detail or "").startswith("will never start")
     ]

@@ -1,21 +1,40 @@
 """A job as a file: what a compute node runs is what was submitted, whatever happens to the configuration meanwhile."""
 
 import json
+import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from ablation.attempt import Means
 from ablation.cell import Cell
-from ablation.dispatch.job import Job, Outcome
+from ablation.cluster import Stage
+from ablation.dispatch.job import Job
 from ablation.errors import RecordError
+from ablation.provenance import git_state, versions
 from ablation.store import write_text_atomically
 
-FORMAT = 2
+FORMAT = 3
+ORDER_FORMAT = 1
 
 
-def freeze(job: Job, folder: Path) -> Path:
+@dataclass(frozen=True)
+class Origin:
+    """Who submitted: the commit of the code, the versions of the packages, the machine."""
+
+    git: str | None
+    versions: dict[str, str]
+    host: str
+
+    @classmethod
+    def here(cls) -> "Origin":
+        """This process."""
+        return cls(git_state(), versions(), platform.node())
+
+
+def freeze(job: Job, folder: Path, origin: Origin) -> Path:
     """Write ``FOLDER/NAME.json`` and return its path. Holds the whole cell, its key and absolute paths; no secret."""
     path = folder / f"{job.name}.json"
     content = {
@@ -27,50 +46,57 @@ def freeze(job: Job, folder: Path) -> Path:
         "log": str(job.log.resolve()),
         "threads": job.threads,
         "means": asdict(job.means),
+        "origin": asdict(origin),
     }
     folder.mkdir(parents=True, exist_ok=True)
     write_text_atomically(path, json.dumps(content, indent=1) + "\n")
     return path
 
 
-def thaw(path: Path) -> Job:
+def thaw(path: Path) -> tuple[Job, Origin]:
     """The job of a file. Raises RecordError when the file is damaged, of another format, or its cell has another key."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        if told["format"] != FORMAT:
-            raise RecordError(f"{path} has format {told['format']}, this version reads format {FORMAT}; submit again")
+        told = _read(path, FORMAT)
         cell = Cell.parse(told["cell"])
         job = Job(cell, told["name"], Path(told["store"]), Path(told["log"]), told["threads"], Means(**told["means"]))
+        origin = Origin(**told["origin"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         raise RecordError(f"{path} is not a frozen job ({str(error).splitlines()[0]}); submit again") from error
     if cell.key != told["key"]:
         raise RecordError(
             f"{path}: its cell has key {cell.key[:12]}…, but {told['key'][:12]}… was frozen; submit again"
         )
-    return job
+    return job, origin
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a job on another machine ended; `job` is Slurm's name for it, such as ``12_3``."""
+class Order:
+    """What the tasks of one array run: for each task the frozen jobs' files, and how far they go."""
 
-    job: str
-    error: str | None
-    seconds: float
+    name: str
+    stage: Stage
+    tasks: tuple[tuple[str, ...], ...]
+    timeout_min: int
+    requeues: int
+    hold_after: int
+
+    def write(self, path: Path) -> None:
+        """Write the file that the workers are given."""
+        write_text_atomically(path, json.dumps({"format": ORDER_FORMAT, **asdict(self)}) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> "Order":
+        """Raises RecordError when the file is damaged or of another format."""
+        try:
+            told = _read(path, ORDER_FORMAT)
+            del told["format"]
+            return cls(**{**told, "tasks": tuple(tuple(task) for task in told["tasks"])})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RecordError(f"{path} is not a list of tasks ({str(error).splitlines()[0]}); submit again") from error
 
 
-def record_end(jobs: Path, outcome: Outcome, job: str) -> None:
-    """Write ``NAME.ended.json`` beside the frozen job."""
-    told = {"job": job, "error": outcome.error, "seconds": outcome.seconds, "ran": list(outcome.ran)}
-    write_text_atomically(jobs / f"{outcome.name}.ended.json", json.dumps(told) + "\n")
-
-
-def read_end(jobs: Path, name: str) -> Ended | None:
-    """How the last job of this cell ended, or None when none has said so."""
-    try:
-        told = json.loads((jobs / f"{name}.ended.json").read_text(encoding="utf-8"))
-        return Ended(told["job"], told["error"], told["seconds"])
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise RecordError(f"{jobs / name}.ended.json is damaged ({error}); remove it and submit again") from error
+def _read(path: Path, readable: int) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if told["format"] != readable:
+        raise RecordError(f"{path} has format {told['format']}, this version reads format {readable}; submit again")
+    return told

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ablation.attempt import Means
 from ablation.cell import Cell
+from ablation.dispatch.classes import class_of
 from ablation.errors import AblationError, ConfigProblems
 from ablation.halt import Halt, Interrupted
 from ablation.pipeline import OnStage, run_cell, unheard
@@ -33,12 +34,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended. `error` is None exactly when every stage of the cell is complete; `ran` are the stages that had work."""
+    """How a job ended. `error` is None exactly when every stage of the cell is complete; `ran` are the stages that had work.
+
+    `kind` is the class of the error, which decides whether trying again can help (ablation/dispatch/classes.py).
+    """
 
     name: str
     error: str | None
     seconds: float
     ran: tuple[str, ...]
+    kind: str | None = None
 
 
 def print_trace(error: Exception) -> None:
@@ -47,10 +52,18 @@ def print_trace(error: Exception) -> None:
 
 
 def run_job(
-    job: Job, on_stage: OnStage = unheard, halt: Halt | None = None, on_crash: Callable[[Exception], None] = print_trace
+    job: Job,
+    on_stage: OnStage = unheard,
+    halt: Halt | None = None,
+    on_crash: Callable[[Exception], None] = print_trace,
+    last: str = "grade",
 ) -> Outcome:
-    """Run the job's cell. Raises Interrupted alone: a cell fails alone, and `on_crash` hears of what nobody foresaw."""
+    """Run the job's cell up to its stage `last`. Raises Interrupted alone: a cell fails alone.
+
+    `on_crash` hears of what nobody foresaw.
+    """
     started, ran = time.monotonic(), []
+    error, kind = None, None
 
     def heard(stage: str) -> None:
         ran.append(stage)
@@ -58,18 +71,15 @@ def run_job(
 
     try:
         _limit_threads(job.threads)
-        run_cell(job.cell, Store(job.store_root), job.means, heard, halt=halt)
-        error = None
+        run_cell(job.cell, Store(job.store_root), job.means, heard, last, halt)
     except Interrupted:
         raise
-    except ConfigProblems as wrong:
-        error = "; ".join(wrong.problems)
     except AblationError as known:
-        error = str(known)
+        error, kind = "; ".join(known.problems) if isinstance(known, ConfigProblems) else str(known), class_of(known)
     except Exception as unknown:  # noqa: BLE001 whatever broke, this cell fails alone
         on_crash(unknown)
-        error = in_words(unknown, job.store_root)
-    return Outcome(job.name, error, time.monotonic() - started, tuple(ran))
+        error, kind = in_words(unknown, job.store_root), class_of(unknown)
+    return Outcome(job.name, error, time.monotonic() - started, tuple(ran), kind)
 
 
 def in_words(error: Exception, folder: Path) -> str:

@@ -6,23 +6,41 @@ to the intent, before it submits anything again.
 
 import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ablation.cluster import Stage
 from ablation.errors import RecordError
 
 LEDGER = "submissions.jsonl"
+FORMAT = 2
+# Lines of format 1 had one cell a task and no parts; they say nothing of a format.
+_READABLE = (1, FORMAT)
 
 
 @dataclass(frozen=True)
 class Submission:
-    """One array: its unique name, the cells by index, and Slurm's id once it is known."""
+    """One array: its unique name, its part of the cells, the cells of each task, and Slurm's id once it is known.
+
+    `after` names the array of the part before, `gate` the canary's. `retries` gives the class of the failure after which a cell
+    is tried again, `mem_gb` the memory that was asked for.
+    """
 
     name: str
-    cells: tuple[str, ...]
-    job: str | None
+    tasks: tuple[tuple[str, ...], ...]
+    job: str | None = None
+    stage: Stage = "cell"
+    after: str | None = None
+    gate: str | None = None
+    retries: Mapping[str, str] = field(default_factory=dict)
+    mem_gb: int | None = None
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """All cells, in order of tasks."""
+        return tuple(cell for task in self.tasks for cell in task)
 
 
 @dataclass(frozen=True)
@@ -31,9 +49,13 @@ class Ledger:
 
     path: Path
 
-    def intend(self, name: str, cells: tuple[str, ...]) -> None:
+    def intend(self, one: Submission) -> None:
         """Say what is about to be submitted."""
-        self._append({"name": name, "cells": cells})
+        told = {
+            "format": FORMAT, "name": one.name, "tasks": one.tasks, "stage": one.stage, "after": one.after, "gate": one.gate,
+            "retries": dict(one.retries), "mem_gb": one.mem_gb,
+        }  # fmt: skip
+        self._append(told)
 
     def confirm(self, name: str, job: str) -> None:
         """Say under which id Slurm took it."""
@@ -43,17 +65,31 @@ class Ledger:
         """Say that Slurm does not have it."""
         self._append({"name": name, "job": ""})
 
+    def postpone(self, cells: Sequence[str], why: str) -> None:
+        """Say which cells wait for room in the queue; replaces what was said before."""
+        self._append({"waiting": list(cells), "why": why})
+
     def submissions(self) -> list[Submission]:
         """All submissions that were not withdrawn. A torn last line, from a process that died writing it, is ignored."""
         found: dict[str, Submission] = {}
         for told in self._lines():
-            if "cells" in told:
-                found[told["name"]] = Submission(told["name"], tuple(told["cells"]), None)
+            if "waiting" in told:
+                continue
+            if "job" not in told:
+                found[told["name"]] = _submission(told)
             elif told["job"]:
                 found[told["name"]] = replace(found[told["name"]], job=told["job"])
             else:
                 found.pop(told["name"], None)
         return list(found.values())
+
+    def waiting(self) -> dict[str, str]:
+        """Why a cell has not been submitted yet, for the cells that wait for room."""
+        found: dict[str, str] = {}
+        for told in self._lines():
+            if "waiting" in told:
+                found = dict.fromkeys(told["waiting"], told["why"])
+        return found
 
     def adopt(self, look_up: Callable[[str], str | None]) -> None:
         """Settle every intent without an id: confirm it when Slurm has a job of that name, else withdraw it."""
@@ -61,23 +97,23 @@ class Ledger:
             job = look_up(open_intent.name)
             self.confirm(open_intent.name, job) if job else self.withdraw(open_intent.name)
 
-    def latest(self) -> dict[str, str]:
-        """Cell → ``JOB_INDEX`` of its last submission that Slurm took."""
-        return {
-            cell: f"{one.job}_{index}" for one in self.submissions() if one.job for index, cell in enumerate(one.cells)
-        }
-
     def _lines(self) -> list[dict[str, Any]]:
         if not self.path.exists():
             return []
         lines = self.path.read_text(encoding="utf-8").split("\n")
         whole = lines[:-1]  # what follows the last newline was not finished
         try:
-            return [json.loads(line) for line in whole if line]
+            found = [json.loads(line) for line in whole if line]
         except ValueError as error:
             raise RecordError(
                 f"{self.path} is damaged ({error}); compare it with squeue before you submit again"
             ) from error
+        for told in found:
+            if told.get("format", 1) not in _READABLE:
+                raise RecordError(
+                    f"{self.path} has format {told['format']}, this version reads up to {FORMAT}; use the version that wrote it"
+                )
+        return found
 
     def _append(self, told: dict[str, object]) -> None:
         with self.path.open("a+b") as stream:
@@ -89,3 +125,39 @@ class Ledger:
     def _whole_bytes(self) -> int:
         """Bytes up to the last newline: a line that its writer did not finish says nothing."""
         return self.path.read_bytes().rfind(b"\n") + 1
+
+
+def latest(submissions: Sequence[Submission]) -> dict[str, dict[Stage, "Place"]]:
+    """Where each cell was submitted last, by part: a training and the evaluation that follows it, or one of them alone."""
+    found: dict[str, dict[Stage, Place]] = {}
+    for one in submissions:
+        if one.job is None:
+            continue
+        for index, task in enumerate(one.tasks):
+            for cell in task:
+                place = Place(f"{one.job}_{index}", one)
+                found[cell] = {**(found.get(cell, {}) if one.after else {}), one.stage: place}
+    return found
+
+
+@dataclass(frozen=True)
+class Place:
+    """A task, as Slurm's ``JOB_INDEX``, and the submission that it belongs to."""
+
+    job: str
+    submission: Submission
+
+
+def _submission(told: Mapping[str, Any]) -> Submission:
+    if "tasks" not in told:
+        return Submission(told["name"], tuple((cell,) for cell in told["cells"]))
+    return Submission(
+        told["name"],
+        tuple(tuple(task) for task in told["tasks"]),
+        None,
+        told["stage"],
+        told["after"],
+        told["gate"],
+        told["retries"],
+        told["mem_gb"],
+    )

@@ -1,20 +1,33 @@
-"""Slurm's commands, each bounded in time and given a clean environment; and the sbatch file, a function from values to text."""
+"""Slurm's commands, each bounded in time and given a clean environment."""
 
 import os
-import shlex
+import re
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablation.cluster import Slurm
 from ablation.errors import AblationError, ConfigProblems
 
 TIMEOUT_S = 60
 # What a job may inherit. Keys stay out: Slurm keeps a job's environment as plain text, and nothing on a node needs one.
 INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "SLURM_CONF", "HF_HOME", "HF_HUB_OFFLINE")
+_QUEUE_LINE = re.compile(r"(\d+(?:[_+][^|]*)?)\|([A-Z_]+)\|([^|]*)\|(.*)")
+_NO_ANSWER = ("Unable to contact slurm controller", "Socket timed out", "Connection refused", "slurmctld is down")
+# Words with which sbatch says that a limit on queued jobs is reached; it is a matter of waiting.
+_NO_ROOM = re.compile(r"Resource temporarily unavailable|(Assoc|QOS)\w*SubmitJob")
 # States after which Slurm itself will do nothing more.
-_ENDED = ("FAILED", "TIMEOUT", "CANCELLED", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "COMPLETED")
+_ENDED = (
+    "FAILED",
+    "TIMEOUT",
+    "CANCELLED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "BOOT_FAIL",
+    "DEADLINE",
+    "PREEMPTED",
+    "COMPLETED",
+)
 
 
 class SlurmUnreachable(AblationError):  # noqa: N818 a state of the world, not of the input
@@ -23,95 +36,108 @@ class SlurmUnreachable(AblationError):  # noqa: N818 a state of the world, not o
     exit_code = 3
 
 
+class NoRoom(AblationError):  # noqa: N818 nothing is wrong; there will be room
+    """Slurm takes no more jobs for now: a limit on how many may be queued is reached."""
+
+
 @dataclass(frozen=True)
 class Queued:
-    """One array task in Slurm's queue; `reason` says why it waits."""
+    """One array task in Slurm's queue; `reason` says why it waits, `name` is the array's."""
 
     state: str
     reason: str
+    name: str = ""
 
 
-def sbatch_text(cluster: Slurm, name: str, jobs: Path, count: int, logs: Path, code: Path, python: str) -> str:
-    """The sbatch file of an array of `count` cells listed in `jobs`, run from the snapshot `code`. Rendered by submitit."""
-    from submitit.slurm.slurm import _make_sbatch_string
+@dataclass(frozen=True)
+class Accounted:
+    """What accounting says of a task that has ended; `nodes` is where it ran, in Slurm's notation."""
 
-    exports = {
-        "PYTHONPATH": str(code),
-        **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(cluster.threads_per_worker)),
-    }
-    text: str = _make_sbatch_string(
-        command=shlex.join([python, "-m", "ablation.worker", "--jobs", str(jobs)]),
-        folder=logs,
-        job_name=name,
-        comment=name,
-        wckey="",
-        partition=cluster.partition,
-        account=cluster.account,
-        qos=cluster.qos,
-        constraint=cluster.constraint,
-        gpus_per_node=cluster.gpus_per_node or None,
-        cpus_per_task=cluster.cpus_per_task,
-        mem=f"{cluster.mem_gb}GB" if cluster.mem_gb else None,
-        time=cluster.timeout_min,
-        nodes=1,
-        ntasks_per_node=1,
-        map_count=count,
-        array_parallelism=cluster.array_parallelism,
-        stderr_to_stdout=True,
-        additional_parameters={"requeue": True, "chdir": str(code)},
-        setup=[*cluster.setup, *(f"export {key}={shlex.quote(value)}" for key, value in exports.items())],
-    )
-    return "\n".join(line for line in text.splitlines() if "--wckey" not in line) + "\n"
+    state: str
+    nodes: str
 
 
 def submit(script: Path) -> str:
-    """Hand a script to sbatch; the job id. Raises ConfigProblems with Slurm's own words when it refuses."""
-    return _run(["sbatch", "--parsable", "--export=ALL", str(script)]).split(";")[0].strip()
+    """Hand a script to sbatch; the job id. Raises as `run` does.
+
+    After any of them, and after a reply that is no id, the job may be in the queue all the same.
+    """
+    told = run(["sbatch", "--parsable", "--export=ALL", str(script)]).split(";")[0].strip()
+    if not told.isdigit():
+        raise SlurmUnreachable(f"sbatch answered {told[:80]!r} instead of a job id; nothing is lost, try again")
+    return told
 
 
 def test_only(script: Path) -> None:
     """Ask Slurm whether it would take the script. Raises ConfigProblems with Slurm's own words when it would not."""
-    _run(["sbatch", "--test-only", str(script)])
+    run(["sbatch", "--test-only", str(script)])
 
 
 def queue() -> dict[str, Queued]:
-    """My array tasks in the queue, by ``JOB_INDEX``. Raises SlurmUnreachable."""
-    lines = _run(["squeue", "--me", "--noheader", "--array", "--format=%i|%T|%r"]).splitlines()
-    parts = [line.split("|", 2) for line in lines if line.count("|") >= 2]
-    return {job: Queued(state, reason) for job, state, reason in parts}
+    """My array tasks in the queue, by ``JOB_INDEX``. Raises SlurmUnreachable, also when what comes back is no queue."""
+    lines = run(["squeue", "--me", "--noheader", "--array", "--format=%i|%T|%r|%j"]).splitlines()
+    found = [_QUEUE_LINE.fullmatch(line) for line in lines]
+    if not all(found):
+        raise SlurmUnreachable(f"squeue told something that is not a queue: {lines[found.index(None)][:80]!r}")
+    return {match[1]: Queued(match[2], match[3], match[4]) for match in found if match}
 
 
 def queued_under(name: str) -> str | None:
     """The id of a queued or running job with this name, for adopting a submission whose answer was lost."""
-    found = _run(["squeue", "--me", "--noheader", f"--name={name}", "--format=%A"]).split()
+    found = run(["squeue", "--me", "--noheader", f"--name={name}", "--format=%A"]).split()
     return min(found, key=int) if found else None
 
 
-def ended_states(jobs: Iterable[str]) -> dict[str, str]:
+def ended_states(tasks: Iterable[str]) -> dict[str, Accounted]:
     """What accounting says of array tasks that left the queue; empty where there is no accounting."""
-    wanted = ",".join(sorted(set(jobs)))
-    if not wanted:
+    wanted = set(tasks)
+    arrays = ",".join(sorted({task.partition("_")[0] for task in wanted}))
+    if not arrays:
         return {}
     try:
-        lines = _run(["sacct", "-X", "-n", "-P", "-j", wanted, "--format=JobID,State"]).splitlines()
+        lines = run(["sacct", "-X", "-n", "-P", "-j", arrays, "--format=JobID,State,NodeList"]).splitlines()
     except (SlurmUnreachable, ConfigProblems):
         return {}
-    pairs = [line.split("|", 1) for line in lines if "|" in line]
-    return {job: state.split()[0] for job, state in pairs if state.startswith(_ENDED)}
+    told = [line.split("|") for line in lines if line.count("|") == 2]
+    return {
+        task: Accounted(state.split()[0], nodes)
+        for jobs, state, nodes in told
+        if state.startswith(_ENDED)
+        for task in expanded(jobs)
+        if task in wanted
+    }
+
+
+def expanded(jobs: str) -> list[str]:
+    """The tasks that Slurm writes as one, such as ``7_[0-2,5%4]``."""
+    array, _, listed = jobs.partition("_[")
+    if not listed:
+        return [jobs]
+    spans = [part.partition("-") for part in listed.rstrip("]").partition("%")[0].split(",")]
+    return [
+        f"{array}_{index}"
+        for first, _, last in spans
+        if first.isdigit()
+        for index in range(int(first), int(last or first) + 1)
+    ]
 
 
 def cancel(jobs: Sequence[str]) -> None:
     """Cancel array tasks by ``JOB_INDEX``; tasks that have ended are ignored by Slurm."""
     if jobs:
-        _run(["scancel", *jobs])
+        run(["scancel", *jobs])
 
 
-def largest_array() -> int:
-    """How many tasks an array may have here (MaxArraySize bounds the index, so the count too)."""
-    for line in _run(["scontrol", "show", "config"]).splitlines():
-        if line.startswith("MaxArraySize"):
-            return int(line.split("=")[1])
-    return 1001
+def hold(tasks: Sequence[str]) -> None:
+    """Keep pending tasks or arrays from starting; what runs goes on."""
+    if tasks:
+        run(["scontrol", "hold", *tasks])
+
+
+def release(tasks: Sequence[str]) -> None:
+    """Let held tasks or arrays start."""
+    if tasks:
+        run(["scontrol", "release", *tasks])
 
 
 def clean_environment() -> dict[str, str]:
@@ -119,7 +145,8 @@ def clean_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in INHERITED if name in os.environ}
 
 
-def _run(command: Sequence[str]) -> str:
+def run(command: Sequence[str]) -> str:
+    """What the command prints. Raises SlurmUnreachable, NoRoom, or ConfigProblems with Slurm's own words."""
     try:
         ended = subprocess.run(
             command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S, env=clean_environment()
@@ -135,6 +162,8 @@ def _run(command: Sequence[str]) -> str:
     if ended.returncode == 0:
         return ended.stdout
     words = " ".join(ended.stderr.split())
-    if "Unable to contact slurm controller" in words or "Socket timed out" in words:
+    if command[0] == "sbatch" and _NO_ROOM.search(words):
+        raise NoRoom(words)
+    if any(told in words for told in _NO_ANSWER):
         raise SlurmUnreachable(f"{command[0]}: {words}; nothing is lost, try again")
     raise ConfigProblems([f"cluster: Slurm refuses: {words}"])

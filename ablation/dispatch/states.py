@@ -2,37 +2,40 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from ablation.cell import Cell, addresses
-from ablation.dispatch import slurm
+from ablation.cluster import Stage
+from ablation.dispatch import history, slurm
+from ablation.dispatch.classes import class_of_message
 from ablation.dispatch.filters import read_filters
-from ablation.dispatch.frozen import read_end
-from ablation.dispatch.ledger import LEDGER, Ledger
+from ablation.dispatch.held import why_held
+from ablation.dispatch.ledger import LEDGER, Ledger, Place, latest
+from ablation.dispatch.verdict import Seen, State, Verdict, judge
 from ablation.store import Store
 from ablation.study import read_errors
 
-State = Literal["done", "running", "queued", "held", "failed", "lost", "unknown", "missing"]
-# Reasons for which Slurm will never start a task without somebody's help.
-_HOPELESS = (
-    "PartitionTimeLimit",
-    "PartitionNodeLimit",
-    "DependencyNeverSatisfied",
-    "BadConstraints",
-    "InvalidQOS",
-    "JobHeld",
-    "QOSMax",
-)
+# The kind of a missing cell that the next wave submits.
+WAITS_FOR_ROOM = "waits_for_room"
 
 
 @dataclass(frozen=True)
 class CellState:
-    """One cell's state; `detail` is the error, the reason for waiting, or what accounting says."""
+    """One cell's state; `detail` is the error, the reason for waiting, or what accounting says.
+
+    A failure has its class in `kind`, and so has a cell that waits for room. `job` is the task in charge, `stage` its part of the
+    cell, `host` where it ran last.
+    """
 
     name: str
     state: State
     detail: str | None = None
+    kind: str | None = None
+    job: str | None = None
+    stage: Stage | None = None
+    host: str | None = None
 
 
 def select_cells(cells: Sequence[Cell], filters: Sequence[str]) -> list[Cell]:
@@ -53,45 +56,97 @@ def selected_states(
 
 def cell_states(cells: Sequence[Cell], store: Store, study: Path) -> list[CellState]:
     """The state of each cell, in order. Slurm is asked once, and only when something was submitted and is not done."""
-    done = {cell.name for cell in cells if store.find(addresses(cell)["grade"])}
-    submitted, here = Ledger(study / LEDGER).latest(), read_errors(study)
-    asked = {name: task for name, task in submitted.items() if name not in done}
-    try:
-        queue: Mapping[str, slurm.Queued] | None = slurm.queue() if asked else {}
-    except slurm.SlurmUnreachable:
-        queue = None
-    gone = [task for task in asked.values() if queue is not None and task not in queue]
-    ended = slurm.ended_states(gone)
+    survey = Survey(cells, store, study)
+    return [survey.state(cell) for cell in cells]
 
-    def state(name: str) -> CellState:
-        if name in done:
+
+class Survey:
+    """Everything that the states of cells are read from, asked once.
+
+    Slurm that does not answer makes states unknown, and raises nothing.
+    """
+
+    def __init__(self, cells: Sequence[Cell], store: Store, study: Path) -> None:
+        self.store, self.jobs, self.logs = store, study / "jobs", study / "logs"
+        self.done = {cell.name for cell in cells if store.find(addresses(cell)["grade"])}
+        ledger = Ledger(study / LEDGER)
+        self.submissions = {one.name: one for one in ledger.submissions()}
+        self.places = latest(list(self.submissions.values()))
+        self.waiting, self.errors = ledger.waiting(), read_errors(study)
+        asked = [
+            place for cell in cells if cell.name not in self.done for place in self.places.get(cell.name, {}).values()
+        ]
+        canaries = [place for one in {place.submission.gate for place in asked} for place in self._canary(one)]
+        self.seen = _look([place.job for place in (*asked, *canaries)])
+        self._why_held = cache(lambda submission: why_held(self.jobs, submission))
+        self._why_stuck = cache(self._failed_canary)
+
+    def state(self, cell: Cell) -> CellState:
+        """Where one cell stands."""
+        name, parts = cell.name, self.places.get(cell.name)
+        if name in self.done:
             return CellState(name, "done")
-        if name in asked:
-            return _submitted(name, asked[name], queue, ended, study)
-        return CellState(name, "failed" if name in here else "missing", here.get(name))
+        if parts:
+            place = parts[self._part_in_charge(cell, parts)]
+            found = self._verdict(name, place)
+            return CellState(name, found.state, found.detail, found.kind, place.job, place.submission.stage, found.host)
+        if name in self.waiting:
+            return CellState(name, "missing", f"waits for room in the queue: {self.waiting[name]}", WAITS_FOR_ROOM)
+        error = self.errors.get(name)
+        return CellState(name, "failed" if error else "missing", error, class_of_message(error) if error else None)
 
-    return [state(cell.name) for cell in cells]
+    def is_blocked(self, cell: Cell) -> bool:
+        """True when what is left of the cell in the queue waits for a canary that failed, or in an array that is held."""
+        return any(
+            not self._has_begun(place)
+            and bool(self._why_stuck(place.submission.gate) or self._why_held(place.submission.name))
+            for place in self.places.get(cell.name, {}).values()
+        )
+
+    def _part_in_charge(self, cell: Cell, parts: Mapping[Stage, Place]) -> Stage:
+        """The training until its weights are there: its failure is the cause of what becomes of the evaluation."""
+        if "train" not in parts or "evaluate" not in parts:
+            return next(iter(parts))
+        return "evaluate" if self.store.find(addresses(cell)["train"]) else "train"
+
+    def _verdict(self, cell: str, place: Place) -> Verdict:
+        stuck = self._why_stuck(place.submission.gate)
+        if stuck and not self._has_begun(place):
+            return Verdict("held", stuck)
+        return judge(place, history.read(self.jobs, cell), self.seen, self._why_held(place.submission.name), self.logs)
+
+    def _has_begun(self, place: Place) -> bool:
+        queued = self.seen.queue.get(place.job) if self.seen.queue is not None else None
+        if queued and queued.state != "PENDING":
+            return True
+        index = int(place.job.rpartition("_")[2])
+        cells = place.submission.tasks[index]
+        return any(event.job == place.job for cell in cells for event in history.read(self.jobs, cell))
+
+    def _canary(self, gate: str | None) -> list[Place]:
+        """The tasks of a canary, its training first; none without one."""
+        last = self.submissions.get(gate or "")
+        parts = [self.submissions.get(last.after or ""), last] if last else []
+        return [Place(f"{part.job}_0", part) for part in parts if part and part.job]
+
+    def _failed_canary(self, gate: str | None) -> str | None:
+        """Why an array waits in vain for its canary; None while it may come yet."""
+        for place in self._canary(gate):
+            for cell in place.submission.tasks[0]:
+                events = history.read(self.jobs, cell)
+                if any(event.job == place.job and event.is_complete for event in events):
+                    continue
+                found = judge(place, events, self.seen, None, self.logs)
+                if found.state in ("failed", "lost"):
+                    first_line = (found.detail or found.state).splitlines()[0]
+                    return f"the canary {cell} failed: {first_line}; correct it, then launch again"
+        return None
 
 
-def _submitted(
-    name: str, task: str, queue: Mapping[str, slurm.Queued] | None, ended: Mapping[str, str], study: Path
-) -> CellState:
-    end = read_end(study / "jobs", name)
-    if end and end.job == task and end.error:
-        return CellState(name, "failed", end.error)
-    if queue is None:
-        return CellState(name, "unknown", "Slurm does not answer")
-    if task in queue:
-        return _queued(name, queue[task])
-    if task in ended:
-        return CellState(name, "failed", f"Slurm ended the job: {ended[task]}")
-    return CellState(
-        name, "lost", "the job left the queue without a result; the same launch command submits the cell again"
-    )
-
-
-def _queued(name: str, found: slurm.Queued) -> CellState:
-    if found.state in ("RUNNING", "COMPLETING"):
-        return CellState(name, "running")
-    hopeless = any(found.reason.startswith(reason) for reason in _HOPELESS)
-    return CellState(name, "queued", f"will never start: {found.reason}" if hopeless else found.reason)
+def _look(tasks: Sequence[str]) -> Seen:
+    """What Slurm says of these tasks; it is asked only when there are any."""
+    try:
+        queue = slurm.queue() if tasks else {}
+    except slurm.SlurmUnreachable:
+        return Seen(None)
+    return Seen(queue, slurm.ended_states(task for task in tasks if task not in queue))

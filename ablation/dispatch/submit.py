@@ -1,70 +1,195 @@
-"""Hand the missing cells of a study to Slurm, each exactly once, and return."""
+"""Hand the missing cells of a study to Slurm, each exactly once, as far as there is room, and return."""
 
-import fcntl
-import sys
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ablation.cluster import Slurm
+from ablation.cell import Cell, addresses
+from ablation.cluster import Resources, Slurm
 from ablation.dispatch import slurm
-from ablation.dispatch.frozen import freeze
+from ablation.dispatch.arrays import Array, pieces, places, sbatch_text
+from ablation.dispatch.frozen import Order, Origin, freeze
+from ablation.dispatch.groups import groups
 from ablation.dispatch.job import Job
 from ablation.dispatch.ledger import LEDGER, Ledger, Submission
+from ablation.dispatch.limits import Limits, limits
+from ablation.dispatch.retry import Retry
 from ablation.dispatch.snapshot import snapshot
-from ablation.errors import RecordError
+from ablation.dispatch.states import Survey
+from ablation.errors import ConfigProblems, RecordError
+from ablation.halt import Halt, Pause
+from ablation.lease import Lease, Watcher
+from ablation.store import Store
 
 
-def submit_missing(jobs: Sequence[Job], cluster: Slurm, study: Path) -> list[Submission]:
-    """Submit every job that is not in the queue yet; the arrays that were submitted now.
+@dataclass(frozen=True)
+class Handover:
+    """`taken` was submitted now; `queued` cells were in the queue already; `waiting` cells wait for room, as `why` says."""
 
-    Raises RecordError when another process submits for this study, ConfigProblems when Slurm refuses, SlurmUnreachable.
+    taken: tuple[Submission, ...]
+    queued: int
+    waiting: tuple[str, ...] = ()
+    why: str = ""
+
+    @property
+    def cells(self) -> int:
+        """How many cells were submitted now."""
+        return len({cell for one in self.taken for cell in one.cells})
+
+
+def submit_missing(jobs: Sequence[Job], cluster: Slurm, study: Path, retries: Sequence[Retry] = ()) -> Handover:
+    """Submit every job that is not in the queue yet, as many as fit.
+
+    `retries` say with which changed resources a cell is tried again. Raises RecordError when another process submits for this
+    study, ConfigProblems when Slurm refuses, SlurmUnreachable.
     """
-    with _only_submitter(study):
-        ledger = Ledger(study / LEDGER)
-        ledger.adopt(slurm.queued_under)
-        waiting = set(slurm.queue())
-        queued = {cell for cell, task in ledger.latest().items() if task in waiting}
-        todo = [job for job in jobs if job.name not in queued]
-        return [_submit(chunk, cluster, study, ledger) for chunk in _chunks(todo, slurm.largest_array() if todo else 1)]
+    if not jobs:
+        return Handover((), 0)
+    with only_submitter(study) as lease:
+        return _Submitter(jobs, cluster, study, {one.cell: one for one in retries}, lease).run()
 
 
-def _submit(jobs: Sequence[Job], cluster: Slurm, study: Path, ledger: Ledger) -> Submission:
-    name = f"ablation-{study.name[:40]}-{uuid.uuid4().hex[:8]}"
-    script = write_script(jobs, cluster, study, name)
-    slurm.test_only(script)
-    cells = tuple(job.name for job in jobs)
-    ledger.intend(name, cells)
-    job = slurm.submit(script)
-    ledger.confirm(name, job)
-    return Submission(name, cells, job)
+class _Submitter:
+    """One submission of a study: who is to go, how many fit, and then array by array."""
 
+    def __init__(
+        self, jobs: Sequence[Job], cluster: Slurm, study: Path, retries: Mapping[str, Retry], lease: Lease
+    ) -> None:
+        self.jobs = {job.name: job for job in jobs}
+        self.cluster, self.study, self.retries, self.lease = cluster, study, retries, lease
+        self.ledger, self.origin = Ledger(study / LEDGER), Origin.here()
+        self.store = Store(jobs[0].store_root)
+        self.ids: dict[str, str] = {}
+        self.frozen: dict[str, Path] = {}
+        self.code: Path | None = None
 
-def write_script(jobs: Sequence[Job], cluster: Slurm, study: Path, name: str) -> Path:
-    """Freeze the jobs and write the list and the sbatch file of their array; the file's path."""
-    folder = (study / "jobs").resolve()
-    paths = [freeze(job, folder) for job in jobs]
-    listing = folder / f"{name}.list"
-    listing.write_text("".join(f"{path}\n" for path in paths))
-    script = folder / f"{name}.sbatch"
-    logs = (study / "logs").resolve()
-    logs.mkdir(parents=True, exist_ok=True)
-    code = snapshot(study / "code")
-    script.write_text(slurm.sbatch_text(cluster, name, listing, len(jobs), logs, code, sys.executable))
-    return script
+    def run(self) -> Handover:
+        """Submit what fits."""
+        self.ledger.adopt(slurm.queued_under)
+        submissions, waiting = self.ledger.submissions(), self.ledger.waiting()
+        self.ids = {one.name: one.job for one in submissions if one.job}
+        queue = slurm.queue()
+        todo = self._todo(queue)
+        bounds = limits(self.cluster) if todo else Limits(1, 0, "")
+        is_wave = bool(waiting) and all(cell.name in waiting for cell in todo)
+        gate = self._open_gate(submissions, queue) if is_wave else None
+        canary = self.cluster.canary and not is_wave and not self.retries
+        taken, why = self._submit_all(todo, bounds, bounds.room(len(queue)), len(submissions), canary, gate)
+        gone = {cell for one in taken if one.stage != "train" for cell in one.cells}
+        left = tuple(cell.name for cell in todo if cell.name not in gone)
+        if left or waiting:
+            self.ledger.postpone(left, why)
+        return Handover(tuple(taken), len(self.jobs) - len(todo), left, why if left else "")
 
+    def _todo(self, queue: Mapping[str, slurm.Queued]) -> list[Cell]:
+        """The cells that nothing in the queue will complete. What waits there in vain is cancelled, to be submitted anew."""
+        cells = [job.cell for job in self.jobs.values()]
+        survey = Survey(cells, self.store, self.study)
+        todo: list[Cell] = []
+        in_vain: set[str] = set()
+        for cell in cells:
+            tasks = [one.job for one in survey.places.get(cell.name, {}).values() if one.job in queue]
+            if tasks and survey.state(cell).state not in ("failed", "lost") and not survey.is_blocked(cell):
+                continue
+            todo.append(cell)
+            in_vain.update(task for task in tasks if queue[task].state == "PENDING")
+        slurm.cancel(sorted(in_vain))
+        return todo
 
-def _chunks(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:
-    return (jobs[start : start + size] for start in range(0, len(jobs), size))
+    def _open_gate(self, submissions: Sequence[Submission], queue: Mapping[str, slurm.Queued]) -> str | None:
+        """The canary of an earlier wave that has not ended yet."""
+        gates = [one.gate for one in submissions if one.gate and f"{self.ids.get(one.gate)}_0" in queue]
+        return gates[-1] if gates else None
+
+    def _submit_all(
+        self, todo: Sequence[Cell], bounds: Limits, room: int, nonce: int, canary: bool, gate: str | None
+    ) -> tuple[list[Submission], str]:
+        taken: list[Submission] = []
+        for group in groups(todo, self.cluster, self._is_trained, self._changed):
+            for piece in pieces(group, self.study.name, nonce, canary, bounds.array, room, gate):
+                for array in piece.arrays:
+                    try:
+                        taken.append(self._submit(array))
+                    except slurm.NoRoom as full:
+                        return taken, str(full)
+                room -= piece.tasks
+        return taken, f"{bounds.named} is reached"
+
+    def _submit(self, array: Array) -> Submission:
+        told = [] if array.after else [self.retries.get(cell) for task in array.cells for cell in task]
+        kinds = {retry.cell: retry.kind for retry in told if retry}
+        one = Submission(
+            array.name, array.cells, None, array.stage, array.after, array.gate, kinds, array.resources.mem_gb
+        )
+        script = self._write(array)
+        slurm.test_only(script)
+        if not self.lease.is_held():
+            raise RecordError(f"another process has begun to submit for {self.study}; run again to see what it left")
+        self.ledger.intend(one)
+        self.ids[one.name] = job = self._handed_over(one.name, script)
+        self.ledger.confirm(one.name, job)
+        return replace(one, job=job)
+
+    def _handed_over(self, name: str, script: Path) -> str:
+        """The id under which Slurm has the array, also when its reply was lost."""
+        job = slurm.queued_under(name)
+        if job:
+            return job
+        try:
+            return slurm.submit(script)
+        except slurm.NoRoom:
+            self.ledger.withdraw(name)
+            raise
+        except (slurm.SlurmUnreachable, ConfigProblems):
+            job = slurm.queued_under(name)
+            if job is None:
+                raise
+            return job
+
+    def _write(self, array: Array) -> Path:
+        """Freeze the cells, and write the order and the sbatch file of their array; the file's path."""
+        self.code = self.code or snapshot(self.study / "code")
+        files = places(self.study, array.name, self.code)
+        for folder in (files.tasks.parent, files.logs):
+            folder.mkdir(parents=True, exist_ok=True)
+        tasks = tuple(tuple(str(self._frozen(cell, files.tasks.parent)) for cell in task) for task in array.cells)
+        asked, cluster = array.resources, self.cluster
+        order = Order(array.name, array.stage, tasks, asked.timeout_min, cluster.requeues, cluster.hold_after)
+        order.write(files.tasks)
+        script = files.tasks.with_name(f"{array.name}.sbatch")
+        script.write_text(sbatch_text(array, cluster, files, self.ids))
+        return script
+
+    def _frozen(self, cell: str, folder: Path) -> Path:
+        if cell not in self.frozen:
+            self.frozen[cell] = freeze(self.jobs[cell], folder, self.origin)
+        return self.frozen[cell]
+
+    def _is_trained(self, cell: Cell) -> bool:
+        return self.store.find(addresses(cell)["train"]) is not None
+
+    def _changed(self, cell: Cell, resources: Resources) -> Resources:
+        retry = self.retries.get(cell.name)
+        return retry.applied_to(resources) if retry else resources
 
 
 @contextmanager
-def _only_submitter(study: Path) -> Iterator[None]:
-    """One submitter a study on this machine; the lock dies with its process. Across machines, job names are the backstop."""
-    with (study / "submitting.lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RecordError(f"another process is submitting for {study}; wait for it, then run again") from error
-        yield
+def only_submitter(study: Path) -> Iterator[Lease]:
+    """One submitter a study, on all machines. Raises RecordError while another one lives.
+
+    One on another machine cannot be proved dead: this waits until it has finished, or has been silent for long enough.
+    """
+    halt = Halt()
+    watcher, pause = Watcher(study / ".submitting"), Pause(halt)
+    while (lease := watcher.take()) is None:
+        other = watcher.holder()
+        if other and other.is_gone(watcher.me) is False:
+            who = f"process {other.pid} on {other.machine.split()[0]}"
+            raise RecordError(f"{who} is submitting for {study}; wait for it, then run again")
+        pause.after(f"waiting for another process that submits for {study}")
+    try:
+        with lease.beating(halt):
+            yield lease
+    finally:
+        lease.release()

@@ -6,7 +6,8 @@ from typing import get_args
 
 from ablation.cell import Cell
 from ablation.dispatch.filters import value_of
-from ablation.dispatch.states import CellState, State
+from ablation.dispatch.states import CellState
+from ablation.dispatch.verdict import State
 
 STATES: tuple[str, ...] = get_args(State)
 ByLevel = dict[str, Counter[str]]
