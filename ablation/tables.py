@@ -10,7 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.analysis.conditions import cell_errors
 from ablation.analysis.metrics import cell_table
+from ablation.analysis.tally import Tally
 from ablation.benchmark import read_questions, read_tiers
 from ablation.cell import Cell, addresses, sample_blocks
 from ablation.evaluator import evaluator
@@ -46,7 +48,9 @@ def write_tables(cells: Sequence[Cell], store: Store, folder: Path, errors: Mapp
     results = pd.DataFrame(rows, columns=list(RESULTS)).astype(RESULTS)
     planned = {cell.name: planned_attempts(cell) for cell in cells}
     told = pd.DataFrame([_cell_row(cell, store, errors) for cell in cells]).astype({**FACTOR_TYPES, **SEED_TYPES})
-    measured = cell_table(results, planned, tier_order(cells))
+    tiers = tier_order(cells)
+    tally = Tally.counted(told, results, tiers, max(cell.sample.n for cell in cells), planned)
+    measured = cell_table(results, planned, tiers).merge(cell_errors(tally), on="cell", validate="1:1")
     replace_table(folder / "results.parquet", results)
     replace_table(folder / "cells.parquet", told.merge(measured, on="cell", validate="1:1"))
     replace_table(folder / "loss.parquet", _losses(done, store))

@@ -45,19 +45,21 @@ class Tally:
         Raises RecordError when attempts are missing or the rows come from several evaluators, unless `partial` asks for
         what there is: a cell with too few attempts then keeps its counts, but has no rates and takes part in no average.
         """
-        tally = cls._counted(study)
+        tally = cls.counted(study.cells, study.results, study.tiers, study.n_attempts, study.planned)
         if not partial and (faults := shortcomings(study, tally)):
             raise RecordError(f"{' '.join(faults)} Pass partial=True to average the cells that are whole.")
         return tally
 
     @classmethod
-    def _counted(cls, study: Study) -> "Tally":
-        names = [str(name) for name in study.cells["cell"]]
-        questions = questions_of(study.results, study.tiers)
-        correct_cq, attempts_cq = count(study.results, names, questions["question"].tolist())
-        planned_c = np.array([study.planned[name] for name in names], dtype=np.int64)
-        cells = study.cells.reset_index(drop=True)
-        return cls(cells, questions, study.tiers, study.n_attempts, correct_cq, attempts_cq, planned_c)
+    def counted(
+        cls, cells: pd.DataFrame, results: pd.DataFrame, tiers: Sequence[str], n: int, planned: Mapping[str, int]
+    ) -> "Tally":
+        """Count results whatever they lack; `planned` is cell → planned attempts over all questions."""
+        names = [str(name) for name in cells["cell"]]
+        questions = questions_of(results, tiers)
+        correct_cq, attempts_cq = count(results, names, questions["question"].tolist())
+        planned_c = np.array([planned[name] for name in names], dtype=np.int64)
+        return cls(cells.reset_index(drop=True), questions, tuple(tiers), n, correct_cq, attempts_cq, planned_c)
 
     @property
     def scopes(self) -> tuple[str, ...]:

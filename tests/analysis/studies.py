@@ -66,6 +66,15 @@ def build(
     return checked(Study(head, pd.DataFrame(rows, columns=columns), table))
 
 
+def row_of(frame: pd.DataFrame, **labels: object) -> dict[str, Any]:
+    """The one row with these values in these columns, as plain values."""
+    chosen = frame
+    for column, value in labels.items():
+        chosen = chosen[chosen[column] == value]
+    (found,) = chosen.to_dict("records")
+    return {str(name): value for name, value in found.items()}
+
+
 def without(study: Study, rows: "pd.Series[bool]") -> Study:
     return Study(study.manifest, study.results[~rows], study.cells, study.loss)
 

@@ -1,0 +1,97 @@
+"""Each setting by itself: avg@n, cov@k and the gap between them, its runs taken together; and the errors of single cells."""
+
+import numpy as np
+import pandas as pd
+from scipy.special import betaincinv
+
+from ablation.analysis.estimates import Plan, estimate
+from ablation.analysis.matching import mean_weights
+from ablation.analysis.measures import OfCounts, average, coverage_at, gap_at, measure
+from ablation.analysis.study import FACTORS
+from ablation.analysis.tally import Floats, Tally
+from ablation.analysis.uncertainty import DRAWS, LEVEL, MIN_QUESTIONS, SEED
+
+EXACT = "nothing varied: the exact binomial interval of all its attempts"
+NO_RUN = "no complete run"
+
+
+def common_k(tally: Tally) -> int:
+    """The largest k that every attempted question allows: cov@k is comparable between cells at one k alone."""
+    seen = tally.attempts_cq[tally.attempts_cq > 0]
+    return int(seen.min()) if seen.size else 1
+
+
+def conditions(tally: Tally, k: int | None = None, draws: int = DRAWS, seed: int = SEED) -> pd.DataFrame:
+    """One row a setting, scope and measure (`avg`, `cov`, `gap` = cov − avg): the mean over its complete runs.
+
+    Columns: the factors, `runs measure k`, and those of `estimate`. k is `common_k` unless given. Where every attempt
+    went one way there is no variance to estimate from; avg then has the exact binomial interval on these questions
+    (Clopper & Pearson 1934; conservative for unequal rates by Hoeffding 1956), which knows nothing of training seeds.
+    """
+    k = k or common_k(tally)
+    measures: dict[str, OfCounts] = {"avg": average, "cov": coverage_at(k), "gap": gap_at(k)}
+    frames = [
+        estimate(tally, scope, _plans(tally, scope, {"measure": name, "k": k}), draws, seed, of)
+        for scope in tally.scopes
+        for name, of in measures.items()
+    ]
+    return _with_exact(tally, pd.concat(frames, ignore_index=True))
+
+
+def cell_errors(tally: Tally) -> pd.DataFrame:
+    """One row a cell: `avg_{scope}_se`, `cov_{scope}_se` from its attempts alone, on these questions, with k = n; and
+    `…_se_questions`, SD over questions / √Q, for questions like these. Neither holds training-seed variance; NaN where
+    nothing varied, and for questions like these with fewer than 6 of them.
+    """
+    columns: dict[str, object] = {"cell": tally.cells["cell"].tolist()}
+    for scope in tally.scopes:
+        for name, of in (("avg", average), ("cov", _solved_at_all)):
+            measured = measure(tally, scope, of)
+            n_questions = measured.values_cq.shape[1]
+            enough = n_questions >= MIN_QUESTIONS
+            between_c = measured.values_cq.var(axis=1, ddof=1) if enough else np.full(len(tally.cells), np.nan)
+            columns[f"{name}_{scope}_se"] = _positive(np.sqrt(measured.sampling_c))
+            columns[f"{name}_{scope}_se_questions"] = _positive(np.sqrt(between_c / max(n_questions, 1)))
+    return pd.DataFrame(columns)
+
+
+def exact_interval(correct: int, attempts: int, level: float = LEVEL) -> tuple[float, float]:
+    """Clopper & Pearson's interval of a proportion (1934, Biometrika 26(4)) from the Beta quantiles."""
+    if attempts == 0:
+        return float("nan"), float("nan")
+    tail = (1 - level) / 2
+    low = betaincinv(correct, attempts - correct + 1, tail) if correct else 0.0
+    high = betaincinv(correct + 1, attempts - correct, 1 - tail) if correct < attempts else 1.0
+    return float(low), float(high)
+
+
+def _solved_at_all(correct: Floats, attempts: int) -> Floats:
+    return coverage_at(attempts)(correct, attempts)
+
+
+def _positive(error_c: Floats) -> Floats:
+    return np.where(error_c > 0, error_c, np.nan)
+
+
+def _plans(tally: Tally, scope: str, labels: dict[str, object]) -> list[Plan]:
+    complete_c = ~np.isnan(tally.rates_cq(scope)).any(axis=1)
+    plans = []
+    for arm in dict.fromkeys(tally.arm_c.tolist()):
+        runs = tally.cells.index[complete_c & (tally.arm_c == arm)]
+        setting = tally.cells.loc[tally.arm_c == arm, list(FACTORS)].iloc[0].to_dict()
+        weights_c = mean_weights(runs, len(tally.cells)) if len(runs) else None
+        found = {"arm": arm, **{str(name): level for name, level in setting.items()}, "runs": len(runs), **labels}
+        plans.append(Plan(found, weights_c, "" if len(runs) else NO_RUN))
+    return plans
+
+
+def _with_exact(tally: Tally, frame: pd.DataFrame) -> pd.DataFrame:
+    for line in frame.index[(frame["measure"] == "avg") & frame["estimate"].isin([0.0, 1.0])]:
+        lines = np.flatnonzero(tally.arm_c == frame.at[line, "arm"])
+        inside_q = tally.in_scope_q(str(frame.at[line, "tier"]))
+        correct, attempts = (
+            int(counts[np.ix_(lines, inside_q)].sum()) for counts in (tally.correct_cq, tally.attempts_cq)
+        )
+        frame.loc[line, ["low_these", "high_these"]] = exact_interval(correct, attempts)
+        frame.loc[line, "reason"] = EXACT
+    return frame
