@@ -63,10 +63,21 @@ class Cell(Spec):
         """True for the untrained base model."""
         return self.count.size == 0
 
+    @cached_property
+    def outcome(self) -> "Address":
+        """The address of the last stage: where it is complete, the cell is."""
+        return addresses(self)["grade"]
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy that forgets what was computed of the original."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("outcome", None)
+        return copied
+
     @property
     def key(self) -> str:
         """SHA-256 over everything that can change this cell's numbers, and over nothing else."""
-        return addresses(self)["grade"].digest
+        return self.outcome.digest
 
     @property
     def slug(self) -> str:

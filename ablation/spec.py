@@ -19,8 +19,23 @@ class Spec(BaseModel):
     labels: ClassVar[frozenset[str]] = frozenset()
 
     def canonical(self) -> dict[str, Any]:
-        """The JSON-ready content that can change a number: every field but the labels, specs inside specs included."""
-        return {name: _plain(getattr(self, name)) for name in type(self).model_fields if name not in self.labels}
+        """The JSON-ready content that can change a number: every field but the labels, specs inside specs included.
+
+        Not to be changed: equal specs share it. A study's cells have few distinct ones.
+        """
+        kind = type(self)
+        known, text = _KNOWN.setdefault(kind, {}), self.model_dump_json()
+        found = known.get(text)
+        if found is None:
+            found = {name: _plain(getattr(self, name)) for name in kind.model_fields if name not in self.labels}
+            if len(known) < _KNOWN_AT_MOST:
+                known[text] = found
+        return found
+
+
+# By the exact text of a spec: 1 and 1.0 are equal, and have different canonical forms.
+_KNOWN_AT_MOST = 1000
+_KNOWN: dict[type[Spec], dict[str, dict[str, Any]]] = {}
 
 
 def _plain(value: Any) -> Any:

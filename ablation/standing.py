@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from ablation.benchmark import read_tiers, tier_names
-from ablation.cell import Cell, addresses
+from ablation.cell import Cell
 from ablation.store import Store
 
 
 def state_of(cell: Cell, store: Store, errors: Mapping[str, str]) -> Literal["done", "failed", "missing"]:
     """`done` exactly when the cell is graded; a cell with an error is `failed`, any other is `missing`."""
-    if store.find(addresses(cell)["grade"]):
+    if store.find(cell.outcome):
         return "done"
     return "failed" if cell.name in errors else "missing"
 

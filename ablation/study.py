@@ -4,12 +4,15 @@
 cells that are done.
 """
 
+import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from ablation.cell import Cell, addresses
 from ablation.config import Execution
@@ -23,6 +26,9 @@ from ablation.store import Store, write_text_atomically
 FORMAT = 1
 MANIFEST = "manifest.json"
 PLAN = "plan.json"
+# What stands there once tables and report show all of a study: a digest of what they show.
+SHOWN = "shown.sha256"
+_CELLS = TypeAdapter(tuple[Cell, ...])
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ def save_plan(plan: Plan) -> None:
     """Write ``plan.json``, from which later commands know the study without its configuration."""
     content = {
         "format": FORMAT,
-        "cells": [cell.model_dump(mode="json") for cell in plan.cells],
+        "cells": _CELLS.dump_python(plan.cells, mode="json"),
         "left_out": [{"point": out.point, "reason": out.reason} for out in plan.left_out],
         "execution": plan.execution.model_dump(mode="json"),
         "command": plan.command,
@@ -67,7 +73,7 @@ def load_plan(folder: Path) -> Plan:
         told = json.loads((folder / PLAN).read_text(encoding="utf-8"))
         if told["format"] != FORMAT:
             raise RecordError(f"{folder / PLAN} has format {told['format']}, this version reads format {FORMAT}")
-        cells = tuple(Cell.parse(content) for content in told["cells"])
+        cells = _CELLS.validate_json(json.dumps(told["cells"]))
         left_out = tuple(LeftOut(out["point"], out["reason"]) for out in told["left_out"])
         execution = Execution.model_validate_json(json.dumps(told["execution"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -124,11 +130,37 @@ def write_study(plan: Plan, errors: Mapping[str, str]) -> Path:
     """Write the study's tables and manifest from the store. `errors` holds the failed cells' messages by name."""
     from ablation.tables import write_tables
 
+    (plan.folder / SHOWN).unlink(missing_ok=True)
     write_text_atomically(
         plan.folder / MANIFEST, json.dumps(_manifest(plan, errors), indent=1, ensure_ascii=False) + "\n"
     )
     write_tables(plan.cells, plan.store, plan.folder, errors)
     return plan.folder
+
+
+def mark_shown(plan: Plan) -> None:
+    """Note that tables, report and tracker show this plan, all of its cells done."""
+    write_text_atomically(plan.folder / SHOWN, _told(plan) + "\n")
+
+
+def is_shown(plan: Plan) -> bool:
+    """True when the last command left tables and report of exactly this plan, and they are still there."""
+    views = [MANIFEST, "results.parquet", "cells.parquet", "loss.parquet", "completions.parquet", "report/index.html"]
+    mark = plan.folder / SHOWN
+    return (
+        mark.is_file()
+        and mark.read_text(encoding="utf-8").strip() == _told(plan)
+        and all((plan.folder / name).is_file() for name in views)
+    )
+
+
+def _told(plan: Plan) -> str:
+    """A digest of what tables and report are made of: cells with their labels, what was left out, the code."""
+    execution = plan.execution.model_dump(mode="json", exclude={"outputs", "cluster"})
+    left_out = [[out.point, out.reason] for out in plan.left_out]
+    state = hashlib.sha256(canonical_json([execution, left_out, plan.git, FORMAT]).encode())
+    state.update(_CELLS.dump_json(plan.cells))
+    return state.hexdigest()
 
 
 def _manifest(plan: Plan, errors: Mapping[str, str]) -> dict[str, Any]:

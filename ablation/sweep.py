@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from ablation.cell import Cell, addresses
+from ablation.cell import Cell
 from ablation.cluster import Local, Slurm
 from ablation.config import Execution
 from ablation.design import LeftOut
@@ -18,7 +18,7 @@ from ablation.dispatch.job import Job
 from ablation.dispatch.jobs import jobs_of
 from ablation.provenance import git_state
 from ablation.store import check_writable
-from ablation.study import Plan, open_study, save_plan, write_study
+from ablation.study import Plan, is_shown, mark_shown, open_study, save_plan, write_study
 
 EXIT_OK, EXIT_CELLS_FAILED = 0, 1
 
@@ -64,7 +64,7 @@ def _prepared(cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Exe
 
 
 def _missing_jobs(plan: Plan) -> list[Job]:
-    return jobs_of(plan, [cell for cell in plan.cells if plan.store.find(addresses(cell)["grade"]) is None])
+    return jobs_of(plan, [cell for cell in plan.cells if plan.store.find(cell.outcome) is None])
 
 
 def _run_here(plan: Plan, jobs: Sequence[Job], cluster: Local, console: Console) -> dict[str, str]:
@@ -120,7 +120,17 @@ def follow(plan: Plan, console: Console) -> int:
 
 
 def conclude(plan: Plan, errors: dict[str, str], console: Console) -> int:
-    """Write tables, tracker runs and report from the records, and say how it ended; the exit code."""
+    """Write tables, tracker runs and report from the records unless they show this already; say how it ended; the exit code."""
+    if not errors and is_shown(plan):
+        page = plan.folder / "report/index.html"
+        console.print(
+            Text(
+                f"nothing has changed since the report was written (`ablation report {plan.execution.study}` writes it again)"
+            ),
+            soft_wrap=True,
+        )
+        console.print(f"report: {page}", soft_wrap=True)
+        return EXIT_OK
     from ablation.analysis import load
     from ablation.report.page import write
     from ablation.report.terminal import render
@@ -148,6 +158,8 @@ def conclude(plan: Plan, errors: dict[str, str], console: Console) -> int:
         console.print(
             Text(f"{len(errors)} of {len(plan.cells)} cells failed; the same command tries them again", style="red")
         )
+    if not errors and not troubles:
+        mark_shown(plan)
     return EXIT_CELLS_FAILED if errors else EXIT_OK
 
 

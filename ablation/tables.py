@@ -43,7 +43,7 @@ RESULTS = {
 
 def write_tables(cells: Sequence[Cell], store: Store, folder: Path, errors: Mapping[str, str]) -> None:
     """Write all tables of the cells; only complete cells have rows in results, every planned cell has one in cells."""
-    done = [cell for cell in cells if store.find(addresses(cell)["grade"])]
+    done = [cell for cell in cells if store.find(cell.outcome)]
     rows = [row for cell in done for row in result_rows(cell, store)]
     results = pd.DataFrame(rows, columns=list(RESULTS)).astype(RESULTS)
     planned = {cell.name: planned_attempts(cell) for cell in cells}

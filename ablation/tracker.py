@@ -48,7 +48,7 @@ def track(cells: Sequence[Cell], store: Store, tracker: Tracker, study: str) -> 
     ledger.mkdir(parents=True, exist_ok=True)
     troubles: list[str] = []
     for cell in cells:
-        if not store.find(addresses(cell)["grade"]):
+        if not store.find(cell.outcome):
             continue
         studies = _studies(ledger / cell.key)
         if study in studies:

@@ -1,6 +1,6 @@
 """Everything that can be wrong with a sweep, found before its first cell starts and said all at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ from ablation.errors import ConfigProblems, DataError
 from ablation.pipeline import run_cell
 from ablation.science import Sample, Source
 from ablation.source import pinned_cell
+from ablation.spec import Spec
 from ablation.store import Store
 
 Say = Callable[[str], None]
@@ -57,21 +58,29 @@ def _shortages(cells: Sequence[Cell], store: Store, say: Say) -> list[str]:
     problems: list[str] = []
     for pool, members in _by_pool(cells, store, say, problems).items():
         index = read_pool_index(pool)
-        problems += [found for cell in members if (found := shortage(index, cell))]
+        problems += [found for cell in _alike_once(members) if (found := shortage(index, cell))]
     return problems
+
+
+def _alike_once(cells: Sequence[Cell]) -> Iterable[Cell]:
+    """One cell for each choice of factors: seeds and recipes choose no fewer trajectories."""
+    first: dict[tuple[Spec | None, ...], Cell] = {}
+    for cell in cells:
+        first.setdefault((cell.category, cell.count, cell.length, cell.style), cell)
+    return first.values()
 
 
 def _by_pool(cells: Sequence[Cell], store: Store, say: Say, problems: list[str]) -> dict[Path, list[Cell]]:
     """Cells that train, by the folder of their pool; a missing pool is made here, once for all workers."""
-    groups: dict[str, list[Cell]] = {}
+    groups: dict[tuple[Spec | None, ...], list[Cell]] = {}
     for cell in cells:
         if not cell.is_base:
-            groups.setdefault(addresses(cell)["pool"].digest, []).append(cell)
+            groups.setdefault((cell.corpus, cell.model.source), []).append(cell)
     found: dict[Path, list[Cell]] = {}
     for members in groups.values():
         path = _collect(lambda cell=members[0]: _pool(cell, store, say), problems)  # type: ignore[misc]
         if path:
-            found[path] = members
+            found.setdefault(path, []).extend(members)
     return found
 
 

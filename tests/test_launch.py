@@ -93,6 +93,21 @@ def test_one_cell_of_the_sweep_is_the_same_cell_alone(finished: tuple[Path, subp
     assert "1 done already, 0 to run" in alone.stdout
 
 
+def test_a_finished_sweep_is_left_as_it_is_until_something_changes(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, _ = finished
+    study, arguments = folder / "outputs/again", (*TWO_CELLS, "study=again")
+    told = [launch(folder, *arguments).stdout for _ in range(2)]
+    assert ["nothing has changed" in text for text in told] == [False, True]
+    views = [study / "results.parquet", study / "report/index.html", study / "manifest.json"]
+    before = [path.stat().st_mtime_ns for path in views]
+    (study / "loss.parquet").unlink()
+    assert "nothing has changed" not in launch(folder, *arguments).stdout
+    assert all(path.stat().st_mtime_ns > then for path, then in zip(views, before, strict=True))
+    assert "nothing has changed" not in launch(folder, *arguments, "sweep.hypothesis=another").stdout
+
+
 BASIC = ("-m", "hydra/sweeper=basic", *TINY, "category=diverse", "style=r1,gemini", "tracker=none", "study=crossed")
 
 
@@ -249,7 +264,7 @@ def test_a_worker_that_is_killed_fails_its_cell_alone(tmp_path: Path) -> None:
     failures = ablation(tmp_path, "failures", "smoke")
     assert failures.returncode == 1
     assert "1 × killed: the worker process died (exit code -#)" in failures.stdout
-    assert ablation(tmp_path, "status", "smoke", "style=r1").stdout.startswith("smoke: 1 cells, ")
+    assert ablation(tmp_path, "status", "smoke", "style=r1").stdout.startswith("smoke: 1 cells: ")
     again = launch(tmp_path, *TWO_CELLS)
     assert again.returncode == 0, again.stdout
     assert ablation(tmp_path, "failures", "smoke").stdout == "no failures\n"

@@ -34,7 +34,7 @@ def test_shared_work_is_planned_once(tmp_path: Path) -> None:
     cells = [pinned_cell(cell) for cell in composed_grid(["sweep=cnls", "sample.n=8,16"]).cells]
     found = standing(cells, Store(tmp_path))
     assert (found.work.cells, found.work.done, found.work.new) == (98, 0, 98)
-    assert found.work.to_do == {"sample": 98, "grade": 98, "pool": 1, "select": 48, "train": 48}
+    assert found.work.to_do == {"sample": 49, "sample+8": 49, "grade": 98, "pool": 1, "select": 48, "train": 48}
     assert len(found.untrained) == 48
     assert not list(tmp_path.iterdir())
 

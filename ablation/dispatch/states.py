@@ -68,7 +68,7 @@ class Survey:
 
     def __init__(self, cells: Sequence[Cell], store: Store, study: Path) -> None:
         self.store, self.jobs, self.logs = store, study / "jobs", study / "logs"
-        self.done = {cell.name for cell in cells if store.find(addresses(cell)["grade"])}
+        self.done = {cell.name for cell in cells if store.has(cell.outcome)}
         ledger = Ledger(study / LEDGER)
         self.submissions = {one.name: one for one in ledger.submissions()}
         self.places = latest(list(self.submissions.values()))

@@ -1,0 +1,223 @@
+"""Measure dispatch itself: planning, the overhead of a cell, the status of a large study, a command with nothing to do.
+
+    python benchmarks/dispatch.py --cells 10000
+
+The cells that these commands look at are stand-ins: four stages with files of the right form and a few rows each, made by
+functions that take the places of training and sampling, and published through the store as any stage is. So only the commands are
+measured, and no number in the tables that they write means anything. Prints a Markdown table for docs/benchmarks.md; absolute
+seconds hold for this machine and hour only.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+
+from rich.console import Console
+
+from ablation import pipeline
+from ablation.attempt import Attempt, Means
+from ablation.benchmark import read_questions
+from ablation.cell import Cell
+from ablation.cluster import Local
+from ablation.dispatch.board import Board
+from ablation.dispatch.job import Job, Outcome, run_job
+from ablation.dispatch.run import run_jobs
+from ablation.expansion import composed_grid
+from ablation.records import (
+    COMPLETIONS_FILE,
+    LOSS_FILE,
+    SUMMARY_FILE,
+    TIMING_FILE,
+    VERDICTS_FILE,
+    WEIGHTS_FOLDER,
+    Completion,
+    Verdict,
+    read_rows,
+    write_json,
+    write_rows,
+)
+from ablation.source import pinned_cell
+from ablation.store import Store
+from ablation.validate import prepare
+
+ROOT = Path(__file__).resolve().parent.parent
+_A_SEED = 49  # cells of sweep=cnls, the base model among them
+_QUESTIONS = 2
+_STAND_INS = "ABLATION_BENCHMARK_STAND_INS"
+
+
+def main() -> None:
+    """Measure everything in a fresh folder and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cells", type=int, default=10_000, help="about this many in the large study")
+    parser.add_argument("--warm", type=int, default=500, help="stand-in cells that run in one warm worker")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        overrides = [*benchmark_of_two(work), "sample.n=1", "tracker=none", f"outputs={work / 'outputs'}"]
+        small, large = (grid(cells, overrides) for cells in (1_000, given.cells))
+        rows = [
+            (f"`ablation plan`, {cells_of(small):,} cells", f"{seconds(plan(small)):.1f} s", "10 s"),
+            (f"`ablation plan`, {cells_of(large):,} cells", f"{seconds(plan(large)):.1f} s", "60 s"),
+        ]
+        cells = stand_ins(large, work / "outputs")
+        warm_s = warm_worker(cells[: given.warm], work)
+        rows.append((f"overhead of a cell in a warm worker, mean of {given.warm}", f"{warm_s:.3f} s", "0.3 s"))
+        publish(cells[given.warm :], work)
+        first_s, again_s, looked_s = (seconds(command) for command in (launch(large), launch(large), status(work)))
+        rows += [
+            (f"`ablation status --json`, {len(cells):,} cells", f"{looked_s:.1f} s", "2 s"),
+            ("the launch command when all cells have just ended: tables and report", f"{first_s:.0f} s", ""),
+            ("the launch command again, nothing to do", f"{again_s:.1f} s", "10 s"),
+        ]
+    print(
+        f"\n`python benchmarks/dispatch.py --cells {given.cells}`\n\n| what | measured | wanted, at most |\n|---|---|---|"
+    )
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+
+
+def grid(cells: int, overrides: Sequence[str]) -> list[str]:
+    """The embedded grid, with as many seeds as `cells` take."""
+    return ["sweep=cnls", f"seed=range(0,{ceil(cells / _A_SEED)})", *overrides]
+
+
+def cells_of(arguments: Sequence[str]) -> int:
+    """How many cells these overrides ask for."""
+    told = subprocess.run([*plan(arguments), "--json"], capture_output=True, text=True, check=True)
+    return int(json.loads(told.stdout)["cells"])
+
+
+def plan(arguments: Sequence[str]) -> list[str]:
+    """The command that plans."""
+    return [sys.executable, "-m", "ablation.cli", "plan", *arguments]
+
+
+def launch(arguments: Sequence[str]) -> list[str]:
+    """The command that runs a sweep."""
+    return [sys.executable, str(ROOT / "launch.py"), "-m", *arguments]
+
+
+def status(work: Path) -> list[str]:
+    """The command that looks at the large study."""
+    return [sys.executable, "-m", "ablation.cli", "status", "cnls", "--outputs", str(work / "outputs"), "--json"]
+
+
+def seconds(command: Sequence[str]) -> float:
+    """Wall seconds of one command, as its user waits for it."""
+    started = time.monotonic()
+    ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if ended.returncode:
+        sys.exit(f"{' '.join(command)} ended with {ended.returncode}:\n{ended.stderr}")
+    return time.monotonic() - started
+
+
+def benchmark_of_two(folder: Path) -> list[str]:
+    """Overrides for a benchmark of two questions of the embedded one."""
+    shipped = (ROOT / "ablation/mini/data/benchmark.jsonl").read_text().splitlines()[:_QUESTIONS]
+    (folder / "two.jsonl").write_text("\n".join(shipped) + "\n")
+    ids = [json.loads(line)["id"] for line in shipped]
+    (folder / "tiers.yaml").write_text(json.dumps({"easy": ids[:1], "hard": ids[1:]}))
+    return [f"benchmark.source.path={folder}/two.jsonl", f"benchmark.tiers.path={folder}/tiers.yaml"]
+
+
+def stand_ins(arguments: Sequence[str], outputs: Path) -> list[Cell]:
+    """The cells of a large study, their real pool made."""
+    cells = [pinned_cell(cell) for cell in composed_grid(arguments).cells]
+    return prepare(cells, Store(outputs / "store"), print)
+
+
+def jobs_of(cells: Sequence[Cell], work: Path) -> list[Job]:
+    """A job for each cell, as a local launch makes them."""
+    logs = work / "outputs/cnls/logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    return [
+        Job(cell, cell.name, work / "outputs/store", logs / f"{cell.name}.log", 1, Means(None, 0.0)) for cell in cells
+    ]
+
+
+def warm_worker(cells: Sequence[Cell], work: Path) -> float:
+    """Mean wall seconds between two ends of stand-in cells in one warm worker: hand-over, stages, seals, flushes, board."""
+    jobs = jobs_of(cells, work)
+    os.environ[_STAND_INS] = "yes"  # the worker imports this file, too
+    with Path(os.devnull).open("w") as nowhere:
+        board = Timed(Console(file=nowhere), len(jobs), 1)
+        failed = [outcome.error for outcome in run_jobs(jobs, Local(kind="local", workers=1), board) if outcome.error]
+    if failed:
+        sys.exit(f"{len(failed)} stand-in cells failed: {failed[0]}")
+    return (board.ends_s[-1] - board.ends_s[0]) / (len(jobs) - 1)
+
+
+class Timed(Board):
+    """A board that keeps when each cell ended."""
+
+    def __init__(self, console: Console, total: int, workers: int) -> None:
+        super().__init__(console, total, workers)
+        self.ends_s: list[float] = []
+
+    def ended(self, outcome: Outcome) -> None:
+        """Keep the moment, and go on as any board."""
+        self.ends_s.append(time.monotonic())
+        super().ended(outcome)
+
+
+def publish(cells: Sequence[Cell], work: Path) -> None:
+    """Make the other stand-ins in this process."""
+    take_places()
+    for number, job in enumerate(jobs_of(cells, work)):
+        if error := run_job(job).error:
+            sys.exit(f"{job.name}: {error}")
+        if number % 1000 == 0:
+            print(f"{number} of {len(cells)} stand-in cells", file=sys.stderr)
+
+
+def take_places() -> None:
+    """Put stand-ins in the places of the stages that work; the pool stays what it is."""
+    pipeline._WORK.update(select=_select, train=_train, sample=_sample, grade=_grade)
+
+
+def _select(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
+    del cell, paths, means
+    write_json(attempt.out / SUMMARY_FILE, {"tokens": {"p10": 1.0, "p50": 1.0, "p90": 1.0}})
+
+
+def _train(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
+    del cell, paths, means
+    (attempt.out / WEIGHTS_FOLDER).mkdir()
+    (attempt.out / WEIGHTS_FOLDER / "model.safetensors").write_bytes(b"stand-in")
+    counts = ("updates", "train_examples", "train_tokens", "target_tokens", "truncated_examples")
+    write_json(attempt.out / SUMMARY_FILE, {**dict.fromkeys(counts, 1), "train_loss": 1.0})
+    write_json(attempt.out / TIMING_FILE, {"load_s": 0.0, "train_s": 0.0, "save_s": 0.0})
+    (attempt.out / LOSS_FILE).write_text('{"update": 1, "loss": 1.0, "learning_rate": 0.0, "total_tokens": 1}\n')
+
+
+def _sample(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
+    del paths, means
+    said = [
+        Completion(question=one.id, attempt=number, text="\\boxed{1}", tokens=1, finish_reason="stop")
+        for one in read_questions(cell.benchmark)
+        for number in range(cell.sample.n)
+    ]
+    write_rows(attempt.out / COMPLETIONS_FILE, said)
+    write_json(attempt.out / TIMING_FILE, {"sample_s": 0.0})
+
+
+def _grade(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
+    del cell, means
+    said = read_rows(paths["sample"] / COMPLETIONS_FILE, Completion)
+    judged = [Verdict(question=one.question, attempt=one.attempt, verdict="wrong", extracted="1") for one in said]
+    write_rows(attempt.out / VERDICTS_FILE, judged)
+
+
+if __name__ == "__mp_main__" and os.environ.get(_STAND_INS):
+    take_places()
+
+if __name__ == "__main__":
+    main()
