@@ -62,14 +62,17 @@ def result_rows(cell: Cell, store: Store) -> list[dict[str, Any]]:
     paths = {stage: store.path(address) for stage, address in addresses(cell).items()}
     tiers, answers = read_tiers(cell.benchmark), {one.id: one.answer for one in read_questions(cell.benchmark)}
     shared = {"cell": cell.name, **cell.factors(), **_seeds(cell)}
-    told = {"evaluator": evaluator(cell, paths["sample"]), "grader": GRADER}
-    completions = read_completions([paths[name] for name in sample_blocks(cell.sample.n)], list(answers))
+    blocks = sample_blocks(cell.sample.n)
+    # A block that was sampled later may have met another engine.
+    asked_by = {attempt: evaluator(cell, paths[name]) for name, block in blocks.items() for attempt in block}
+    completions = read_completions([paths[name] for name in blocks], list(answers))
     verdicts = read_rows(paths["grade"] / VERDICTS_FILE, Verdict)
     return [
         {
             **shared, "question": said.question, "tier": tiers[said.question], "attempt": said.attempt,
             "verdict": judged.verdict, "finish_reason": said.finish_reason, "tokens": said.tokens,
-            "answer": answers[said.question], "extracted": judged.extracted, **told,
+            "answer": answers[said.question], "extracted": judged.extracted,
+            "evaluator": asked_by[said.attempt], "grader": GRADER,
             "stream_seed": f"{stream_seed(cell.seed.sample, said.question, said.attempt):032x}",
         }
         for said, judged in zip(completions, verdicts, strict=True)
