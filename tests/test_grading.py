@@ -4,7 +4,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablation.answer import compare, final_answer, last_boxed
-from ablation.cell import addresses
+from ablation.cell import Cell, addresses
 from ablation.cli import main
 from ablation.errors import RecordError
 from ablation.grading import algebra as algebra_module
@@ -201,10 +201,19 @@ def test_the_graders_library_must_be_the_one_that_records_name(monkeypatch: pyte
         algebra.decide([("1/2", "0.5")])
 
 
-def test_the_address_of_the_grade_stage_names_the_grader(cell_of: object) -> None:
-    found = addresses(cell_of())  # type: ignore[operator]
+def test_the_address_of_the_grade_stage_names_the_grader(cell_of: Callable[..., Cell]) -> None:
+    found = addresses(cell_of())
     assert found["grade"].content["spec"]["grader"] == GRADER
     assert "grader" not in found["sample"].content["spec"]
+
+
+def test_another_grader_grades_again_and_samples_nothing(
+    cell_of: Callable[..., Cell], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = addresses(cell_of())
+    monkeypatch.setattr("ablation.cell.GRADER", "3+math-verify-9.9")
+    after = addresses(cell_of())
+    assert {stage for stage in before if before[stage].digest != after[stage].digest} == {"grade"}
 
 
 def graded(folder: Path, rows: Sequence[object], *options: str) -> list[dict[str, object]]:

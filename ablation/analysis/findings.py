@@ -95,6 +95,8 @@ def _without_answer(study: Study) -> list[Finding]:
     no_answer, truncated = (float((verdicts == verdict).mean()) for verdict in ("no_answer", "truncated"))
     gave = f"{no_answer:.1%} of the attempts gave no answer and {truncated:.1%} were cut off at the token limit"
     text = f"{gave}; both count as not correct."
+    if ungradable := int((verdicts == "ungradable").sum()):
+        text += f" {counted(ungradable, 'answer')} could not be graded within the grader's limits, and count as not correct too."
     return [Finding("verdicts", "note", text, headline=False)]
 
 

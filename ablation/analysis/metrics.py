@@ -11,6 +11,7 @@ from ablation.analysis.study import ALL
 from ablation.analysis.tally import Floats, complete_c, count, marked_q, mean_or_nan, questions_of
 from ablation.answer import canonical
 
+_NOTHING_TO_COMPARE = ("no_answer", "truncated", "ungradable")
 _RIGHT = "\0right"  # no answer reads like this
 
 
@@ -98,7 +99,8 @@ def cell_table(results: pd.DataFrame, planned: Mapping[str, int], tiers: Sequenc
     """One row per planned cell, in the order of `planned` (cell → planned attempts over all questions).
 
     Columns: `cell planned present`, the fractions `avg_{tier}` (avg@n) and `cov_{tier}` (cov@n) of each tier and `all`,
-    then `no_answer_rate truncated_rate` (of all attempts). NaN where attempts are missing or a tier has no question.
+    then `no_answer_rate truncated_rate ungradable_rate` (of all attempts). NaN where attempts are missing or a tier has no
+    question.
     """
     names, questions = list(planned), questions_of(results, [*tiers, *results["tier"].unique()])
     correct_cq, attempts_cq = count(results, names, questions["question"].tolist())
@@ -113,14 +115,14 @@ def cell_table(results: pd.DataFrame, planned: Mapping[str, int], tiers: Sequenc
         table[f"cov_{scope}"] = np.where(whole_c, mean_or_nan(solved_by_any), np.nan)
     shares = verdict_rates(results, names).to_numpy(copy=True)
     shares[~complete_c(attempts_cq, planned_c, marked_q(questions, ALL))] = np.nan
-    return table.assign(no_answer_rate=shares[:, 0], truncated_rate=shares[:, 1])
+    return table.assign(**{f"{verdict}_rate": shares[:, place] for place, verdict in enumerate(_NOTHING_TO_COMPARE)})
 
 
 def verdict_rates(results: pd.DataFrame, cells: Sequence[str]) -> pd.DataFrame:
-    """`no_answer_rate` and `truncated_rate` of the attempts present, one row a cell; NaN without attempts."""
+    """`no_answer_rate`, `truncated_rate` and `ungradable_rate` of the attempts present, one row a cell; NaN without attempts."""
     rows = pd.Index(cells, name="cell")
     shares = {
         f"{verdict}_rate": (results["verdict"] == verdict).groupby(results["cell"]).mean().reindex(rows)
-        for verdict in ("no_answer", "truncated")
+        for verdict in _NOTHING_TO_COMPARE
     }
     return pd.DataFrame(shares, index=rows, dtype=np.float64)

@@ -48,9 +48,14 @@ def overrides_parent() -> argparse.ArgumentParser:
     return parent
 
 
+def places_of(given: argparse.Namespace) -> tuple[Path, Path]:
+    """Where the study that was asked for may be: below the outputs, or at the path itself."""
+    return given.outputs / given.study, Path(given.study)
+
+
 def folder_of(given: argparse.Namespace) -> Path:
     """The folder of the study that was asked for. Raises RecordError, naming the studies there are."""
-    for folder in (given.outputs / given.study, Path(given.study)):
+    for folder in places_of(given):
         if (folder / "plan.json").is_file():
             return Path(folder)
         if (folder / "manifest.json").is_file():
@@ -63,7 +68,7 @@ def folder_of(given: argparse.Namespace) -> Path:
 
 def records_of(given: argparse.Namespace) -> Path:
     """The folder of a study that has records, run here or imported. Raises RecordError, naming the studies there are."""
-    for folder in (given.outputs / given.study, Path(given.study)):
+    for folder in places_of(given):
         if (folder / "manifest.json").is_file():
             return Path(folder)
     known = sorted(path.parent.name for path in given.outputs.glob("*/manifest.json"))

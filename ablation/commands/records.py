@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from ablation.commands.arguments import filtered_parent, folder_of, records_of, study_parent
+from ablation.commands.arguments import filtered_parent, folder_of, places_of, study_parent
 
 if TYPE_CHECKING:
     from ablation.commands.arguments import Commands
@@ -32,8 +32,9 @@ def _report(given: argparse.Namespace) -> int:
     from ablation.report.terminal import render
     from ablation.study import load_plan, read_errors, write_study
 
-    folder = records_of(given) if is_imported(given.outputs / given.study) else folder_of(given)
-    if not is_imported(folder):
+    imported = [place for place in places_of(given) if is_imported(place)]
+    folder = imported[0] if imported else folder_of(given)
+    if not imported:
         write_study(load_plan(folder), read_errors(folder))
     page = write(folder)
     console = Console(highlight=False)
