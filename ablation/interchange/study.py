@@ -10,7 +10,9 @@ from typing import Any
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
+from ablation.analysis.conditions import cell_errors
 from ablation.analysis.metrics import cell_table
+from ablation.analysis.tally import Tally
 from ablation.benchmark.tiers import UNDIVIDED, labels
 from ablation.config import RESERVED
 from ablation.errors import ConfigProblems, DataError, RecordError
@@ -41,9 +43,10 @@ def import_study(source: Path, folder: Path, columns: Columns, command: str) -> 
     tier_of, order = _tiers(imported, columns, source)
     results = pd.DataFrame(_rows(imported, tier_of, columns), columns=list(RESULTS)).astype(_TYPES)
     planned = {model.name: model.n * len(tier_of) for model in imported.models}
-    measured = cell_table(results, planned, order)
     told = pd.DataFrame([_cell(model, planned, results) for model in imported.models])
     told = told.astype({**FACTOR_TYPES, **SEED_TYPES, "count": "Int64"})
+    tally = Tally.counted(told, results, order, max(model.n for model in imported.models), planned)
+    measured = cell_table(results, planned, order).merge(cell_errors(tally), on="cell", validate="1:1")
     folder.mkdir(parents=True, exist_ok=True)
     replace_table(folder / "results.parquet", results)
     replace_table(folder / "cells.parquet", told.merge(measured, on="cell", validate="1:1"))
