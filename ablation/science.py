@@ -225,10 +225,10 @@ class Sample(Spec):
     """How a question is attempted: `n` independent completions of at most `max_tokens` tokens each.
 
     `kv_cache` and `repetition` are vLLM's. Its labels say how it runs, which decides no attempt's chances: the interpreter that
-    has it (None: this one), and the GPUs of one engine.
+    has it (None: this one), the GPUs of one engine, and whether to skip compiling, which small models do not repay.
     """
 
-    labels: ClassVar[frozenset[str]] = frozenset({"python", "tensor_parallel"})
+    labels: ClassVar[frozenset[str]] = frozenset({"python", "tensor_parallel", "eager"})
     engine: Literal["transformers", "vllm"]
     n: Positive
     temperature: Annotated[float, Field(ge=0)]
@@ -240,6 +240,7 @@ class Sample(Spec):
     repetition: Repetition | None = None
     python: str | None = None
     tensor_parallel: Positive = 1
+    eager: bool = False
 
     @model_validator(mode="after")
     def _asks_for_what_its_engine_has(self) -> Self:

@@ -75,6 +75,7 @@ def _options(sample: Sample, rows: Sequence[Planned], revision: str | None) -> d
         "max_model_len": max(len(row.prompt) for row in rows) + sample.max_tokens,
         "kv_cache_dtype": sample.kv_cache,
         "tensor_parallel_size": sample.tensor_parallel,
+        "enforce_eager": sample.eager,
         "enable_prefix_caching": True,
         "generation_config": "vllm",  # what a model's folder suggests is not part of the cell, so it must not act
         "seed": 0,

