@@ -4,11 +4,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ablation.commands import failures, grade, interchange, logs, plan, queue, records, status, tiers
+from ablation.commands import clean, failures, logs, plan, queue, records, status
 from ablation.entry import taught
 from ablation.terminal import ready_streams
 
-_GROUPS = (plan, status, failures, logs, queue, records, grade, tiers, interchange)
+_GROUPS = (plan, status, failures, logs, queue, records, clean)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,6 +27,10 @@ class ConfigProblems(AblationError):  # noqa: N818 it lists problems; each of th
         )
 
 
+class UsageError(AblationError):
+    """A command was given in a way that it cannot carry out; nothing was changed."""
+
+
 class RecordError(AblationError):
     """A record on disk is damaged, of another format, or disagrees with what is asked for."""
 

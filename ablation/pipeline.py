@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ablation.attempt import Attempt, Means
 from ablation.cell import Cell, addresses, sample_blocks
+from ablation.errors import RecordError
 from ablation.halt import Halt
 from ablation.store import Store
 
@@ -76,7 +77,10 @@ def _sample(cell: Cell, attempts: range, paths: dict[str, Path], attempt: Attemp
     from ablation.records import WEIGHTS_FOLDER
     from ablation.sampling.sample import sample
 
-    sample(cell, attempts, paths["train"] / WEIGHTS_FOLDER if "train" in paths else None, attempt)
+    weights = paths["train"] / WEIGHTS_FOLDER if "train" in paths else None
+    if weights and not weights.is_dir():
+        raise RecordError(f"the weights of {cell.name} were dropped; to train them again, move {weights.parent} away")
+    sample(cell, attempts, weights, attempt)
 
 
 def _grade(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:

@@ -163,19 +163,28 @@ def explain_os_error(error: OSError, folder: Path) -> str:
 
 
 def read_seal(path: Path) -> dict[str, Any]:
-    """The seal of a stage folder: its address, and size and SHA-256 of every file. Raises RecordError when it is damaged."""
+    """The seal of a stage folder: its address, size and SHA-256 of every file, and which of them were dropped since.
+
+    Raises RecordError when it is damaged.
+    """
     try:
         seal = json.loads((path / SEAL).read_text())
-        return {"address": dict(seal["address"]), "files": dict(seal["files"])}
+        return {
+            "address": dict(seal["address"]),
+            "files": dict(seal["files"]),
+            "dropped": list(seal.get("dropped", [])),
+        }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{path / SEAL} is missing or damaged ({error}); move {path} away and run again") from error
 
 
 def verify(path: Path) -> list[str]:
     """What is wrong with a stage folder's files against its seal: missing, truncated or changed ones, as sentences."""
-    found = []
-    for name, (size, expected) in read_seal(path)["files"].items():
+    found, seal = [], read_seal(path)
+    for name, (size, expected) in seal["files"].items():
         file = path / name
+        if name in seal["dropped"]:
+            continue
         if not file.is_file():
             found.append(f"{file} is missing")
         elif file.stat().st_size != size or sha256(file) != expected:

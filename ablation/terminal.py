@@ -35,6 +35,14 @@ def console() -> "Console":
     return _Console(highlight=False, markup=False, emoji=False)
 
 
+def agrees(question: str) -> bool:
+    """What a person at the terminal answers; nothing, and the end of the input, mean no."""
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
 def ready_streams() -> None:
     """A closed stream takes what is said to nowhere; a character that a terminal lacks is shown as a question mark."""
     nowhere = Path(os.devnull)

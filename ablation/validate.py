@@ -9,6 +9,7 @@ from ablation.benchmark.questions import unreadable_answers
 from ablation.cell import Cell, addresses
 from ablation.errors import ConfigProblems, DataError
 from ablation.pipeline import run_cell
+from ablation.retention import without_weights
 from ablation.science import Sample, Source
 from ablation.source import pinned_cell
 from ablation.spec import Spec
@@ -29,6 +30,7 @@ def prepare(cells: Sequence[Cell], store: Store, say: Say, micro_batch: int | No
     for asked in dict.fromkeys(cell.sample for cell in ready if cell.sample.engine == "vllm"):
         _collect(lambda asked=asked: _engine_version(asked), problems)  # type: ignore[misc]
     problems += [found for cell in ready if cell.train and (found := cell.train.indivisible(micro_batch))]
+    problems += [found for cell in ready if (found := without_weights(cell, store))]
     if not problems:
         problems += _shortages(ready, store, say)
     if problems:

@@ -1,38 +1,73 @@
-"""`ablation logs`: everything that was written about one cell."""
+"""`ablation logs`: everything that was written about one cell, also while it runs."""
 
 import argparse
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from ablation.commands.arguments import folder_of, study_parent
-from ablation.errors import RecordError
+from ablation.errors import RecordError, nearest
 
 if TYPE_CHECKING:
+    from ablation.cell import Cell
     from ablation.commands.arguments import Commands
+    from ablation.study import Plan
+
+# Slurm is asked at most this often whether the cell goes on; its log is looked at more often.
+_ASK_S = 5.0
+_SHOWN_NAMES = 20
 
 
 def register(commands: "Commands") -> None:
     """Add the parser of `logs`."""
     logs = commands.add_parser("logs", parents=[study_parent()], help="the logs of one cell")
     logs.add_argument("cell", help="a cell's name, or how it begins")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until the cell has ended")
     logs.set_defaults(run=_logs)
 
 
 def _logs(given: argparse.Namespace) -> int:
-    from ablation.dispatch.ledger import LEDGER, Ledger, latest
+    from ablation.dispatch.logs import log_files, told
     from ablation.study import load_plan
 
     plan = load_plan(folder_of(given))
-    names = [cell.name for cell in plan.cells if cell.name.startswith(given.cell)]
-    if len(names) != 1:
-        known = names or [cell.name for cell in plan.cells]
-        raise RecordError(f"{given.cell!r} is the beginning of {len(names)} cells; choose one of: {', '.join(known)}")
-    tasks = latest(Ledger(plan.folder / LEDGER).submissions()).get(names[0], {}).values()
-    logs = plan.folder / "logs"
-    files = [logs / f"{names[0]}.log", *(logs / f"{task.job}_0_log.out" for task in tasks)]
-    paths = [path for path in files if path.is_file()]
-    for path in paths:
-        sys.stdout.write(f"== {path}\n{path.read_text(errors='replace')}")
-    if not paths:
-        print(f"{names[0]} has no log yet")
+    cell = _chosen(plan, given.cell)
+    for text in told(plan.folder, cell.name, _Goes(plan, cell) if given.follow else None):
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        sys.stdout.flush()
+    if not log_files(plan.folder, cell.name):
+        print(f"{cell.name} has no log yet")
     return 0
+
+
+def _chosen(plan: "Plan", beginning: str) -> "Cell":
+    names = {cell.name: cell for cell in plan.cells}
+    if beginning in names:
+        return names[beginning]
+    matching = [name for name in names if name.startswith(beginning)]
+    if len(matching) == 1:
+        return names[matching[0]]
+    known = matching or list(names)
+    shown = ", ".join(known[:_SHOWN_NAMES]) + (f", … ({len(known)})" if len(known) > _SHOWN_NAMES else "")
+    raise RecordError(
+        f"{beginning!r} is the beginning of {len(matching)} cells{nearest(beginning, names)}; choose one of: {shown}"
+    )
+
+
+class _Goes:
+    """Whether the cell is queued or running, asked seldom enough for a busy Slurm."""
+
+    def __init__(self, plan: "Plan", cell: "Cell") -> None:
+        self.plan, self.cell = plan, cell
+        self.asked, self.answer = float("-inf"), True
+
+    def __call__(self) -> bool:
+        from ablation.dispatch.states import cell_states
+
+        # The record of the end is looked for each time: it is there before the queue knows.
+        if self.plan.store.has(self.cell.outcome):
+            return False
+        if time.monotonic() - self.asked > _ASK_S:
+            [state] = cell_states([self.cell], self.plan.store, self.plan.folder)
+            self.asked, self.answer = time.monotonic(), state.state in ("queued", "running", "held", "unknown")
+        return self.answer

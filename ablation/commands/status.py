@@ -29,6 +29,7 @@ def register(commands: "Commands") -> None:
 
 
 def _status(given: argparse.Namespace) -> int:
+    from ablation.dispatch.slurm import SlurmUnreachable
     from ablation.progress.counts import by_factor, totals
     from ablation.progress.view import exceptions, headline, tables
 
@@ -51,7 +52,9 @@ def _status(given: argparse.Namespace) -> int:
         terminal.print(tables(cells, states, terminal))
         for line in [*exceptions(states, plan.execution.study), *([_remaining(plan, left)] if left else [])]:
             terminal.print(line, soft_wrap=True)
-    return 1 if counts["failed"] or counts["lost"] else 0
+    if counts["failed"] or counts["lost"]:
+        return 1
+    return SlurmUnreachable.exit_code if counts["unknown"] else 0
 
 
 def _left(plan: "Plan", cells: "Sequence[Cell]", states: "Sequence[CellState]") -> "Left | None":

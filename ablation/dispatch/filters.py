@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablation.cell import Cell
-from ablation.errors import AblationError, nearest
+from ablation.errors import UsageError, nearest
 
 _FORM = re.compile(r"(?P<key>[A-Za-z_.]+)(?P<sign>>=|<=|!=|=|>|<)(?P<level>.+)")
 _FACTORS = ("category", "count", "length", "style", "seed")
@@ -22,7 +22,7 @@ _BETWEEN: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-class UnknownFilter(AblationError):  # noqa: N818 named after what was seen
+class UnknownFilter(UsageError):  # noqa: N818 named after what was seen
     """A filter names what this study does not have; the text says what it has."""
 
 

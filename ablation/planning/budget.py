@@ -12,6 +12,7 @@ from ablation.errors import ConfigProblems
 from ablation.planning.cost import gpu_hours
 from ablation.planning.outlook import grouped
 from ablation.store import Store
+from ablation.terminal import agrees
 
 
 def confirm(cells: Sequence[Cell], cluster: Slurm, store: Store, study: Path) -> None:
@@ -31,14 +32,7 @@ def confirm(cells: Sequence[Cell], cluster: Slurm, store: Store, study: Path) ->
         f"{cluster.budget_gpu_hours:g}"
     )
     if sys.stdin.isatty() and sys.stdout.isatty():
-        if _agrees(f"{told}; submit? [y/N] "):
+        if agrees(f"{told}; submit? [y/N] "):
             return
         raise ConfigProblems([f"cluster.budget_gpu_hours: {told}, and the answer was no"])
     raise ConfigProblems([f"{told}; to submit them type cluster.budget_gpu_hours={ceil(asked)}"])
-
-
-def _agrees(question: str) -> bool:
-    try:
-        return input(question).strip().lower() in ("y", "yes")
-    except EOFError:
-        return False

@@ -80,8 +80,8 @@ def _disk(found: Outlook) -> Iterator[RenderableType]:
     if disk.weights:
         style = "red" if disk.is_short else ""
         yield Text(
-            f"disk: {_size(disk.weights)} of weights, up to {_size(disk.checkpoints)} of checkpoints while "
-            f"{disk.running} train at once; {_size(disk.free)} free",
+            f"disk: {size_in_words(disk.weights)} of weights, up to {size_in_words(disk.checkpoints)} of checkpoints while "
+            f"{disk.running} train at once; {size_in_words(disk.free)} free",
             style,
         )
         kept = "`ablation clean STUDY --weights` gives those of graded cells back, also while the others run"
@@ -127,7 +127,8 @@ def _hours(count: float) -> str:
     return f"{count:,.0f}" if count >= 10 else f"{count:.2g}"
 
 
-def _size(count: float) -> str:
+def size_in_words(count: float) -> str:
+    """Bytes as people say them: ``41.6 MB``."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 999.5:
             return f"{count:.3g} {unit}"

@@ -41,16 +41,17 @@ def standing(cells: Sequence[Cell], store: Store) -> Standing:
     untrained: dict[str, Cell] = {}
     resume = 0
     for cell in cells:
-        found = {stage: address.folder for stage, address in addresses(cell).items()}
-        for stage, address in addresses(cell).items():
-            if address.folder not in stages:
-                stages[address.folder] = stage, store.has(address)
-        if stages[found["sample"]][1]:
+        places = addresses(cell)
+        found = {stage: address.folder for stage, address in places.items()}
+        for stage, folder in found.items():
+            if folder not in stages:
+                stages[folder] = stage, store.has(places[stage])
+        if stages[found["sample"]][1]:  # the first block of attempts tells the pace of the others
             sampled.append(cell)
         if stages[found["grade"]][1]:
             continue
         missing.append(cell)
-        own = [found[stage] for stage in _OWN if stage in found]
+        own = [address.folder for address in places.values() if address.stage in _OWN]
         resume += any(stages[folder][1] or folder in begun for folder in own)
         if "train" in found and not stages[found["train"]][1]:
             untrained.setdefault(found["train"], cell)

@@ -29,7 +29,7 @@ class Left:
 
 
 def seconds_left(cells: Sequence[Cell], finished: Sequence[Cell], store: Store) -> Left | None:
-    """For the `cells` that are not complete, by the recorded pace of those that `finished`; None where none has.
+    """For the training and sampling that `cells` lack, by the recorded pace of those that `finished`; None where none has.
 
     A stage that cells share counts once. Training is measured by examples seen, sampling by attempts.
     """
@@ -79,10 +79,11 @@ def _missing(cell: Cell, store: Store) -> list[tuple[str, tuple[Kind, float]]]:
 
 def _works(cell: Cell, found: dict[str, Address]) -> list[tuple[str, tuple[Kind, float]]]:
     """The timed stages of a cell: folder, kind, and size in that kind's unit."""
-    sizes = {name: float(len(block)) for name, block in sample_blocks(cell.sample.n).items()}
+    blocks = sample_blocks(cell.sample.n)
+    sizes = {name: float(len(blocks[name])) for name in blocks}
     if cell.train:
         sizes["train"] = float(cell.count.size * cell.train.epochs)
-    return [(address.folder, (_kind(name, cell), sizes[name])) for name, address in found.items() if name in sizes]
+    return [(found[name].folder, (_kind(found[name].stage, cell), size)) for name, size in sizes.items()]
 
 
 def _kind(stage: str, cell: Cell) -> Kind:

@@ -1,0 +1,104 @@
+"""What a study no longer needs on disk, and how it is removed without getting in the way of anybody who works.
+
+Logs, records and published stages stay.
+"""
+
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ablation.attempt import clear
+from ablation.cell import addresses
+from ablation.dispatch.states import CellState
+from ablation.lease import Watcher
+from ablation.leftovers import Bench, debris, workbenches
+from ablation.retention import drop, droppable
+from ablation.study import Plan
+
+_PENDING = ("queued", "running", "held", "unknown")
+# A submitter copies the code within a moment; what is older was left by one that died.
+_STALE_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something that may go: what it is, where, how many bytes. `remove` does it, unless somebody has begun to use it."""
+
+    what: str
+    path: Path
+    size: int
+    remove: Callable[[], None]
+
+
+def leftovers(plan: Plan, states: Sequence[CellState], kept: bool, weights: bool) -> list[Leftover]:
+    """Everything of this study that may go. `states` are those of all its cells.
+
+    `kept` adds what ended attempts kept to go on from; `weights` the weights of graded cells that no study waits for.
+    """
+    found = [*_benches(plan, states, kept), *_debris(plan), *_snapshots(plan, states)]
+    if weights:
+        dropped = droppable(plan.cells, plan.store, plan.folder.parent)
+        found += [Leftover("weights of graded cells", one.path, one.size, partial(drop, one)) for one in dropped]
+    return found
+
+
+def _benches(plan: Plan, states: Sequence[CellState], kept: bool) -> Iterator[Leftover]:
+    """Workbenches of this study's stages whose holder is provably gone, unless a job is to go on from there."""
+    pending = {one.name for one in states if one.state in _PENDING}
+    ours, busy = (
+        {address.folder for cell in cells for address in addresses(cell).values()}
+        for cells in (plan.cells, [cell for cell in plan.cells if cell.name in pending])
+    )
+    for bench in workbenches(plan.store):
+        if bench.stage_folder not in ours - busy or not bench.is_dead or (bench.has_kept and not kept):
+            continue
+        what = "checkpoints of ended attempts" if bench.has_kept else "workbenches of ended attempts"
+        yield Leftover(what, bench.path, _size(bench.path), partial(_clear, bench))
+
+
+def _clear(bench: Bench) -> None:
+    """Under the lease of the stage: whoever has begun meanwhile keeps it."""
+    lease = Watcher(bench.path).take()
+    if lease:
+        clear(lease.bench)
+
+
+def _debris(plan: Plan) -> Iterator[Leftover]:
+    for path in debris(plan.store):
+        yield Leftover("half-written folders", path, _size(path), partial(_remove, path))
+
+
+def _snapshots(plan: Plan, states: Sequence[CellState]) -> Iterator[Leftover]:
+    """Copies of the code that no array of a pending cell runs from; all stay while Slurm does not answer."""
+    folder = plan.folder / "code"
+    if any(one.state == "unknown" for one in states):
+        return
+    used = _used(plan) if any(one.state in _PENDING for one in states) else set()
+    for path in sorted(folder.glob("*")):
+        is_copied_now = path.name.startswith(".partial-") and time.time() - path.stat().st_mtime < _STALE_S
+        if path.is_dir() and path.name not in used and not is_copied_now:
+            yield Leftover("copies of the code", path, _size(path), partial(_remove, path))
+
+
+def _used(plan: Plan) -> set[str]:
+    """The copies that any sbatch file of the study names: which of its arrays still waits is Slurm's to know."""
+    digests = re.compile(r"/code/([0-9a-f]+)")
+    return {digest for path in (plan.folder / "jobs").glob("*.sbatch") for digest in digests.findall(path.read_text())}
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _size(folder: Path) -> int:
+    """What it holds now; files may go while we count."""
+    total = 0
+    for item in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            total += item.stat().st_size if item.is_file() else 0
+    return total

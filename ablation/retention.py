@@ -1,0 +1,79 @@
+"""Which weights may go once their cells are graded, and how a stage's folder says that they went.
+
+The folder stays, with its records: its seal names the files that were dropped, before the first of them is removed.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablation.cell import Cell, addresses
+from ablation.durable import flush
+from ablation.errors import RecordError
+from ablation.records import WEIGHTS_FOLDER
+from ablation.store import SEAL, Store, write_text_atomically
+from ablation.study import load_plan
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weights of one training, `size` bytes, which no cell of any study waits for."""
+
+    stage: Path
+    size: int
+
+    @property
+    def path(self) -> Path:
+        """The folder that would go."""
+        return self.stage / WEIGHTS_FOLDER
+
+
+def droppable(cells: Sequence[Cell], store: Store, outputs: Path) -> list[Weights]:
+    """The weights of these cells that are graded, except where another cell, in any study of these outputs, still needs them."""
+    waiting = {
+        addresses(cell)["train"].folder
+        for cell in (*cells, *_cells_of_all(outputs))
+        if cell.train and not store.has(cell.outcome)
+    }
+    trained = {found["train"].folder: found["train"] for cell in cells if "train" in (found := addresses(cell))}
+    kept = [store.path(address) for folder, address in trained.items() if folder not in waiting and store.has(address)]
+    return [Weights(path, _size(path / WEIGHTS_FOLDER)) for path in kept if (path / WEIGHTS_FOLDER).is_dir()]
+
+
+def drop(one: Weights) -> None:
+    """Say in the seal which files go, then remove them. Done again after a crash it finishes the work."""
+    told = json.loads((one.stage / SEAL).read_text(encoding="utf-8"))
+    told["dropped"] = sorted(name for name in told["files"] if name.startswith(f"{WEIGHTS_FOLDER}/"))
+    write_text_atomically(one.stage / SEAL, json.dumps(told, indent=1, sort_keys=True))
+    flush(one.stage)
+    shutil.rmtree(one.path)
+
+
+def without_weights(cell: Cell, store: Store) -> str | None:
+    """Why a cell cannot be evaluated, when its weights were dropped and no completions are there; else None."""
+    found = addresses(cell)
+    samples = [address for address in found.values() if address.stage == "sample"]
+    if "train" not in found or all(map(store.has, samples)):
+        return None
+    stage = store.path(found["train"])
+    if not stage.is_dir() or (stage / WEIGHTS_FOLDER).is_dir():
+        return None
+    return (
+        f"{cell.name}: its weights were dropped after an earlier evaluation (`ablation clean --weights`); "
+        f"to train them again, move {stage} away"
+    )
+
+
+def _cells_of_all(outputs: Path) -> Iterable[Cell]:
+    """Raises RecordError when a study cannot be read: what it waits for is not known."""
+    for path in sorted(outputs.glob("*/plan.json")):
+        try:
+            yield from load_plan(path.parent).cells
+        except RecordError as error:
+            raise RecordError(f"no weights are dropped while a study cannot be read: {error}") from error
+
+
+def _size(folder: Path) -> int:
+    return sum(item.stat().st_size for item in folder.rglob("*") if item.is_file())

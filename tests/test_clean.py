@@ -1,0 +1,173 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ablation.attempt import begin
+from ablation.cell import addresses
+from ablation.cleaning import leftovers
+from ablation.cli import main
+from ablation.dispatch.states import cell_states
+from ablation.errors import ConfigProblems
+from ablation.halt import Halt
+from ablation.lease import Watcher
+from ablation.leftovers import Bench
+from ablation.store import verify
+from ablation.study import Plan
+from ablation.validate import prepare
+from tests.studies import WEIGHTS, finish, planned
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Plan:
+    """Four cells graded, one trained."""
+    plan = planned(tmp_path / "outputs", "sweep=cnls", "count.size=8", "category=algebra", "length=short,long")
+    finish(plan, plan.cells[:4])
+    finish(plan, plan.cells[4:], ("pool", "select", "train"))
+    return plan
+
+
+def clean(plan: Plan, *arguments: str) -> int:
+    return main(["clean", plan.folder.name, "--outputs", str(plan.folder.parent), *arguments])
+
+
+def whats(plan: Plan, kept: bool = False, weights: bool = False) -> list[str]:
+    return [one.what for one in leftovers(plan, cell_states(plan.cells, plan.store, plan.folder), kept, weights)]
+
+
+def dead_bench(plan: Plan, cell: int = 4, stage: str = "sample") -> Path:
+    """The workbench of an attempt whose process is gone."""
+    folder = addresses(plan.cells[cell])[stage].folder
+    bench = plan.store.root / folder.replace("/", "/.work-", 1)
+    lease = Watcher(bench).take()
+    assert lease
+    attempt = begin(lease, Halt())
+    (attempt.out / "half").write_text("written")
+    told = json.loads(lease.path.read_text())
+    lease.path.write_text(json.dumps({**told, "pid": 2**22 - 1, "started": "1"}))
+    return bench
+
+
+def files_of(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_dry_run_and_a_closed_terminal_remove_nothing(study: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    bench = dead_bench(study)
+    before = files_of(study.folder.parent)
+    assert clean(study, "--dry-run", "--weights") == 0
+    told = capsys.readouterr().out
+    assert f"  {bench}  " in told
+    assert "weights of graded cells: 3, 2.1 kB" in told
+    with pytest.raises(SystemExit) as refused:
+        clean(study)
+    assert refused.value.code == 2
+    assert "--yes" in capsys.readouterr().err
+    assert files_of(study.folder.parent) == before
+
+
+def test_the_bench_of_a_dead_attempt_goes_and_that_of_a_live_one_stays(study: Plan) -> None:
+    dead = dead_bench(study)
+    alive = study.store.root / "sample" / ".work-alive"
+    lease = Watcher(alive).take()
+    assert lease
+    assert not Bench(alive).is_dead
+    assert clean(study, "--yes") == 0
+    assert not dead.exists()
+    assert lease.is_held()
+
+
+def test_what_an_attempt_kept_goes_only_when_asked(study: Plan) -> None:
+    bench = dead_bench(study)
+    checkpoint = next(bench.glob("attempt-*")) / "kept" / "checkpoint-5"
+    checkpoint.mkdir()
+    assert whats(study) == []
+    assert whats(study, kept=True) == ["checkpoints of ended attempts"]
+    assert clean(study, "--yes") == 0
+    assert checkpoint.is_dir()
+    assert clean(study, "--yes", "--kept") == 0
+    assert not bench.exists()
+
+
+def test_a_bench_that_somebody_takes_meanwhile_is_left_alone(study: Plan) -> None:
+    bench = dead_bench(study)
+    [found] = leftovers(study, cell_states(study.cells, study.store, study.folder), False, False)
+    lease = Watcher(bench).take()
+    assert lease
+    found.remove()
+    assert lease.is_held()
+
+
+def test_another_studys_bench_is_none_of_ours(study: Plan) -> None:
+    other = planned(study.folder.parent, "sweep=smoke", "count.size=9")
+    dead_bench(other, 0, "train")
+    assert whats(study) == []
+    assert whats(other) == ["workbenches of ended attempts"]
+
+
+def test_half_folders_and_old_code_go(study: Plan) -> None:
+    for path in ("store/train/.gone-1", "store/pool/.partial-2", "cnls/code/0123456789ab"):
+        (study.folder.parent / path).mkdir(parents=True)
+        (study.folder.parent / path / "file").write_text("1234")
+    assert whats(study) == ["half-written folders", "half-written folders", "copies of the code"]
+    assert clean(study, "--yes") == 0
+    assert whats(study) == []
+
+
+def test_dropped_weights_are_said_in_the_seal(study: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    stage = study.store.path(addresses(study.cells[1])["train"])
+    untouched = study.store.path(addresses(study.cells[4])["train"])
+    assert clean(study, "--weights", "--yes") == 0
+    assert not (stage / "weights").exists()
+    assert (untouched / "weights" / "model.safetensors").read_bytes() == WEIGHTS
+    assert verify(stage) == []
+    assert (stage / "timing.json").is_file()
+    (stage / "timing.json").write_text("changed")
+    assert len(verify(stage)) == 1
+    capsys.readouterr()
+    assert clean(study, "--weights", "--yes") == 0
+    assert capsys.readouterr().out == "nothing to remove\n"
+    assert study.store.find(addresses(study.cells[1])["train"]) == stage
+
+
+def test_a_crash_while_dropping_is_finished_by_the_next(study: Plan) -> None:
+    """The seal says so first, so that half of the weights is never taken for all of them."""
+    stage = study.store.path(addresses(study.cells[1])["train"])
+    seal = json.loads((stage / "stage.json").read_text())
+    (stage / "stage.json").write_text(json.dumps({**seal, "dropped": ["weights/model.safetensors"]}))
+    assert verify(stage) == []
+    assert "weights of graded cells" in whats(study, weights=True)
+    assert clean(study, "--weights", "--yes") == 0
+    assert not (stage / "weights").exists()
+
+
+def test_weights_that_another_study_waits_for_stay(study: Plan) -> None:
+    other = planned(
+        study.folder.parent,
+        "sweep=cnls",
+        "count.size=8",
+        "category=algebra",
+        "length=short",
+        "sample.n=64",
+        "study=more",
+    )
+    shared = {addresses(cell)["train"].folder for cell in other.cells if cell.train}
+    assert shared
+    assert whats(study, weights=True) == ["weights of graded cells"] * (3 - len(shared))
+    (other.folder / "plan.json").write_text("{")
+    with pytest.raises(SystemExit) as refused:
+        clean(study, "--weights", "--dry-run")
+    assert refused.value.code == 2
+
+
+def test_an_evaluation_that_needs_dropped_weights_says_what_to_do(study: Plan) -> None:
+    """Before anything is submitted; and once the folder is moved away the cell is simply new."""
+    assert clean(study, "--weights", "--yes") == 0
+    cell = study.cells[1]
+    wider = cell.model_copy(update={"sample": cell.sample.model_copy(update={"n": 64})})
+    stage = study.store.path(addresses(cell)["train"])
+    with pytest.raises(ConfigProblems, match=r"to train them again, move .* away"):
+        prepare([wider], study.store, print)
+    shutil.move(stage, stage.with_name("moved"))
+    assert not study.store.has(addresses(wider)["train"])
