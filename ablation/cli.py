@@ -4,11 +4,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ablation.commands import clean, failures, logs, plan, queue, records, status
+from ablation.commands import clean, failures, grade, interchange, logs, plan, power, queue, records, status, tiers
 from ablation.entry import taught
 from ablation.terminal import ready_streams
 
-_GROUPS = (plan, status, failures, logs, queue, records, clean)
+_GROUPS = (plan, power, status, failures, logs, queue, records, grade, tiers, interchange, clean)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -31,10 +31,14 @@ def factor_effects(tally: Tally, draws: int = DRAWS, seed: int = SEED) -> pd.Dat
     """
     frames = []
     for scope in tally.scopes:
-        plans = [_training(tally, scope)]
-        plans += [plan for factor in FACTORS for plan in _contrasts(tally, scope, factor)]
-        frames.append(estimate(tally, scope, plans, draws, seed))
+        frames.append(estimate(tally, scope, planned_contrasts(tally, scope), draws, seed))
     return with_holm(pd.concat(frames, ignore_index=True), ["factor", "tier"])
+
+
+def planned_contrasts(tally: Tally, scope: str) -> list[Plan]:
+    """The contrasts of `factor_effects` in one scope, before anything is estimated."""
+    plans = [_training(tally, scope)]
+    return plans + [plan for factor in FACTORS for plan in _contrasts(tally, scope, factor)]
 
 
 def marginal_means(tally: Tally, draws: int = DRAWS, seed: int = SEED) -> pd.DataFrame:

@@ -50,8 +50,7 @@ def replicates(tally: Tally, measured: Measure) -> Replicates:
     """
     means_c = measured.means_c
     scale_c = np.where(tally.is_base_c, 0.0, np.nan_to_num(_row_means(measured.slope_cq)) ** 2)
-    arms = [np.flatnonzero(_comparable_c(tally, means_c) & (tally.arm_c == arm)) for arm in np.unique(tally.arm_c)]
-    arms = [runs for runs in arms if len(runs) > 1]
+    arms = _replicated(tally.arm_c, np.flatnonzero(_comparable_c(tally, means_c)))
     if not arms:
         return Replicates(scale_c, Component(0.0, 0.0), Component(0.0, 0.0), 0)
     df_a: Ints = np.array([len(runs) - 1 for runs in arms], dtype=np.int64)
@@ -89,6 +88,13 @@ def _comparable_c(tally: Tally, means_c: Floats) -> Mask:
     alike_c = tally.cells.duplicated([*FACTORS, *SEEDS], keep=False).to_numpy(dtype=bool)
     comparable: Mask = np.isfinite(means_c) & ~tally.is_base_c & ~alike_c
     return comparable
+
+
+def _replicated(arm_c: Ints, lines: Ints) -> list[Ints]:
+    """The given cells by arm, for arms with two or more of them."""
+    ordered = lines[np.argsort(arm_c[lines], kind="stable")]
+    starts = np.flatnonzero(np.diff(arm_c[ordered])) + 1
+    return [runs for runs in np.split(ordered, starts) if len(runs) > 1]
 
 
 def _row_means(values_cq: Floats) -> Floats:
