@@ -8,6 +8,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,6 @@ from ablation.pipeline import run_cell
 from ablation.store import Store
 from ablation.training.train import follow, train
 from ablation.training.world import VARIABLES, World
-from tests.test_resume import StopAfter
 
 # Updates of 8 and 5 examples: among four processes that take two at a time, one has nothing of the last.
 UNEVEN = ("count.size=13", "train.epochs=2", "train.batch=8")
@@ -55,9 +55,8 @@ class Processes:
         for rank in range(size):
             told = self.place / f"{attempt.out.parent.name}-{rank}.txt"
             environment = dict(zip(VARIABLES, (str(rank), str(size), str(rank), "127.0.0.1", str(port)), strict=True))
-            children.append(
-                forked(lambda rank=rank: self._work(rank, attempt, means, halts, before), environment, told)
-            )  # type: ignore[misc]
+            work = partial(self._work, rank, attempt, means, halts, before)
+            children.append(forked(work, environment, told))
         return [child() for child in children]
 
     def _work(
