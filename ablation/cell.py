@@ -103,7 +103,8 @@ class Cell(Spec):
 
     def fixed(self) -> dict[str, Any]:
         """The science beside the factors and seeds, for showing what is held equal across a study."""
-        return {name: self.canonical()[name] for name in ("corpus", "benchmark", "model", "train", "sample")}
+        parts = {name: getattr(self, name) for name in ("corpus", "benchmark", "model", "train", "sample")}
+        return {name: part and part.canonical() for name, part in parts.items()}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ Path = tuple[str, ...]
 Leaves = dict[Path, Any]
 # Resolvers that read the configuration only where their text says so, or not at all.
 _PLAIN_RESOLVERS = re.compile(r"\$\{oc\.(?:select|env):")
+_MAY_HOLD_TEXT = (str, list, tuple, dict)
 _NAME = re.compile(r"\$\{\.*([A-Za-z_]\w*)(?=[.\[,}])")
 
 
@@ -48,7 +49,7 @@ class Resolver:
 
     def resolved(self, leaves: Leaves) -> dict[str, Any]:
         """The nested, resolved content. Raises ConfigProblems on an interpolation that does not resolve or a missing value."""
-        dynamic = {leaf: value for leaf, value in leaves.items() if _texts(value)}
+        dynamic = {leaf: value for leaf, value in leaves.items() if isinstance(value, _MAY_HOLD_TEXT) and _texts(value)}
         sections = _sections_read(dynamic)
         if sections is None:
             return plain(OmegaConf.create(nested(leaves)))

@@ -42,7 +42,7 @@ def _status(given: argparse.Namespace) -> int:
             "counts": counts,
             "by_factor": by_factor(cells, states),
             "remaining": left and {**asdict(left), **_cost(plan, left)},
-            "cells": [asdict(one) for one in states],
+            "cells": [vars(one) for one in states],
         }
         print(json.dumps(told))
     else:
