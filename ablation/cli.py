@@ -4,11 +4,27 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ablation.commands import clean, failures, grade, interchange, logs, plan, power, queue, records, status, tiers
+from ablation.commands import (
+    clean,
+    doctor,
+    failures,
+    grade,
+    interchange,
+    logs,
+    plan,
+    power,
+    prefetch,
+    queue,
+    records,
+    status,
+    tiers,
+)
 from ablation.entry import taught
 from ablation.terminal import ready_streams
 
-_GROUPS = (plan, power, status, failures, logs, queue, records, grade, tiers, interchange, clean)
+_GROUPS = (
+    plan, power, doctor, prefetch, status, failures, logs, queue, records, grade, tiers, interchange, clean,
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

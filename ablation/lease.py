@@ -37,8 +37,12 @@ class Lease:
         return _path(self.bench, self.token)
 
     def is_held(self) -> bool:
-        """True while the file is ours and nobody has a higher number."""
-        return _reads(self.path) == self.holder and not _path(self.bench, self.token + 1).exists()
+        """True while the file is ours and nobody has a higher number. Raises OSError where that cannot be read."""
+        try:
+            text = self.path.read_text()
+        except FileNotFoundError:
+            return False
+        return text == self.holder.to_json() and not _path(self.bench, self.token + 1).exists()
 
     def release(self) -> None:
         """Give it back; another process may take the stage at once."""
@@ -56,10 +60,10 @@ class Lease:
             count = 0
             while not over.wait(BEAT_S):
                 count += 1
-                if not self.is_held():
-                    halt.request("another attempt has taken this stage over")
-                    return
-                with suppress(OSError):  # a full disk must not end the work that is going on
+                with suppress(OSError):  # a full or failing disk must not end the work that is going on
+                    if not self.is_held():
+                        halt.request("another attempt has taken this stage over")
+                        return
                     _beat(self.bench, self.token).write_text(str(count))
 
         thread = threading.Thread(target=beat, name="lease", daemon=True)
@@ -122,6 +126,11 @@ def _create(lease: Lease) -> bool:
         return lease.is_held()
     except FileNotFoundError:  # the stage was published and its workbench cleared meanwhile
         return False
+    except OSError:
+        with suppress(OSError):  # this process lives on: a lease that it does not know of would never be broken
+            if beside.stat().st_nlink > 1:
+                lease.path.unlink()
+        raise
     finally:
         beside.unlink(missing_ok=True)
 

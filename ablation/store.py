@@ -174,8 +174,10 @@ def read_seal(path: Path) -> dict[str, Any]:
             "files": dict(seal["files"]),
             "dropped": list(seal.get("dropped", [])),
         }
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (FileNotFoundError, IsADirectoryError, ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{path / SEAL} is missing or damaged ({error}); move {path} away and run again") from error
+    except OSError as error:
+        raise RecordError(f"{path / SEAL} cannot be read ({error.strerror}); mend that and run again") from error
 
 
 def verify(path: Path) -> list[str]:

@@ -1,0 +1,84 @@
+"""Models and data from the hub onto the shared cache, from a machine that has a network, so that jobs can run without one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablation.cell import Cell
+from ablation.errors import AblationError
+from ablation.science import Source
+from ablation.source import local_path
+from ablation.store import is_about_the_disk
+
+# What a model or a data set is read from; other weight formats would double the download, and pickles are not read at all.
+_MODEL_FILES = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja", "*.py")
+
+
+class HubUnreachable(AblationError):  # noqa: N818 named after what was seen
+    """The hub does not answer, or does not have what is asked for; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One source of a sweep, and what it is for: ``model``, ``corpus`` or ``benchmark``."""
+
+    kind: str
+    source: Source
+
+    @property
+    def name(self) -> str:
+        """As it stands in the configuration."""
+        return str(self.source.path or f"{self.source.hub} at {self.source.revision}")
+
+
+def wanted(cells: Sequence[Cell]) -> list[Wanted]:
+    """Every source that these cells read, once."""
+    every = [
+        *(Wanted("model", cell.model.source) for cell in cells),
+        *(Wanted("corpus", cell.corpus.source) for cell in cells if cell.corpus),
+        *(Wanted("benchmark", cell.benchmark.source) for cell in cells),
+    ]
+    return list(dict.fromkeys(every))
+
+
+def check(one: Wanted) -> Path | None:
+    """Where the source is on this machine; None for a hub id that is not cached. Raises DataError on a path that is not there."""
+    from huggingface_hub.errors import HFValidationError
+
+    found = local_path(one.source)
+    try:
+        return found or _snapshot(one, local_files_only=True)
+    except (OSError, HFValidationError):
+        return None
+
+
+def fetch(one: Wanted) -> Path:
+    """Download what is missing, with progress bars; where it is now. Raises DataError, HubUnreachable."""
+    from huggingface_hub.errors import HFValidationError
+
+    found = local_path(one.source)
+    try:
+        return found or _snapshot(one, local_files_only=False)
+    except (OSError, HFValidationError) as error:
+        if isinstance(error, OSError) and is_about_the_disk(error):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise HubUnreachable(
+            f"{one.kind} {one.name}: the hub cannot be reached, or does not have it ({reason}); check id, revision and network "
+            "(HF_HUB_OFFLINE must not be set), run this on a machine with both, or copy the files and give source.path"
+        ) from error
+
+
+def _snapshot(one: Wanted, local_files_only: bool) -> Path:
+    """Every library error about the hub is an OSError, but for a malformed id."""
+    from huggingface_hub import snapshot_download
+
+    is_model = one.kind == "model"
+    folder = snapshot_download(
+        str(one.source.hub),
+        repo_type="model" if is_model else "dataset",
+        revision=one.source.revision,
+        allow_patterns=list(_MODEL_FILES) if is_model else None,
+        local_files_only=local_files_only,
+    )
+    return Path(folder)

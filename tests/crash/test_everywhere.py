@@ -1,0 +1,28 @@
+"""A process that stops at any of its system calls leaves nothing torn and loses nothing; strace stops it."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.crash.everywhere import CALLS
+
+FAULTS = [
+    ("SIGKILL", "1"),
+    ("ENOSPC", "2"),
+    pytest.param("ENOSPC", "1", marks=pytest.mark.slow),
+    pytest.param("EIO", "1", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("fault", "stride"), FAULTS)
+@pytest.mark.parametrize("call", list(CALLS))
+def test_nothing_is_torn_or_lost_at_any_call(call: str, fault: str, stride: str) -> None:
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed (apt-get install strace)")
+    command = [sys.executable, "-m", "tests.crash.everywhere", call, fault, stride]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
+    assert told.returncode == 0, told.stdout + told.stderr[-2000:]
+    assert ", 0 broke" in told.stdout
