@@ -2,6 +2,7 @@
 
     study = load("outputs/cnls")            # the records, checked
     tally = Tally.of(study)                 # correct attempts, cell by question, and what is missing
+    weigh_claims(tally)                    # the published findings as tests, each with a verdict
     factor_effects(tally)                   # one row a contrast and tier, with its interval
     analyse(study)                          # all of it at once, as the report uses it
 
@@ -9,29 +10,56 @@ Fractions run from 0 to 1; what is missing or cannot be estimated is NaN and has
 """
 
 from ablation.analysis.analyse import Analysis, analyse
+from ablation.analysis.claims import Claim, weigh_claims
+from ablation.analysis.conditions import cell_errors, conditions
 from ablation.analysis.effects import factor_effects, marginal_means
+from ablation.analysis.equivalence import equivalence
 from ablation.analysis.findings import Finding, state_findings
+from ablation.analysis.growth import growth
+from ablation.analysis.interactions import interactions
+from ablation.analysis.ladder import ladder
 from ablation.analysis.metrics import avg, cell_table, cov, cov_prefix, maj, maj_table
+from ablation.analysis.model import model_table
+from ablation.analysis.passline import pass_bounds, pass_rules
+from ablation.analysis.potential import per_step, pooled_coverage
+from ablation.analysis.rasch import rasch
 from ablation.analysis.scaling import curves, points_per_doubling
 from ablation.analysis.study import Study, load
 from ablation.analysis.tally import Tally
+from ablation.analysis.variance import budget, variance_components
 
 __all__ = [
     "Analysis",
+    "Claim",
     "Finding",
     "Study",
     "Tally",
     "analyse",
     "avg",
+    "budget",
+    "cell_errors",
     "cell_table",
+    "conditions",
     "cov",
     "cov_prefix",
     "curves",
+    "equivalence",
     "factor_effects",
+    "growth",
+    "interactions",
+    "ladder",
     "load",
     "maj",
     "maj_table",
     "marginal_means",
+    "model_table",
+    "pass_bounds",
+    "pass_rules",
+    "per_step",
     "points_per_doubling",
+    "pooled_coverage",
+    "rasch",
     "state_findings",
+    "variance_components",
+    "weigh_claims",
 ]

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ablation.analysis.claims import Claim, weigh_claims
 from ablation.analysis.effects import factor_effects, marginal_means
-from ablation.analysis.findings import Finding, state_findings
+from ablation.analysis.findings import Finding, state_claims, state_findings
 from ablation.analysis.metrics import cell_table
 from ablation.analysis.scaling import curves, points_per_doubling
 from ablation.analysis.study import Study
@@ -24,6 +25,7 @@ class Analysis:
     means: pd.DataFrame
     slopes: pd.DataFrame
     curves: pd.DataFrame
+    claims: tuple[Claim, ...]
     findings: tuple[Finding, ...]
 
 
@@ -37,5 +39,7 @@ def analyse(study: Study, partial: bool = False) -> Analysis:
     present, effects, slopes = coverage(study, tally), factor_effects(tally), points_per_doubling(tally)
     planned = dict(zip(tally.cells["cell"], tally.planned_c, strict=True))
     metrics = cell_table(study.results, planned, study.tiers)
-    findings = state_findings(study, tally, effects, slopes)
-    return Analysis(study, tally, present, metrics, effects, marginal_means(tally), slopes, curves(tally), findings)
+    claims = weigh_claims(tally)
+    findings = (*state_findings(study, tally, effects, slopes), *state_claims(claims))
+    means, points = marginal_means(tally), curves(tally)
+    return Analysis(study, tally, present, metrics, effects, means, slopes, points, claims, findings)

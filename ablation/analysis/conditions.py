@@ -7,7 +7,7 @@ from scipy.special import betaincinv
 from ablation.analysis.estimates import Plan, estimate
 from ablation.analysis.matching import mean_weights
 from ablation.analysis.measures import OfCounts, average, coverage_at, gap_at, measure
-from ablation.analysis.study import FACTORS
+from ablation.analysis.study import ALL, FACTORS
 from ablation.analysis.tally import Floats, Tally
 from ablation.analysis.uncertainty import DRAWS, LEVEL, MIN_QUESTIONS, SEED
 
@@ -16,8 +16,9 @@ NO_RUN = "no complete run"
 
 
 def common_k(tally: Tally) -> int:
-    """The largest k that every attempted question allows: cov@k is comparable between cells at one k alone."""
-    seen = tally.attempts_cq[tally.attempts_cq > 0]
+    """The largest k that every question of every complete cell allows: cov@k compares between cells at one k alone."""
+    complete_c = np.isfinite(tally.rates_cq(ALL)).all(axis=1)
+    seen = tally.attempts_cq[complete_c & (tally.attempts_cq > 0).all(axis=1)]
     return int(seen.min()) if seen.size else 1
 
 

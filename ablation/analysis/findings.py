@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ablation.analysis.claims import Claim
 from ablation.analysis.effects import TRAINING
 from ablation.analysis.study import ALL, Study
 from ablation.analysis.tally import Tally, shortcomings
@@ -34,6 +35,15 @@ def state_findings(study: Study, tally: Tally, effects: pd.DataFrame, slopes: pd
     compared += [_slope(rows, metric) for rows in _grouped(slopes, ["length", "style"])]
     remarks = [*_uninformative(tally), *_without_answer(study), *_ladder(tally, metric)]
     return (*_missing(study, tally), *compared, *remarks, _caution(study, effects, slopes))
+
+
+def state_claims(claims: Sequence[Claim]) -> tuple[Finding, ...]:
+    """The published findings that this study can speak to, each with its verdict."""
+    return tuple(
+        Finding("claim", "note", f"Published: “{claim.claim}.” Here {claim.verdict}: {claim.text}", headline=False)
+        for claim in claims
+        if claim.verdict != "untestable"
+    )
 
 
 def _missing(study: Study, tally: Tally) -> list[Finding]:

@@ -95,16 +95,16 @@ def curve_draws(tally: Tally, scope: str, draws: int, seed: int) -> tuple[Floats
     ordered = levels(cells, "count")
     sets = matched_sets(cells, "count").reindex(columns=ordered).dropna()
     counts_n = np.array(ordered, dtype=np.float64)
-    if sets.empty:
+    if sets.empty or not tally.in_scope_q(scope).any():
         return counts_n, np.empty((0, len(counts_n))), 0
     rates = measure(tally, scope).values_cq[sets.to_numpy(dtype=int)]  # sets × counts × questions
     n_sets, _, n_questions = rates.shape
     means_dn = [rates.mean(axis=(0, 2))]
     rng = np.random.default_rng(seed)
-    for _ in range(draws if n_questions else 0):
+    for _ in range(draws):
         drawn = rates[rng.integers(n_sets, size=n_sets)].mean(axis=0)
         means_dn.append(drawn[:, rng.integers(n_questions, size=n_questions)].mean(axis=1))
-    return counts_n, np.array(means_dn), n_sets if n_questions else 0
+    return counts_n, np.array(means_dn), n_sets
 
 
 def _rows(

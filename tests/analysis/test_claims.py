@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from ablation.analysis import Tally
+from ablation.analysis import Tally, weigh_claims
 from ablation.analysis.equivalence import equivalence, overall, tost
 from ablation.analysis.growth import fit_log, fit_saturating, growth
 from ablation.analysis.ladder import guttman, held_out_h, ladder, mokken_h, question_h
@@ -169,3 +169,18 @@ def test_pooling_seeds_widens_coverage_and_the_step_rate_is_a_root() -> None:
     assert (pooled["cov"], pooled["k"], pooled["avg"]) == (1.0, 8, pytest.approx(0.125))
     step = row_of(per_step(tally, steps=5, draws=0), tier="all", count=50)
     assert step["rate"] == pytest.approx(0.125**0.2) and step["cov"] == pytest.approx(0.5)
+
+
+def test_every_claim_has_a_verdict_or_says_why_not() -> None:
+    grid = factorial(
+        category=["algebra", "geometry"], count=[500, 1000], length=["normal", "long"], style=["r1"], seed=[0, 1]
+    )
+    tiers = {"easy": 4, "medium": 10, "hard": 12, "exh": 4}
+    tally = Tally.of(build(grid, lambda _cell, q: 64 if q < 14 else (20 + q) if q < 26 else 0, n=64, questions=tiers))
+    verdicts = {claim.name: claim.verdict for claim in weigh_claims(tally, draws=50)}
+    assert verdicts["pass line"] == "supported" and verdicts["exh"] == "supported"
+    assert verdicts["curation"] == "untestable" and verdicts["growth"] == "untestable"
+    small = weigh_claims(Tally.of(build([BASE, trained()], lambda _cell, q: q % 4)), draws=20)
+    assert all("training-seed variance is not included" in one.text for one in small if one.verdict != "untestable")
+    empty = weigh_claims(Tally.of(build([BASE, trained()], lambda _c, _q: 0, failed=[0, 1]), partial=True), draws=20)
+    assert {claim.verdict for claim in empty} == {"untestable"}
