@@ -92,6 +92,7 @@ class Task:
         except RecordError as error:
             print(error, file=sys.stderr, flush=True)
             self._record(path.stem, Event("ended", *self._who(), kind="record_error", error=str(error)))
+            self._hold_when_all_fail()
             return UNREADABLE
         notes = tuple(differences(origin.versions, versions()))
         for note in notes:

@@ -26,7 +26,8 @@ def failures(states: Sequence[CellState]) -> list[Failure]:
     for one in states:
         if one.state in ("failed", "lost", "held"):
             kind = one.state if one.state == "held" else one.kind or class_of_message(one.detail or "")
-            groups.setdefault((kind, normalised(one.detail or one.state, one.name)), []).append(one)
+            text = one.detail or one.state  # why cells are held is said once, of others
+            groups.setdefault((kind, text if kind == "held" else normalised(text, one.name)), []).append(one)
     found = [
         Failure(text, kind, NEXT_STEPS.get(kind, NEXT_STEPS["error"]), tuple(one.name for one in members))
         for (kind, text), members in groups.items()

@@ -43,6 +43,7 @@ _LAST_WORDS = (
     (r"No space left|disk full", "disk_full"),
     (r"DUE TO JOB REQUEUE", "lost"),
     (r"CANCELLED AT", "cancelled"),
+    (r"task \d+: Killed", "lost"),
 )
 _LOG_TAIL_BYTES = 8192
 _RUNNING = ("RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING")
@@ -109,7 +110,8 @@ def _accounted(place: Place, told: Accounted, last: Event | None, logs: Path) ->
     if told.state == "FAILED":
         kind, words = last_words(place, logs)
         never_began = last is None and kind == "lost"
-        return Verdict("failed", f"Slurm ended the job: FAILED: {words}", "error" if never_began else kind, told.nodes)
+        said = "there is no log; was its folder there?" if words is None else words
+        return Verdict("failed", f"Slurm ended the job: FAILED: {said}", "error" if never_began else kind, told.nodes)
     return Verdict("failed", f"Slurm ended the job: {told.state}", class_of_slurm(told.state), told.nodes)
 
 
@@ -119,19 +121,25 @@ def _vanished(place: Place, last: Event | None, logs: Path) -> Verdict:
         return Verdict("failed", words, kind, last.host if last else None)
     if last and last.kind == "interrupted":
         return Verdict("failed", f"{last.error}, and Slurm did not start it again", "cancelled", last.host)
+    if last is None and words is not None:
+        text = "the job ended before its cell began; look at cluster.setup, cluster.prefix and its log"
+        return Verdict("failed", f"{text} ({words})" if words else text, "error")
     text = "the job left the queue without a result; the same launch command submits the cell again"
     return Verdict("lost", f"{text} ({words})" if words else text, "lost", last.host if last else None)
 
 
-def last_words(place: Place, logs: Path) -> tuple[str, str]:
-    """The class that the end of a task's log tells of, and the line that does; `lost` and the last line where none does."""
+def last_words(place: Place, logs: Path) -> tuple[str, str | None]:
+    """The class that the end of a task's log tells of, and the line that does; `lost` and the last line where none does.
+
+    Without a log the line is None.
+    """
     path = logs / f"{place.job}_0_log.out"
     try:
         with path.open("rb") as stream:
             stream.seek(max(0, path.stat().st_size - _LOG_TAIL_BYTES))
             lines = stream.read().decode(errors="replace").splitlines()
     except OSError:
-        return "lost", f"no log at {path}"
+        return "lost", None
     for line in reversed(lines):
         for pattern, kind in _LAST_WORDS:
             if re.search(pattern, line):
