@@ -109,7 +109,7 @@ def test_packed_cells_run_in_one_task_and_one_that_fails_stops_no_other(tmp_path
     until(lambda: counts(tmp_path) == {"failed": 1, "done": 3})
     [failed] = [cell for cell in status(tmp_path) if cell["state"] == "failed"]
     assert "has format 2" in failed["detail"]
-    assert "1 cells submitted" in ablation(tmp_path, "retry", "smoke").stdout
+    assert "submitted again: 1 cells" in ablation(tmp_path, "retry", "smoke").stdout
     assert results(tmp_path) == undisturbed
 
 
@@ -143,9 +143,9 @@ def test_an_array_whose_cells_fail_alike_is_held_and_released(tmp_path: Path, un
 
 def test_hold_keeps_cells_in_the_queue_until_release(tmp_path: Path, undisturbed: bytes) -> None:
     launch(tmp_path, *ON_SLURM)
-    assert "held 3 cells" in ablation(tmp_path, "hold", "smoke").stdout
+    assert "held: 3 cells" in ablation(tmp_path, "hold", "smoke").stdout
     until(lambda: counts(tmp_path) == {"done": 1, "held": 3})
-    assert "released 3 cells" in ablation(tmp_path, "release", "smoke").stdout
+    assert "released: 3 cells" in ablation(tmp_path, "release", "smoke").stdout
     assert results(tmp_path) == undisturbed
 
 
