@@ -38,6 +38,11 @@ class Local(Spec):
     micro_batch: Positive | None = None
     checkpoint_s: Annotated[float, Field(ge=0)] = 600.0
 
+    def processes_for(self, model: str) -> int:
+        """How many processes train one cell of this model together: here one does."""
+        del model
+        return 1
+
 
 class Resources(Spec):
     """What one task of an array asks Slurm for; `timeout_min` holds for all cells that the task runs.
@@ -113,6 +118,11 @@ class Slurm(Resources):
         for rule in self.resources:
             told |= rule.changes() if rule.fits(stage, model) else {}
         return Resources(**told)
+
+    def processes_for(self, model: str) -> int:
+        """How many processes train one cell of this model together."""
+        asked = self.resources_for("train" if self.split else "cell", model)
+        return asked.nodes * asked.tasks_per_node
 
 
 Cluster = Annotated[Local | Slurm, Field(discriminator="kind")]

@@ -187,7 +187,8 @@ class Train(Spec):
         """Why `processes` that take `micro_batch` rows at a time cannot make up the batch, or None when they can."""
         if self.batch % processes:
             return (
-                f"{processes} processes cannot share train.batch={self.batch} evenly; allowed: {_divisors(self.batch)}"
+                f"cluster.nodes × cluster.tasks_per_node: given {processes} processes to train a cell; allowed: a divisor of "
+                f"train.batch={self.batch}: {_divisors(self.batch)}"
             )
         share = self.batch // processes
         if micro_batch is None or micro_batch > share or share % micro_batch == 0:

@@ -54,7 +54,7 @@ def _prepared(cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Exe
     def say(text: str) -> None:
         console.print(Text(text, style="dim"), soft_wrap=True)
 
-    ready = prepare(cells, plan.store, say, execution.cluster.micro_batch)
+    ready = prepare(cells, plan.store, say, execution.cluster)
     unique = tuple({cell.key: cell for cell in ready}.values())
     if len(unique) < len(ready):
         console.print(

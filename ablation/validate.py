@@ -7,6 +7,7 @@ from typing import TypeVar
 from ablation.benchmark import read_tiers
 from ablation.benchmark.questions import unreadable_answers
 from ablation.cell import Cell, addresses
+from ablation.cluster import Cluster
 from ablation.errors import ConfigProblems, DataError
 from ablation.pipeline import run_cell
 from ablation.retention import without_weights
@@ -19,7 +20,7 @@ Say = Callable[[str], None]
 T = TypeVar("T")
 
 
-def prepare(cells: Sequence[Cell], store: Store, say: Say, micro_batch: int | None = None) -> list[Cell]:
+def prepare(cells: Sequence[Cell], store: Store, say: Say, cluster: Cluster) -> list[Cell]:
     """The cells with their sources pinned, once pools, benchmarks and counts are known to fit. Raises ConfigProblems."""
     problems: list[str] = []
     known: dict[Source, Source] = {}
@@ -29,13 +30,18 @@ def prepare(cells: Sequence[Cell], store: Store, say: Say, micro_batch: int | No
             problems += unreadable_answers(benchmark)
     for asked in dict.fromkeys(cell.sample for cell in ready if cell.sample.engine == "vllm"):
         _collect(lambda asked=asked: _engine_version(asked), problems)  # type: ignore[misc]
-    problems += [found for cell in ready if cell.train and (found := cell.train.indivisible(micro_batch))]
+    problems += [found for cell in ready if (found := _indivisible(cell, cluster))]
     problems += [found for cell in ready if (found := without_weights(cell, store))]
     if not problems:
         problems += _shortages(ready, store, say)
     if problems:
         raise ConfigProblems(problems)
     return ready
+
+
+def _indivisible(cell: Cell, cluster: Cluster) -> str | None:
+    processes = cluster.processes_for(cell.model.name)
+    return cell.train.indivisible(cluster.micro_batch, processes) if cell.train else None
 
 
 def _engine_version(asked: Sample) -> str:

@@ -131,7 +131,7 @@ def benchmark_of_two(folder: Path) -> list[str]:
 def stand_ins(arguments: Sequence[str], outputs: Path) -> list[Cell]:
     """The cells of a large study, their real pool made."""
     cells = [pinned_cell(cell) for cell in composed_grid(arguments).cells]
-    return prepare(cells, Store(outputs / "store"), print)
+    return prepare(cells, Store(outputs / "store"), print, Local(kind="local"))
 
 
 def jobs_of(cells: Sequence[Cell], work: Path) -> list[Job]:

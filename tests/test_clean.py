@@ -168,6 +168,6 @@ def test_an_evaluation_that_needs_dropped_weights_says_what_to_do(study: Plan) -
     wider = cell.model_copy(update={"sample": cell.sample.model_copy(update={"n": 64})})
     stage = study.store.path(addresses(cell)["train"])
     with pytest.raises(ConfigProblems, match=r"to train them again, move .* away"):
-        prepare([wider], study.store, print)
+        prepare([wider], study.store, print, study.execution.cluster)
     shutil.move(stage, stage.with_name("moved"))
     assert not study.store.has(addresses(wider)["train"])

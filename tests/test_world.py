@@ -17,9 +17,11 @@ from safetensors.torch import load_file
 
 from ablation.attempt import Attempt, Means
 from ablation.cell import Cell
+from ablation.errors import ConfigProblems
 from ablation.halt import Halt
 from ablation.pipeline import run_cell
 from ablation.store import Store
+from ablation.training import world
 from ablation.training.train import follow, train
 from ablation.training.world import VARIABLES, World
 
@@ -150,3 +152,112 @@ def test_two_and_four_processes_make_the_updates_of_one(processes: Callable[...,
         assert_close(one.attempts[0], many.attempts[0])
         told = json.loads((many.attempts[0].out / "timing.json").read_text())
         assert (told["processes"], told["rows_at_once"]) == (size, 8 // size)
+
+
+class StopAfter(Halt):
+    """Is asked to stop while an update is going on, the n-th; it is looked at once before the run in process 0."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks_left = looks
+        super().__init__()
+
+    @property
+    def reason(self) -> str | None:
+        """What `Halt` keeps as a plain value."""
+        self.looks_left -= 1
+        return "asked by the test" if self.looks_left < 0 else None
+
+    @reason.setter
+    def reason(self, value: str | None) -> None:
+        self.looks_left = 0 if value else self.looks_left
+
+
+def test_asked_in_any_process_all_stop_at_the_same_update_and_go_on_from_there(
+    processes: Callable[..., Processes],
+) -> None:
+    dropout = ("train=mini_lora", *UNEVEN, "train.lora.dropout=0.2")
+    whole, pieces = processes("whole", *dropout), processes("pieces", *dropout)
+    assert whole.run(2) == ["", ""]
+    [first, second] = pieces.run(2, halts={1: StopAfter(1)})
+    assert first.startswith("Interrupted: stopped: another process of this cell was asked to")
+    assert second == ""
+    kept = pieces.attempts[0].kept / "checkpoint-2"
+    assert (kept / "COMPLETE.json").exists() and (kept / "rng_state_1.pth").exists()
+    assert pieces.run(2) == ["", ""]
+    for name in ("loss.jsonl", "summary.json", "weights/model.safetensors"):
+        assert (pieces.attempts[1].out / name).read_bytes() == (whole.attempts[0].out / name).read_bytes()
+
+
+def test_when_another_process_runs_out_of_memory_the_cell_fails_as_that(
+    processes: Callable[..., Processes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def small_memory(rank: int) -> None:
+        """A stand-in for the memory of the second process's device."""
+
+        def refuse(module: torch.nn.Module, given: object) -> None:
+            del module, given
+            raise torch.OutOfMemoryError("CUDA out of memory (a test says so)")
+
+        if rank == 1:
+            torch.nn.modules.module.register_module_forward_pre_hook(refuse)
+
+    # It ends once the first has heard why, or never: its end would have Slurm end the first.
+    monkeypatch.setattr(world, "RECORDED_S", 1e6)
+    [first, second] = processes("one", *UNEVEN).run(2, before=small_memory)
+    assert first == f"OutOfMemory: process 1 of 2: {second.removeprefix('OutOfMemory: ')}"
+    assert first.startswith("OutOfMemory: process 1 of 2: out of memory with 4 rows at once; set cluster.micro_batch=2")
+
+
+def test_when_another_process_dies_the_cell_fails_and_nothing_hangs(processes: Callable[..., Processes]) -> None:
+    def dies(rank: int) -> None:
+        if rank == 1:
+            torch.nn.modules.module.register_module_forward_pre_hook(lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+
+    many = processes("one", *UNEVEN)
+    [first, second] = many.run(2, before=dies)
+    assert first and second == "killed"
+    assert not list(many.attempts[0].out.iterdir())
+
+
+def test_when_the_first_process_dies_the_others_end(processes: Callable[..., Processes], tmp_path: Path) -> None:
+    def dies(rank: int) -> None:
+        World.here().begin()
+        if rank:
+            (tmp_path / "met").touch()
+            return
+        while not (tmp_path / "met").exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    assert (
+        processes("one", *UNEVEN).run(2, before=dies)[1].startswith("AblationError: process 0 of this world has ended")
+    )
+
+
+def test_a_batch_that_the_processes_cannot_share_is_refused_with_those_that_can(cell_of: Callable[..., Cell]) -> None:
+    recipe = cell_of("train.batch=12").train
+    assert recipe
+    assert recipe.indivisible(None, 5) == (
+        "cluster.nodes × cluster.tasks_per_node: given 5 processes to train a cell; allowed: a divisor of train.batch=12: "
+        "[1, 2, 3, 4, 6, 12]"
+    )
+    assert "a divisor of the 6 examples of train.batch that a process takes: [1, 2, 3, 6]" in str(
+        recipe.indivisible(4, 2)
+    )
+    assert recipe.indivisible(3, 4) is None and (recipe.rows(None, 4), recipe.rows(2, 3)) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"RANK": "4"}, "allowed: 0 to 3"),
+        ({"RANK": "x"}, "do not fit"),
+        ({"MASTER_PORT": ""}, "do not fit"),
+        ({"MASTER_ADDR": None}, "do not fit"),
+    ],
+)
+def test_variables_that_make_no_world_are_refused(wrong: dict[str, str | None], said: str) -> None:
+    given = dict(zip(VARIABLES, ("0", "4", "0", "127.0.0.1", "29500"), strict=True)) | wrong
+    with pytest.raises(ConfigProblems, match=said):
+        World.of({name: value for name, value in given.items() if value is not None})
+    assert World.of({}).size == World.of({"WORLD_SIZE": "1"}).size == 1

@@ -5,10 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ablation.attempt import Attempt, Means
 from ablation.cell import Cell
 from ablation.corpus.select import read_selection
-from ablation.errors import ConfigProblems, NanLoss
+from ablation.errors import AblationError, ConfigProblems, NanLoss
 from ablation.halt import Halt, Interrupted
 from ablation.records import LOSS_FILE, SUMMARY_FILE, TIMING_FILE, WEIGHTS_FOLDER, write_json
 from ablation.science import Train
@@ -45,7 +47,12 @@ def train(cell: Cell, selection: Path, attempt: Attempt, means: Means) -> None:
     world.call(_message(task, selection, resume))
     try:
         fitted = fit(task, resume)
-    except (RuntimeError, OSError):
+    except (Interrupted, NanLoss):
+        raise  # in every process at the same update: the world is as it was
+    except AblationError:
+        world.is_broken = True
+        raise
+    except Exception:
         if told := world.failure():
             raise told from None
         raise
@@ -79,7 +86,7 @@ def follow(halt: Halt) -> None:
             _take_part(message, world, halt)
         except (Interrupted, NanLoss):
             continue  # process 0 says what comes next
-        except BaseException as error:
+        except Exception as error:
             world.tell_failure(error)
             raise
 
@@ -98,12 +105,14 @@ def _message(task: Task, selection: Path, resume: Checkpoint | None) -> dict[str
         "selection": str(selection),
         "kept": str(task.attempt.kept),
         "means": asdict(task.means),
+        "threads": torch.get_num_threads(),
         "resume": [str(resume.folder), resume.update, resume.spent_s] if resume else None,
     }
 
 
 def _take_part(message: dict[str, Any], world: World, halt: Halt) -> None:
     """Fit as process 0 does, and leave the result to it. What has to be kept of this process goes where its own goes."""
+    torch.set_num_threads(message["threads"])
     attempt = Attempt(out=Path(message["kept"]), kept=Path(message["kept"]), halt=halt)
     cell, means = Cell.parse(message["cell"]), Means(**message["means"])
     resume = message["resume"] and Checkpoint(Path(message["resume"][0]), *message["resume"][1:])

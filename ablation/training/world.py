@@ -5,10 +5,13 @@ through torch's key-value store as JSON: nothing is pickled, and waiting costs n
 process this is stands in RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT; without WORLD_SIZE it is alone.
 """
 
+import gc
 import json
 import os
 import time
+import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -23,6 +26,8 @@ VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 MEETING_S, TOGETHER_S = 600.0, 1800.0
 # How long a process that failed has to say why, before its silence is reported.
 LAST_WORDS_S = 3.0
+# How long a process that failed waits for process 0 to have recorded it.
+RECORDED_S = 30.0
 
 
 class World:
@@ -31,7 +36,7 @@ class World:
     def __init__(self, rank: int = 0, size: int = 1, address: str = "", port: int = 0) -> None:
         self.rank, self.size, self.address, self.port = rank, size, address, port
         self.words = 0
-        self.broken = False
+        self.is_broken = False
         self._store: TCPStore | None = None
 
     @staticmethod
@@ -64,7 +69,7 @@ class World:
         """Process 0: give the others their next work, and begin it with them."""
         if self.size == 1:
             return
-        if self.broken:
+        if self.is_broken:
             raise AblationError(
                 "a process of this world has failed, so nothing more can be trained in it; start the job again"
             )
@@ -87,7 +92,7 @@ class World:
         if self.size == 1 or self._store is None:
             return
         self._say(None)
-        deadline = time.monotonic() + (LAST_WORDS_S if self.broken else within_s)
+        deadline = time.monotonic() + (LAST_WORDS_S if self.is_broken else within_s)
         while self._store.add("left", 0) < self.size - 1 and time.monotonic() < deadline:
             time.sleep(0.05)
 
@@ -99,7 +104,7 @@ class World:
 
         if distributed.is_initialized():
             return
-        os.environ.setdefault("OMP_NUM_THREADS", str(torch.get_num_threads()))  # accelerate would choose another number
+        os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())  # else accelerate chooses another number
         distributed.init_process_group(
             backend(),
             store=PrefixStore("group", self._met()),
@@ -123,17 +128,27 @@ class World:
         """Wait for all processes."""
         self.any(False)
 
-    def tell_failure(self, error: BaseException) -> None:
-        """Say why this process ends; process 0 would see no more than a closed connection."""
+    def tell_failure(self, error: Exception) -> None:
+        """Other processes: say why this one ends, and wait until process 0 has recorded it.
+
+        Process 0 is in the midst of an exchange with this one, and sees no more than a closed connection; the end of this process
+        would make Slurm end it too.
+        """
         kind = error.kind if isinstance(error, AblationError) else "error"
         text = f"process {self.rank} of {self.size}: {error if isinstance(error, AblationError) else repr(error)}"
-        self._met().set("failed", json.dumps({"kind": kind, "text": text}))
+        with suppress(RuntimeError, AblationError):  # process 0 has gone before
+            self._met().set("failed", json.dumps({"kind": kind, "text": text}))
+            _close_group(error)
+            deadline = time.monotonic() + RECORDED_S
+            while not _has(self._met(), f"word/{self.words}", 0.5) and time.monotonic() < deadline:
+                pass
+            self._met().add("left", 1)
 
     def failure(self) -> AblationError | None:
         """What another process said before it ended; from then on this world trains no more."""
         if self.size == 1:
             return None
-        self.broken = True
+        self.is_broken = True
         store, deadline = self._met(), time.monotonic() + LAST_WORDS_S
         while not store.check(["failed"]):
             if time.monotonic() > deadline:
@@ -176,12 +191,22 @@ def backend() -> str:
     return "nccl" if torch.cuda.is_available() else "gloo"
 
 
-def _has(store: "TCPStore", key: str) -> bool:
+def _close_group(error: Exception) -> None:
+    """Close this process's connections to the others; the frames of the error hold the model, which holds them."""
+    from torch import distributed
+
+    traceback.clear_frames(error.__traceback__)
+    gc.collect()
+    distributed.destroy_process_group()
+    gc.collect()
+
+
+def _has(store: "TCPStore", key: str, within_s: float = 5.0) -> bool:
     """Wait a while for a key. Raises AblationError when process 0 is gone."""
     from torch.distributed import DistNetworkError, DistStoreError
 
     try:
-        store.wait([key], timedelta(seconds=5))
+        store.wait([key], timedelta(seconds=within_s))
     except DistStoreError:
         return False
     except DistNetworkError as error:
