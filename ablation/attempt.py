@@ -49,12 +49,8 @@ def begin(lease: Lease, halt: Halt) -> Attempt:
         shutil.rmtree(folder / "out", ignore_errors=True)
     own = lease.bench / f"attempt-{lease.token:06d}-{lease.holder.attempt}"
     attempt = Attempt(own / "out", own / "kept", tuple(folder / "kept" for folder in earlier), halt)
-    try:
-        for folder in (attempt.out, attempt.kept):
-            folder.mkdir(parents=True)
-    except OSError:
-        lease.release()
-        raise
+    for folder in (attempt.out, attempt.kept):
+        folder.mkdir(parents=True)
     return attempt
 
 

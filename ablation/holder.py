@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 _SQUEUE_TIMEOUT_S = 20
@@ -47,6 +47,10 @@ class Holder:
     def to_json(self) -> str:
         """One line."""
         return json.dumps(asdict(self)) + "\n"
+
+    def is_process_of(self, other: "Holder") -> bool:
+        """True when both were made in one process."""
+        return replace(self, attempt=other.attempt) == other
 
     def is_gone(self, asking: "Holder") -> bool | None:
         """True when it can be proved dead or replaced, False when it lives, None when `asking` cannot tell."""

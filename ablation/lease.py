@@ -20,6 +20,8 @@ from ablation.holder import Holder
 BEAT_S = 15.0
 # Where death cannot be proved, a holder counts as gone after this much silence, by the watcher's own clock.
 SILENCE_S = 300.0
+# Attempts at work in this process: a lease of this process that is not among them was left by an attempt that failed.
+_AT_WORK: set[str] = set()
 _LEASE = re.compile(r"lease-(\d{6})\.json")
 
 
@@ -46,10 +48,15 @@ class Lease:
 
     def release(self) -> None:
         """Give it back; another process may take the stage at once."""
+        self.end()
         for path in (self.path, _beat(self.bench, self.token)):
             path.unlink(missing_ok=True)
         with suppress(OSError):  # somebody else has begun here
             self.bench.rmdir()
+
+    def end(self) -> None:
+        """The attempt is over; should its file still stand (a disk that failed), this process's next attempt may replace it."""
+        _AT_WORK.discard(self.holder.attempt)
 
     @contextmanager
     def beating(self, halt: Halt) -> Iterator[None]:
@@ -87,13 +94,18 @@ class Watcher:
     def take(self) -> Lease | None:
         """The lease, or None while somebody else may be alive who holds it."""
         token = _highest(self.bench)
-        if token and _reads(_path(self.bench, token)) == self.me:  # created before, when its success could not be read
-            return Lease(self.bench, token, self.me)
         if token and not self._is_gone(token):
             return None
         self.bench.mkdir(parents=True, exist_ok=True)
         lease = Lease(self.bench, max(token, _highest_attempt(self.bench)) + 1, self.me)
-        return lease if _create(lease) else None
+        _AT_WORK.add(self.me.attempt)
+        created = False
+        try:
+            created = _create(lease)
+        finally:
+            if not created:
+                lease.end()
+        return lease if created else None
 
     def holder(self) -> Holder | None:
         """Who holds it now."""
@@ -102,6 +114,8 @@ class Watcher:
 
     def _is_gone(self, token: int) -> bool:
         holder = _reads(_path(self.bench, token))
+        if holder and holder.is_process_of(self.me):
+            return holder.attempt not in _AT_WORK
         gone = holder.is_gone(self.me) if holder else None
         return self._is_silent(token) if gone is None else gone
 
@@ -126,11 +140,6 @@ def _create(lease: Lease) -> bool:
         return lease.is_held()
     except FileNotFoundError:  # the stage was published and its workbench cleared meanwhile
         return False
-    except OSError:
-        with suppress(OSError):  # this process lives on: a lease that it does not know of would never be broken
-            if beside.stat().st_nlink > 1:
-                lease.path.unlink()
-        raise
     finally:
         beside.unlink(missing_ok=True)
 

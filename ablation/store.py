@@ -72,7 +72,10 @@ class Store:
             halt.check()
             lease = watcher.take()
             if lease:
-                return self._attempt(address, work, lease, halt)
+                try:
+                    return self._attempt(address, work, lease, halt)
+                finally:
+                    lease.end()
             pause.after(f"{address.folder}: waiting for {_told(watcher.holder())}")
         return found
 

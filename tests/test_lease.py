@@ -28,10 +28,13 @@ def test_a_live_holder_keeps_everybody_else_out(tmp_path: Path) -> None:
     assert second and second.is_held()
 
 
-def test_a_lease_whose_creation_could_not_be_confirmed_is_found_again(tmp_path: Path) -> None:
-    here = watcher(tmp_path, "one")
-    first = here.take()
-    assert here.take() == first
+def test_a_lease_that_a_failed_attempt_of_this_process_left_is_replaced(tmp_path: Path) -> None:
+    left = watcher(tmp_path, "one").take()
+    assert left
+    assert watcher(tmp_path, "two").take() is None
+    left.end()  # the attempt is over, and its file could not be removed
+    second = watcher(tmp_path, "two").take()
+    assert second and second.token == 2
 
 
 def hold(bench: Path, ready: "multiprocessing.Queue[int]") -> None:
