@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
@@ -37,6 +37,18 @@ class Trajectory(Spec):
     generation: str
 
 
+class Update(Spec):
+    """One optimizer update of the loss curve; losses are per target token, `total_tokens` counts from the first update."""
+
+    update: int
+    loss: float
+    learning_rate: float
+    grad_norm: float
+    examples: int
+    tokens: int
+    total_tokens: int
+
+
 class Completion(Spec):
     """One attempt at a question, as sampled. `tokens` counts what was generated, the end token included."""
 
@@ -67,16 +79,32 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
 
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     """All rows of a file. Raises RecordError naming file and line."""
-    rows = []
-    with path.open(encoding="utf-8") as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                rows.append(kind.model_validate_json(line))
-            except ValidationError as error:
-                raise RecordError(
-                    f"{path}, line {number}: not a {kind.__name__} ({error.errors()[0]['msg']})"
-                ) from error
+    rows: list[Row] = []
+    try:
+        with path.open("rb") as stream:
+            rows.extend(kind.model_validate_json(line) for line in stream)
+    except ValidationError as error:
+        what = f"line {len(rows) + 1} is not a {kind.__name__}: {error.errors()[0]['msg']}"
+        raise _damaged(path, what) from error
+    except OSError as error:
+        raise _damaged(path, error.strerror) from error
     return rows
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A small JSON document of a stage, or an empty one where there is none. Raises RecordError."""
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, why: object) -> RecordError:
+    return RecordError(
+        f"{path} is damaged ({why}); `ablation verify STUDY` names all that is; move {path.parent} away and launch again"
+    )
 
 
 def read_completions(folders: Sequence[Path], questions: Sequence[str]) -> list[Completion]:

@@ -2,7 +2,6 @@
 ``loss.parquet``, ``completions.parquet``.
 """
 
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,8 +21,10 @@ from ablation.records import (
     SUMMARY_FILE,
     TIMING_FILE,
     VERDICTS_FILE,
+    Update,
     Verdict,
     read_completions,
+    read_json,
     read_rows,
 )
 from ablation.sampling.streams import stream_seed
@@ -79,12 +80,6 @@ def result_rows(cell: Cell, store: Store) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A small JSON document of a stage, or an empty one where the stage is not there."""
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return content
-
-
 def _seeds(cell: Cell) -> dict[str, int | None]:
     if cell.is_base:
         return {"seed_data": None, "seed_train": None, "seed_sample": cell.seed.sample}
@@ -109,10 +104,8 @@ def _cell_row(cell: Cell, store: Store, errors: Mapping[str, str]) -> dict[str, 
 def _losses(done: Sequence[Cell], store: Store) -> pd.DataFrame:
     rows = []
     for cell in done:
-        path = store.path(addresses(cell)["train"]) / LOSS_FILE if not cell.is_base else None
-        for line in path.read_text().splitlines() if path else ():
-            told = json.loads(line)
-            rows.append((cell.name, told["update"], told["loss"], told.get("learning_rate"), told["total_tokens"]))
+        curve = [] if cell.is_base else read_rows(store.path(addresses(cell)["train"]) / LOSS_FILE, Update)
+        rows += [(cell.name, one.update, one.loss, one.learning_rate, one.total_tokens) for one in curve]
     return pd.DataFrame(rows, columns=["cell", "update", "loss", "learning_rate", "tokens"])
 
 

@@ -13,10 +13,10 @@ from typing import Any, Literal
 from ablation.analysis.metrics import cell_table
 from ablation.cell import Cell, addresses
 from ablation.config import Tracker
-from ablation.records import LOSS_FILE, SUMMARY_FILE
+from ablation.records import LOSS_FILE, SUMMARY_FILE, Update, read_json, read_rows
 from ablation.standing import planned_attempts, tier_order
 from ablation.store import Store, write_text_atomically
-from ablation.tables import read_json, result_rows
+from ablation.tables import result_rows
 
 _HOST = "api.wandb.ai"
 Mode = Literal["online", "offline", "disabled"]
@@ -77,8 +77,8 @@ def _log(cell: Cell, store: Store, tracker: Tracker, mode: Mode, studies: list[s
         )  # fmt: skip
         run.define_metric("train/*", step_metric="train/update")
         if len(studies) == 1 and not cell.is_base:
-            for line in (store.path(addresses(cell)["train"]) / LOSS_FILE).read_text().splitlines():
-                run.log({f"train/{name}": value for name, value in json.loads(line).items()})
+            for update in read_rows(store.path(addresses(cell)["train"]) / LOSS_FILE, Update):
+                run.log({f"train/{name}": value for name, value in update.model_dump().items()})
         run.summary.update(summary(cell, store))
         run.finish()
     except Exception as error:  # noqa: BLE001 a tracker may fail in any way, and must not fail a cell

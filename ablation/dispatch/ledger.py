@@ -100,20 +100,25 @@ class Ledger:
     def _lines(self) -> list[dict[str, Any]]:
         if not self.path.exists():
             return []
-        lines = self.path.read_text(encoding="utf-8").split("\n")
-        whole = lines[:-1]  # what follows the last newline was not finished
         try:
-            found = [json.loads(line) for line in whole if line]
-        except ValueError as error:
-            raise RecordError(
-                f"{self.path} is damaged ({error}); compare it with squeue before you submit again"
-            ) from error
+            lines = self.path.read_text(encoding="utf-8").split("\n")
+            whole = lines[:-1]  # what follows the last newline was not finished
+            found = [dict(json.loads(line)) for line in whole if line]
+        except (OSError, ValueError, TypeError) as error:
+            raise self._damaged(error) from error
         for told in found:
             if told.get("format", 1) not in _READABLE:
                 raise RecordError(
                     f"{self.path} has format {told['format']}, this version reads up to {FORMAT}; use the version that wrote it"
                 )
+            if "waiting" not in told and not ("name" in told and told.keys() & {"tasks", "cells", "job"}):
+                raise self._damaged("it is not a ledger of submissions")
         return found
+
+    def _damaged(self, error: object) -> RecordError:
+        return RecordError(
+            f"{self.path} is damaged ({error}); compare it with squeue, move it away, and launch again: what is done stays done"
+        )
 
     def _append(self, told: dict[str, object]) -> None:
         with self.path.open("a+b") as stream:
