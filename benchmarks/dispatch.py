@@ -11,11 +11,13 @@ seconds hold for this machine and hour only.
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
@@ -53,6 +55,17 @@ _QUESTIONS = 2
 _STAND_INS = "ABLATION_BENCHMARK_STAND_INS"
 
 
+@dataclass(frozen=True)
+class Took:
+    """Of one command: wall seconds as its user waits for it, and processor seconds, which a busy machine hardly changes."""
+
+    wall_s: float
+    cpu_s: float
+
+    def __str__(self) -> str:
+        return f"{self.wall_s:.1f} s | {self.cpu_s:.1f} s"
+
+
 def main() -> None:
     """Measure everything in a fresh folder and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -62,24 +75,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         overrides = [*benchmark_of_two(work), "sample.n=1", "tracker=none", f"outputs={work / 'outputs'}"]
-        small, large = (grid(cells, overrides) for cells in (1_000, given.cells))
         rows = [
-            (f"`ablation plan`, {cells_of(small):,} cells", f"{seconds(plan(small)):.1f} s", "10 s"),
-            (f"`ablation plan`, {cells_of(large):,} cells", f"{seconds(plan(large)):.1f} s", "60 s"),
+            (f"`ablation plan`, {cells_of(count):,} cells", f"{took(plan(grid(count, overrides)))}", f"{wanted} s")
+            for count, wanted in ((1_000, 10), (given.cells, 60))
         ]
+        large = grid(given.cells, overrides)
         cells = stand_ins(large, work / "outputs")
         warm_s = warm_worker(cells[: given.warm], work)
-        rows.append((f"overhead of a cell in a warm worker, mean of {given.warm}", f"{warm_s:.3f} s", "0.3 s"))
+        rows.append((f"overhead of a cell in a warm worker, mean of {given.warm}", f"{warm_s:.3f} s | –", "0.3 s"))
         publish(cells[given.warm :], work)
-        first_s, again_s, looked_s = (seconds(command) for command in (launch(large), launch(large), status(work)))
         rows += [
-            (f"`ablation status --json`, {len(cells):,} cells", f"{looked_s:.1f} s", "2 s"),
-            ("the launch command when all cells have just ended: tables and report", f"{first_s:.0f} s", ""),
-            ("the launch command again, nothing to do", f"{again_s:.1f} s", "10 s"),
+            ("the launch command when all cells have just ended: tables and report", f"{took(launch(large))}", "–"),
+            ("the launch command again, nothing to do", f"{took(launch(large))}", "10 s"),
+            (f"`ablation status --json`, {len(cells):,} cells", f"{took(status(work))}", "2 s"),
         ]
-    print(
-        f"\n`python benchmarks/dispatch.py --cells {given.cells}`\n\n| what | measured | wanted, at most |\n|---|---|---|"
-    )
+    print(f"\n`python benchmarks/dispatch.py --cells {given.cells}`\n")
+    print("| what | wall time | processor time | wanted, at most |\n|---|---|---|---|")
     for row in rows:
         print(f"| {' | '.join(row)} |")
 
@@ -89,10 +100,9 @@ def grid(cells: int, overrides: Sequence[str]) -> list[str]:
     return ["sweep=cnls", f"seed=range(0,{ceil(cells / _A_SEED)})", *overrides]
 
 
-def cells_of(arguments: Sequence[str]) -> int:
-    """How many cells these overrides ask for."""
-    told = subprocess.run([*plan(arguments), "--json"], capture_output=True, text=True, check=True)
-    return int(json.loads(told.stdout)["cells"])
+def cells_of(cells: int) -> int:
+    """How many cells that grid has."""
+    return _A_SEED * ceil(cells / _A_SEED)
 
 
 def plan(arguments: Sequence[str]) -> list[str]:
@@ -110,13 +120,14 @@ def status(work: Path) -> list[str]:
     return [sys.executable, "-m", "ablation.cli", "status", "cnls", "--outputs", str(work / "outputs"), "--json"]
 
 
-def seconds(command: Sequence[str]) -> float:
-    """Wall seconds of one command, as its user waits for it."""
-    started = time.monotonic()
+def took(command: Sequence[str]) -> Took:
+    """Run one command to its end."""
+    started, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
     if ended.returncode:
         sys.exit(f"{' '.join(command)} ended with {ended.returncode}:\n{ended.stderr}")
-    return time.monotonic() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Took(time.monotonic() - started, after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime)
 
 
 def benchmark_of_two(folder: Path) -> list[str]:

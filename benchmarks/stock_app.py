@@ -1,0 +1,22 @@
+"""One cell as a plain Hydra application runs it, for the stock launchers that benchmarks/compare.py measures."""
+
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from ablation.expansion import composed_cells
+from ablation.pipeline import run_cell
+from ablation.source import pinned_cell
+from ablation.store import Store
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
+def main(config: DictConfig) -> None:
+    """Run the composed cell into the store of its outputs; no tables, no report."""
+    [cell], [content] = composed_cells([config])
+    run_cell(pinned_cell(cell), Store(Path(content["outputs"]) / "store"))
+
+
+if __name__ == "__main__":
+    main()
