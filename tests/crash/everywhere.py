@@ -1,17 +1,10 @@
 """Stop a process at every system call with which it writes, in turn, and look at what it left behind.
 
-<<<<<<< Updated upstream
 ``python -m tests.crash.everywhere CALL FAULT [STRIDE]``: a process publishes a stage, replaces the views of a study and
 submits one job by the ledger. strace kills it (FAULT ``SIGKILL``) or fails it (``ENOSPC``, ``EIO``) at its 1st, 2nd, 3rd …
 CALL, or at every STRIDEth. What it leaves must be whole: the old or the new, never torn. One that was failed tries again, as a
 warm worker does; then an undisturbed process must come to the one right end. Each victim is forked from this warm process, so
 a point costs tens of milliseconds.
-=======
-``python -m tests.crash.everywhere CALL FAULT [STRIDE]``: a process publishes a stage, replaces the views of a study and submits
-one job by the ledger. strace kills it (FAULT ``SIGKILL``) or fails it (``ENOSPC``, ``EIO``) at its 1st, 2nd, 3rd … CALL, or at
-every STRIDEth. What it leaves must be whole: the old or the new, never torn. Then an undisturbed process must come to the one
-right end. Each victim is forked from this warm process, so a point costs tens of milliseconds.
->>>>>>> Stashed changes
 """
 
 import json
