@@ -1,11 +1,16 @@
+import io
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from ablation.cli import main
+from ablation.dispatch.follow import wait_for_cells
 from ablation.dispatch.states import cell_states
 from ablation.progress.counts import by_factor
 from ablation.progress.pace import seconds_left
@@ -129,3 +134,56 @@ def test_a_reader_or_terminal_that_leaves_is_no_fault(study: Plan) -> None:
         line = shell.format(" ".join(f"'{part}'" for part in command))
         told = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
         assert told.stderr == ""
+
+
+def submitted(plan: Plan) -> None:
+    """The ledger says that Slurm has the cells that are missing."""
+    cells = [cell.name for cell in plan.cells[15:]]
+    lines = [{"name": "ablation-cnls-1", "cells": cells}, {"name": "ablation-cnls-1", "job": "77"}]
+    (plan.folder / "submissions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_ctrl_c_ends_the_watching_alone(study: Plan, tmp_path: Path) -> None:
+    """Slurm does not answer here, so its cells are unknown and there is something to wait for."""
+    submitted(study)
+    command = [sys.executable, "-u", "-m", "ablation.cli", "watch", "cnls", "--outputs", str(study.folder.parent)]
+    environment = {**os.environ, "PATH": str(tmp_path)}
+    watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert watching.stdout
+    assert watching.stdout.readline().strip() == "13 done, 1 failed, 10 unknown, 1 missing"
+    watching.send_signal(signal.SIGINT)
+    out, err = watching.communicate(timeout=60)
+    assert watching.returncode == 130
+    assert "stopped watching; the jobs go on" in out
+    assert "Traceback" not in err
+
+
+def test_a_cancelled_terminal_leaves_the_study_as_it_was(study: Plan, tmp_path: Path) -> None:
+    submitted(study)
+    before = {path: path.read_bytes() for path in study.folder.rglob("*") if path.is_file()}
+    command = [sys.executable, "-u", "-m", "ablation.cli", "watch", "cnls", "--outputs", str(study.folder.parent)]
+    environment = {**os.environ, "PATH": str(tmp_path)}
+    watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert watching.stdout
+    watching.stdout.readline()
+    watching.send_signal(signal.SIGHUP)
+    assert watching.communicate(timeout=60)[1] == ""
+    assert watching.returncode == -signal.SIGHUP
+    assert before == {path: path.read_bytes() for path in study.folder.rglob("*") if path.is_file()}
+
+
+def test_an_unreachable_cluster_is_three_and_no_failure(
+    study: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    submitted(study)
+    fail(study, {})
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert status(study) == 3
+
+
+def test_a_terminal_shows_one_live_table(study: Plan) -> None:
+    finish(study, study.cells)
+    shown = Console(file=io.StringIO(), force_terminal=True, width=80, highlight=False)
+    assert {one.state for one in wait_for_cells(study, shown)} == {"done"}
+    assert isinstance(shown.file, io.StringIO)
+    assert "counts 8 100;" in shown.file.getvalue()

@@ -2,9 +2,11 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.text import Text
 
 from ablation.dispatch.states import WAITS_FOR_ROOM, CellState, cell_states
@@ -15,19 +17,49 @@ from ablation.study import Plan
 _FIRST_POLL_S, _SLOWEST_POLL_S, _SLOWER = 2.0, 60.0, 1.3
 _PENDING = ("running", "queued", "unknown")
 
+Show = Callable[[Sequence[CellState]], None]
+
 
 def wait_for_cells(plan: Plan, console: Console) -> list[CellState]:
     """The states of all cells once none is queued or running. A cell lost at one poll is asked for again at the next.
 
-    Meanwhile what waits for room is submitted, and what may pass is tried again.
+    Meanwhile what waits for room is submitted, and what may pass is tried again. Ctrl-C ends the watching alone, and says so.
     """
+    try:
+        with _screen(plan, console) as show:
+            return _watched(plan, console, show)
+    except KeyboardInterrupt:
+        text = f"stopped watching; the jobs go on, `ablation watch {plan.execution.study}` comes back to them"
+        console.print(Text(text, "yellow"), soft_wrap=True)
+        raise
+
+
+@contextmanager
+def _screen(plan: Plan, console: Console) -> Iterator[Show]:
+    """Shows the states of all cells: the table of `ablation status`, live on a terminal, and one line per change elsewhere."""
+    from ablation.progress.view import headline, tables
+
+    if not console.is_terminal:
+        yield lambda states: console.print(Text(line(Counter(one.state for one in states))), soft_wrap=True)
+        return
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+
+        def show(states: Sequence[CellState]) -> None:
+            live.update(
+                Group(headline(plan.execution.study, states), "", tables(plan.cells, states, console)), refresh=True
+            )
+
+        yield show
+
+
+def _watched(plan: Plan, console: Console, show: Show) -> list[CellState]:
     before: Counter[str] = Counter()
     pause, quiet, problem = _FIRST_POLL_S, 0, ""
     while True:
         states = cell_states(plan.cells, plan.store, plan.folder)
         counts = Counter[str](one.state for one in states)
         if counts != before:
-            console.print(Text(line(counts)), soft_wrap=True)
+            show(states)
             pause, before = _FIRST_POLL_S, counts
         # A shared file system shows a record some seconds after the queue forgets the job.
         quiet = 0 if any(_is_pending(one) for one in states) else quiet + 1
