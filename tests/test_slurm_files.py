@@ -197,6 +197,21 @@ def test_states_come_from_records_then_queue_then_accounting(job: Job, fake_slur
     assert state() == ("failed", "it broke")
 
 
+def test_a_process_that_outlives_its_node_does_not_speak_for_the_one_started_again(
+    job: Job, fake_slurm: Path, tmp_path: Path
+) -> None:
+    ledger, jobs = Ledger(tmp_path / LEDGER), tmp_path / "jobs"
+    ledger.intend(one_cell_each("one", job.name))
+    ledger.confirm("one", "7")
+    command(fake_slurm, "squeue", "echo '7_0|RUNNING|None|one'")
+    jobs.mkdir()
+    again = Event("began", "7_0", 1, "cell", "n2")
+    for event in (replace(again, restart=0), again, failed_event("7_0", "broken pipe")):
+        history.record(jobs, job.name, event)
+    [found] = cell_states([job.cell], Store(job.store_root), tmp_path)
+    assert (found.state, found.host) == ("running", None)
+
+
 def test_the_failed_training_is_shown_and_not_the_evaluation_that_was_cancelled_with_it(
     job: Job, fake_slurm: Path, tmp_path: Path
 ) -> None:

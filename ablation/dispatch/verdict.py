@@ -70,7 +70,8 @@ class Seen:
 def judge(place: Place, events: Sequence[Event], seen: Seen, held: str | None, logs: Path) -> Verdict:
     """The state of a cell's part whose results are not there. `events` are the cell's, `held` says why its array is held."""
     own = [event for event in events if event.job == place.job]
-    last = own[-1] if own else None
+    # After a node failure the old process may live on beside the one that Slurm has started again, and end with an error.
+    last = max(reversed(own), key=lambda event: event.restart, default=None)
     host = last.host if last else None
     if last and last.is_failure:
         return Verdict("failed", last.error, last.kind, host)
