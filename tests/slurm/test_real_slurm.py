@@ -96,37 +96,6 @@ def test_the_same_numbers_as_on_local_workers(tmp_path: Path, undisturbed: bytes
     assert results(tmp_path) == undisturbed
 
 
-def test_a_killed_worker_loses_nothing(tmp_path: Path, undisturbed: bytes) -> None:
-    launch(tmp_path, *ON_SLURM)
-    until(lambda: any((tmp_path / "outputs/store/select").glob("*-*")))
-    pids = subprocess.run(
-        ["pgrep", "-f", f"ablation.worker --jobs {tmp_path}"], capture_output=True, text=True, check=False
-    ).stdout.split()
-    for pid in pids:
-        with_pid = int(pid)
-        if with_pid != os.getpid():
-            os.kill(with_pid, signal.SIGKILL)
-    until(lambda: not any(cell["state"] in ("running", "queued") for cell in status(tmp_path).values()))
-    assert {cell["state"] for cell in status(tmp_path).values()} <= {"failed", "lost", "done"}
-    launch(tmp_path, *ON_SLURM)
-    until(lambda: all_done(tmp_path))
-    assert results(tmp_path) == undisturbed
-
-
-def test_a_requeued_job_goes_on(tmp_path: Path, undisturbed: bytes) -> None:
-    launch(tmp_path, *ON_SLURM)
-    until(lambda: any((tmp_path / "outputs/store/train").glob(".partial-*")))
-    job = str(ledger(tmp_path)[-1]["job"])
-    subprocess.run(["scontrol", "requeue", f"{job}_0"], check=False, capture_output=True)
-
-    def start_at_once() -> bool:
-        subprocess.run(["scontrol", "update", f"JobId={job}_0", "StartTime=now"], check=False, capture_output=True)
-        return all_done(tmp_path)
-
-    until(start_at_once)
-    assert results(tmp_path) == undisturbed
-
-
 def test_cancelled_cells_come_back_with_the_launch_command(tmp_path: Path, undisturbed: bytes) -> None:
     launch(tmp_path, *ON_SLURM)
     told = subprocess.run(

@@ -1,0 +1,106 @@
+"""The daemons of `tools/slurm-sandbox`, killed and started again by the process ids that they wrote down."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+STATE = Path(os.environ.get("SLURM_SANDBOX_STATE", "/var/tmp/ablation-slurm"))
+NODES = ("sandbox1", "sandbox2", "sandbox3", "sandbox4")
+
+
+def are_here() -> bool:
+    """True when the Slurm that answers is the sandbox of this machine, whose daemons a test may kill."""
+    try:
+        subprocess.run(["sinfo", "--noheader"], check=True, capture_output=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return (STATE / "pid/slurmctld").exists()
+
+
+def kill_node(node: str, *, with_steps: bool) -> None:
+    """End a node's slurmd with SIGKILL; `with_steps` its slurmstepds too, so that its jobs' processes are nobody's."""
+    _kill(_pid(f"slurmd.{node}"))
+    if with_steps:
+        log = STATE / f"log/slurmd.{node}.log"
+        for pid, _ in processes("slurmstepd: ["):
+            if _has_open(pid, log):
+                _kill(pid)
+
+
+def start_node(node: str) -> None:
+    """Start a node's slurmd, and wait until the controller has heard of it."""
+    subprocess.run(["slurmd", "-N", node], check=True)
+    until(lambda: not re.search(r"down|\*|unk", _out("sinfo", "--noheader", f"--nodes={node}", "--format=%t")))
+
+
+def stop_controller() -> None:
+    """End slurmctld as an administrator does, with SIGTERM. (With SIGKILL it forgets what it started in the last seconds, finds
+    jobs on its nodes that it does not know, and drains the nodes until somebody resumes them.)
+    """
+    pid = _pid("slurmctld")
+    os.kill(pid, signal.SIGTERM)
+    until(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def start_controller() -> None:
+    """Start slurmctld from its saved state, and wait until it answers."""
+    subprocess.run(["slurmctld"], check=True)
+    until(lambda: subprocess.run(["squeue"], capture_output=True, check=False).returncode == 0)
+
+
+@contextmanager
+def no_controller() -> Iterator[None]:
+    """Without slurmctld for a while."""
+    stop_controller()
+    try:
+        yield
+    finally:
+        start_controller()
+
+
+def processes(part: str) -> Iterator[tuple[int, str]]:
+    """The processes of this machine with `part` in their command line, and that line."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if part in line:
+                yield int(entry.name), line
+
+
+def until(condition: Callable[[], bool], within_s: float = 240.0, every_s: float = 0.2) -> None:
+    """Wait for a condition. Raises AssertionError when it never comes true."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "the condition never came true"
+        time.sleep(every_s)
+
+
+def _pid(name: str) -> int:
+    return int((STATE / "pid" / name).read_text())
+
+
+def _has_open(pid: int, file: Path) -> bool:
+    """A slurmstepd writes to the log of the slurmd that started it, which tells whose it is."""
+    try:
+        return any(entry.readlink() == file for entry in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _out(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
