@@ -1,6 +1,7 @@
 """From cells to job arrays and sbatch files: pure functions, compared with golden files in tests/golden."""
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from ablation.cell import Cell
 from ablation.cluster import Slurm
@@ -152,3 +154,49 @@ def test_a_preview_shows_every_file_and_writes_none(cells: list[Cell], tmp_path:
     assert len(told) == 5, "the base model's evaluation, and two parts of a canary and of the rest"
     assert all(name.startswith("ablation-cnls-") and f"--job-name={name}" in text for name, text in told.items())
     assert not list(tmp_path.iterdir())
+
+
+HOSTILE = (
+    "a\nb", "a;b", "$(touch x)", "`x`", "'", '"', "a#b", "#SBATCH --uid=0", "a\0b", "x" * 10_240, "%j", "${HOME}", "a b", "",
+    "-x", "\ta",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("field", ["partition", "account", "qos", "constraint", "exclude"])
+def test_what_a_shell_could_read_is_refused_by_the_name_of_its_field(composed: Composed, field: str, text: str) -> None:
+    content = composed("cluster=slurm")
+    content["cluster"][field] = text
+    with pytest.raises(ConfigProblems, match=f"cluster.{field}: "):
+        read_execution(content)
+    content["cluster"] |= {field: None, "resources": [{"stage": "train", field: text}]}
+    with pytest.raises(ConfigProblems, match=f"cluster.resources.0.{field}: "):
+        read_execution(content)
+
+
+@given(st.text(max_size=40))
+def test_a_word_before_python_arrives_as_it_was_given_or_is_refused(word: str) -> None:
+    try:
+        cluster = slurm_of(prefix=["run", word], setup=[])
+    except ValidationError:
+        assert not word or not word.isprintable() or any(ord(sign) < 32 or ord(sign) == 127 for sign in word)
+        return
+    lines = _plain_text(cluster).rstrip("\n").split("\n")
+    assert shlex.split(lines[-1])[-7:-4] == ["run", word, "/bin/python"]
+    assert lines[:-1] == _plain_text(slurm_of(prefix=[], setup=[])).rstrip("\n").split("\n")[:-1]
+
+
+@given(st.text(max_size=40))
+def test_a_line_of_the_site_stays_one_line_and_no_directive(line: str) -> None:
+    try:
+        cluster = slurm_of(setup=[line])
+    except ValidationError:
+        return
+    lines = _plain_text(cluster).split("\n")
+    assert lines.count(line) == 1 and not line.startswith("#")
+    assert len(lines) == len(_plain_text(slurm_of(setup=["true"])).split("\n"))
+
+
+def _plain_text(cluster: Slurm) -> str:
+    array = Array("ablation-cnls-1", "cell", cluster.resources_for("cell", "any"), ((),))
+    return sbatch_text(array, cluster, Places(Path("/tasks.json"), Path("/logs"), Path("/code")), {})

@@ -118,7 +118,8 @@ def sbatch_text(array: Array, cluster: Slurm, places: Places, jobs: Mapping[str,
         srun_args=[f"--cpus-per-task={asked.cpus_per_task}", *(["--kill-on-bad-exit=1"] if processes > 1 else [])],
         setup=[*cluster.setup, *(f"export {key}={shlex.quote(value)}" for key, value in _exports(cluster, places))],
     )
-    return "\n".join(line for line in text.splitlines() if "--wckey" not in line) + "\n"
+    # Not splitlines(), which would turn U+0085 or U+2028 inside a value into a line of the script.
+    return "\n".join(line for line in text.rstrip("\n").split("\n") if not line.startswith("#SBATCH --wckey")) + "\n"
 
 
 def _dependency(array: Array, jobs: Mapping[str, str]) -> str | None:

@@ -46,7 +46,7 @@ class Here:
 
     def hold_array(self) -> None:
         """Ask Slurm to hold the tasks of this array that have not begun. Where it cannot, they find the marker instead."""
-        command = ["scontrol", "hold", self.job.partition("_")[0]]
+        command = ["scontrol", "uhold", self.job.partition("_")[0]]
         try:
             subprocess.run(command, capture_output=True, check=False, timeout=_SCONTROL_TIMEOUT_S)
         except (OSError, subprocess.TimeoutExpired):

@@ -129,9 +129,9 @@ def cancel(jobs: Sequence[str]) -> None:
 
 
 def hold(tasks: Sequence[str]) -> None:
-    """Keep pending tasks or arrays from starting; what runs goes on."""
+    """Keep pending tasks or arrays from starting, as their user and not as an administrator; what runs goes on."""
     if tasks:
-        run(["scontrol", "hold", *tasks])
+        run(["scontrol", "uhold", *tasks])
 
 
 def release(tasks: Sequence[str]) -> None:
