@@ -40,6 +40,7 @@ from ablation.records import (
     VERDICTS_FILE,
     WEIGHTS_FOLDER,
     Completion,
+    Update,
     Verdict,
     read_rows,
     write_json,
@@ -207,7 +208,8 @@ def _train(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -
     counts = ("updates", "train_examples", "train_tokens", "target_tokens", "truncated_examples")
     write_json(attempt.out / SUMMARY_FILE, {**dict.fromkeys(counts, 1), "train_loss": 1.0})
     write_json(attempt.out / TIMING_FILE, {"load_s": 0.0, "train_s": 0.0, "save_s": 0.0})
-    (attempt.out / LOSS_FILE).write_text('{"update": 1, "loss": 1.0, "learning_rate": 0.0, "total_tokens": 1}\n')
+    update = Update(update=1, loss=1.0, learning_rate=0.0, grad_norm=0.0, examples=1, tokens=1, total_tokens=1)
+    write_rows(attempt.out / LOSS_FILE, [update])
 
 
 def _sample(cell: Cell, attempts: range, paths: dict[str, Path], attempt: Attempt) -> None:
