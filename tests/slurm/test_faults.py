@@ -13,7 +13,7 @@ from tests.slurm.daemons import until
 from tests.slurm.invariants import assert_nothing_lost
 from tests.slurm.launched import AtWork, Launched, signalled
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(900)]
 # Every update is kept, and sampling comes in many batches: whatever is interrupted has something to go on from.
 KEEPING = (
     "sweep=smoke", "tracker=none", "train.epochs=8", "sample.n=4", "sample.max_tokens=48", "sample.batch_rows=16",

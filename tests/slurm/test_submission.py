@@ -100,6 +100,7 @@ def test_training_and_evaluation_are_two_arrays_behind_a_canary(tmp_path: Path, 
     assert "train" in ran["train"] and not ran["train"] & ran["evaluate"]
 
 
+@pytest.mark.slow
 def test_packed_cells_run_in_one_task_and_one_that_fails_stops_no_other(tmp_path: Path, undisturbed: bytes) -> None:
     launch(tmp_path, *ON_SLURM, "cluster.cells_per_job=4", "cluster.timeout_min=20")
     [only] = submissions(tmp_path)
@@ -141,6 +142,7 @@ def test_an_array_whose_cells_fail_alike_is_held_and_released(tmp_path: Path, un
     assert results(tmp_path) == undisturbed
 
 
+@pytest.mark.slow
 def test_hold_keeps_cells_in_the_queue_until_release(tmp_path: Path, undisturbed: bytes) -> None:
     launch(tmp_path, *ON_SLURM)
     assert "held: 3 cells" in ablation(tmp_path, "hold", "smoke").stdout
@@ -167,6 +169,7 @@ def test_a_task_that_is_given_notice_saves_and_asks_to_be_started_again(tmp_path
     assert results(tmp_path) == undisturbed
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_submitted_as_room_appears(
     tmp_path: Path, undisturbed: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
