@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false", WANDB_MOD
 ROOT = Path(__file__).resolve().parent.parent
 # Two questions that two attempts of a model in training can answer in a moment.
 TINY = ("count.size=8", "train.epochs=1", "sample.n=2", "sample.max_tokens=24")
+
+# Before a command that is to hear signals: whoever runs the tests in the background may have these ignored, and children inherit that.
+LISTENING = (shutil.which("env") or "env", "--default-signal=INT,HUP")
 
 Composed = Callable[..., dict[str, Any]]
 

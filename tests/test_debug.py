@@ -9,14 +9,14 @@ from pathlib import Path
 
 from ablation.cell import Cell
 from ablation.pipeline import run_cell
-from ablation.records import COMPLETIONS_FILE
+from ablation.records import WEIGHTS_FOLDER
 from ablation.store import Store
 from tests.conftest import ROOT, TINY
 
 
 def test_the_debugger_opens_where_a_cell_failed(cell_of: Callable[..., Cell], tmp_path: Path) -> None:
-    sampled = run_cell(cell_of(*TINY), Store(tmp_path / "outputs/store"), last="sample")["sample"]
-    (sampled / COMPLETIONS_FILE).unlink()  # nobody foresaw that
+    trained = run_cell(cell_of(*TINY), Store(tmp_path / "outputs/store"), last="train")["train"]
+    (trained / WEIGHTS_FOLDER / "config.json").write_text("not JSON")  # nobody foresaw that
     master, slave = pty.openpty()
     os.write(master, b"where\nq\n")
     command = [sys.executable, str(ROOT / "launch.py"), "cluster=debug", "tracker=none", *TINY]
@@ -29,6 +29,6 @@ def test_the_debugger_opens_where_a_cell_failed(cell_of: Callable[..., Cell], tm
         timeout=200,
     )
     assert "(Pdb)" in ended.stdout, ended.stderr
-    assert "read_rows" in ended.stdout
+    assert "from_pretrained" in ended.stdout
     assert ended.returncode == 1
-    assert "FileNotFoundError" in ended.stderr
+    assert "config.json" in ended.stderr

@@ -15,7 +15,7 @@ import pytest
 
 from ablation.answer import compare, final_answer
 from ablation.grading.version import GRADER
-from tests.conftest import ROOT, TINY
+from tests.conftest import LISTENING, ROOT, TINY
 
 TWO_CELLS = ("-m", "sweep=smoke", *TINY, "tracker=none", "cluster.workers=1")
 
@@ -245,7 +245,7 @@ def test_the_kind_of_cluster_changes_no_byte(tmp_path: Path) -> None:
 def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
     """The command in the background, in a process group of its own."""
     return subprocess.Popen(
-        command(folder, *arguments),
+        [*LISTENING, *command(folder, *arguments)],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -15,6 +15,7 @@ from ablation.dispatch.states import cell_states
 from ablation.progress.counts import by_factor
 from ablation.progress.pace import seconds_left
 from ablation.study import Plan
+from tests.conftest import LISTENING
 from tests.studies import fail, finish, planned
 
 HOSTILE = "ValueError: \x1b]0;owned\x07the model said \x1b[2J\nand more"
@@ -146,7 +147,17 @@ def submitted(plan: Plan) -> None:
 def test_ctrl_c_ends_the_watching_alone(study: Plan, tmp_path: Path) -> None:
     """Slurm does not answer here, so its cells are unknown and there is something to wait for."""
     submitted(study)
-    command = [sys.executable, "-u", "-m", "ablation.cli", "watch", "cnls", "--outputs", str(study.folder.parent)]
+    command = [
+        *LISTENING,
+        sys.executable,
+        "-u",
+        "-m",
+        "ablation.cli",
+        "watch",
+        "cnls",
+        "--outputs",
+        str(study.folder.parent),
+    ]
     environment = {**os.environ, "PATH": str(tmp_path)}
     watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     assert watching.stdout
@@ -161,7 +172,17 @@ def test_ctrl_c_ends_the_watching_alone(study: Plan, tmp_path: Path) -> None:
 def test_a_cancelled_terminal_leaves_the_study_as_it_was(study: Plan, tmp_path: Path) -> None:
     submitted(study)
     before = {path: path.read_bytes() for path in study.folder.rglob("*") if path.is_file()}
-    command = [sys.executable, "-u", "-m", "ablation.cli", "watch", "cnls", "--outputs", str(study.folder.parent)]
+    command = [
+        *LISTENING,
+        sys.executable,
+        "-u",
+        "-m",
+        "ablation.cli",
+        "watch",
+        "cnls",
+        "--outputs",
+        str(study.folder.parent),
+    ]
     environment = {**os.environ, "PATH": str(tmp_path)}
     watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     assert watching.stdout
