@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Two questions that two attempts of a model in training can answer in a moment.
 TINY = ("count.size=8", "train.epochs=1", "sample.n=2", "sample.max_tokens=24")
 
-# Before a command that is to hear signals: whoever runs the tests in the background may have these ignored, and children inherit that.
+# Before a command that is to hear signals: a test run in the background may have them ignored, and children inherit that.
 LISTENING = (shutil.which("env") or "env", "--default-signal=INT,HUP")
 
 Composed = Callable[..., dict[str, Any]]
