@@ -144,22 +144,19 @@ def submitted(plan: Plan) -> None:
     (plan.folder / "submissions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
+def watching_without_slurm(study: Plan, empty: Path) -> subprocess.Popen[str]:
+    """`ablation watch` in a process of its own, where no Slurm command is found."""
+    words = ["-u", "-m", "ablation.cli", "watch", "cnls", "--outputs", str(study.folder.parent)]
+    environment = {**os.environ, "PATH": str(empty)}
+    return subprocess.Popen(
+        [*LISTENING, sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+
+
 def test_ctrl_c_ends_the_watching_alone(study: Plan, tmp_path: Path) -> None:
     """Slurm does not answer here, so its cells are unknown and there is something to wait for."""
     submitted(study)
-    command = [
-        *LISTENING,
-        sys.executable,
-        "-u",
-        "-m",
-        "ablation.cli",
-        "watch",
-        "cnls",
-        "--outputs",
-        str(study.folder.parent),
-    ]
-    environment = {**os.environ, "PATH": str(tmp_path)}
-    watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    watching = watching_without_slurm(study, tmp_path)
     assert watching.stdout
     assert watching.stdout.readline().strip() == "13 done, 1 failed, 10 unknown, 1 missing"
     watching.send_signal(signal.SIGINT)
@@ -172,19 +169,7 @@ def test_ctrl_c_ends_the_watching_alone(study: Plan, tmp_path: Path) -> None:
 def test_a_cancelled_terminal_leaves_the_study_as_it_was(study: Plan, tmp_path: Path) -> None:
     submitted(study)
     before = {path: path.read_bytes() for path in study.folder.rglob("*") if path.is_file()}
-    command = [
-        *LISTENING,
-        sys.executable,
-        "-u",
-        "-m",
-        "ablation.cli",
-        "watch",
-        "cnls",
-        "--outputs",
-        str(study.folder.parent),
-    ]
-    environment = {**os.environ, "PATH": str(tmp_path)}
-    watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    watching = watching_without_slurm(study, tmp_path)
     assert watching.stdout
     watching.stdout.readline()
     watching.send_signal(signal.SIGHUP)

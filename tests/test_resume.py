@@ -14,12 +14,13 @@ from transformers import AutoModelForCausalLM
 from ablation.attempt import Attempt, Means
 from ablation.cell import Cell
 from ablation.errors import NanLoss, OutOfMemory, RecordError
-from ablation.halt import Halt, Interrupted
+from ablation.halt import Interrupted
 from ablation.pipeline import run_cell
 from ablation.store import Store
 from ablation.training.batches import Share, Updates
 from ablation.training.checkpoint import COMPLETE_FILE, newest, seal
 from ablation.training.train import train
+from tests.attempts import Attempts, StopAt
 from tests.killing import killed
 
 CellOf = Callable[..., Cell]
@@ -29,45 +30,16 @@ DROPOUT = ("train=mini_lora", *SIX, "train.lora.dropout=0.2")
 BYTES = ("weights/model.safetensors", "loss.jsonl", "summary.json")
 
 
-class StopAfter(Halt):
-    """Is asked to stop while an update is going on: it says so from its n-th look after the first, which is before the run."""
-
-    def __init__(self, updates: int | None) -> None:
-        self.looks_left = None if updates is None else updates
-        super().__init__()
-
-    @property
-    def reason(self) -> str | None:
-        """What `Halt` keeps as a plain value."""
-        if self.looks_left is None:
-            return None
-        self.looks_left -= 1
-        return "asked by the test" if self.looks_left < 0 else None
-
-    @reason.setter
-    def reason(self, value: str | None) -> None:
-        del value
-
-
-class Trials:
-    """Attempts at training one cell, each finding what the earlier ones kept, as the store has it."""
+class Trials(Attempts):
+    """Attempts at training one cell."""
 
     def __init__(self, cell: Cell, selection: Path, place: Path, means: Means) -> None:
-        self.cell, self.selection, self.place, self.means = cell, selection, place, means
-        self.attempts: list[Attempt] = []
+        super().__init__(place)
+        self.cell, self.selection, self.means = cell, selection, means
 
     def run(self, stop_after: int | None = None) -> Path:
-        """One attempt; returns its folder. Raises Interrupted after so many of its updates."""
-        return self.work(self.begin(StopAfter(stop_after)))
-
-    def begin(self, halt: Halt | None = None) -> Attempt:
-        """Folders for one more attempt."""
-        folder = self.place / f"attempt-{len(self.attempts):06d}"
-        earlier = tuple(attempt.kept for attempt in reversed(self.attempts))
-        self.attempts.append(Attempt(folder / "out", folder / "kept", earlier, halt or Halt()))
-        for made in (folder / "out", folder / "kept"):
-            made.mkdir(parents=True)
-        return self.attempts[-1]
+        """One attempt; returns its folder. Raises Interrupted after so many of its updates: it looks once before the first."""
+        return self.work(self.begin(StopAt(None if stop_after is None else stop_after + 1)))
 
     def work(self, attempt: Attempt) -> Path:
         """Train in the folders of an attempt."""
@@ -76,7 +48,7 @@ class Trials:
 
     def went_on_from(self) -> int:
         """The update from which the last attempt went on."""
-        return int(json.loads((self.attempts[-1].out / "timing.json").read_text())["went_on_from_update"])
+        return int(json.loads((self.begun[-1].out / "timing.json").read_text())["went_on_from_update"])
 
     def through(self, stops: Sequence[int]) -> Path:
         """The folder of the last of several attempts; each but the last does so many updates."""
@@ -137,7 +109,7 @@ def test_stopped_after_every_update_it_ends_with_the_same_bytes(
     pieces = trials("pieces", *overrides)
     assert_same(pieces.through([1] * 5), alone(*overrides))
     assert pieces.went_on_from() == 5
-    assert [attempt.kept.exists() for attempt in pieces.attempts] == [False] * 4 + [True] * 2
+    assert [attempt.kept.exists() for attempt in pieces.begun] == [False] * 4 + [True] * 2
 
 
 def test_stopped_twice_with_a_micro_batch_it_ends_with_the_same_bytes(trials: Callable[..., Trials]) -> None:
@@ -156,7 +128,7 @@ def test_without_a_reason_nothing_is_kept_and_with_one_only_the_last_two(
     often = trials("often", *SIX, means=Means(checkpoint_s=0))
     assert_same(often.run(), alone(*SIX))
     assert list((alone(*SIX).parent / "kept").iterdir()) == []
-    kept = often.attempts[0].kept
+    kept = often.begun[0].kept
     assert {item.name for item in kept.iterdir()} == {"checkpoint-4", "checkpoint-5"}
     assert not any(item.suffix in {".bin", ".pkl", ".md"} for item in kept.rglob("*"))
 
@@ -227,11 +199,11 @@ def test_training_falls_back_and_begins_anew_when_nothing_is_whole(
     damaged = trials("damaged", *SIX, means=Means(checkpoint_s=0))
     with pytest.raises(Interrupted):
         damaged.run(4)
-    flip(damaged.attempts[0].kept / "checkpoint-4/optimizer.pt")
+    flip(damaged.begun[0].kept / "checkpoint-4/optimizer.pt")
     with pytest.raises(Interrupted):
         damaged.run(1)
-    assert (damaged.attempts[1].kept / "checkpoint-4").exists()  # trained again from update 3
-    for item in damaged.attempts[1].kept.glob("*/model.safetensors"):
+    assert (damaged.begun[1].kept / "checkpoint-4").exists()  # trained again from update 3
+    for item in damaged.begun[1].kept.glob("*/model.safetensors"):
         os.truncate(item, 100)
     assert_same(damaged.run(), alone(*SIX))
 
@@ -302,7 +274,7 @@ def test_a_loss_that_is_no_number_ends_the_cell_and_leaves_no_checkpoint(
     one = trials("one", *SIX, means=Means(checkpoint_s=0))
     with pytest.raises(NanLoss, match=r"update 1: the loss is nan .* Lower train.learning_rate \(given 0.002\)"):
         one.run()
-    assert list(one.attempts[0].kept.iterdir()) == []
+    assert list(one.begun[0].kept.iterdir()) == []
 
 
 @pytest.mark.parametrize(("examples", "batch", "rows"), [(12, 8, 2), (13, 8, 1), (5, 8, 2), (16, 8, 2), (33, 32, 4)])

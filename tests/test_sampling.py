@@ -14,7 +14,7 @@ from ablation.benchmark import read_questions
 from ablation.cell import Cell
 from ablation.halt import Halt
 from ablation.records import Completion
-from ablation.sampling.plan import in_units, planned
+from ablation.sampling.plan import Sampling, in_units, planned
 from ablation.sampling.streams import stream_seed, uniforms
 from ablation.sampling.transformers_engine import InverseCdf, generate
 from ablation.source import local_path
@@ -64,7 +64,7 @@ def sampled(cell_of: CellOf) -> Callable[..., list[Completion]]:
         questions = read_questions(cell.benchmark)[-6:]
         tokenizer = load_tokenizer(cell.model)
         units = in_units(planned(tokenizer, questions, range(cell.sample.n)), cell.sample.batch_rows)
-        batches = generate(str(place), None, tokenizer, units, cell.sample, cell.seed.sample, Halt())
+        batches = generate(Sampling(str(place), None, tokenizer, cell.sample, cell.seed.sample), units, Halt())
         return sorted((row for batch in batches for row in batch), key=lambda row: (row.question, row.attempt))
 
     return run

@@ -10,51 +10,24 @@ import torch
 
 from ablation.attempt import Attempt
 from ablation.cell import Cell
-from ablation.halt import Halt, Interrupted
+from ablation.halt import Interrupted
 from ablation.records import COMPLETIONS_FILE, Completion
 from ablation.sampling.journal import Journal, read
 from ablation.sampling.plan import Planned, Unit, plan_digest
 from ablation.sampling.sample import sample
+from tests.attempts import Attempts, StopAt
 from tests.killing import killed
 
 # Five units: 2 questions × 5 attempts in batches of 2 rows, each of up to two segments.
 FEW = ("count.size=0", "sample.n=5", "sample.max_tokens=40", "sample.batch_rows=2", "sample.temperature=1.0")
 
 
-class StopAt(Halt):
-    """Is asked to stop at the n-th look at it; the stage looks once before each segment of a batch."""
-
-    def __init__(self, look: int | None) -> None:
-        self.looks_left = look
-        super().__init__()
-
-    @property
-    def reason(self) -> str | None:
-        """What `Halt` keeps as a plain value."""
-        if self.looks_left is None:
-            return None
-        self.looks_left -= 1
-        return "asked by the test" if self.looks_left <= 0 else None
-
-    @reason.setter
-    def reason(self, value: str | None) -> None:
-        del value
-
-
-class Trials:
-    """Attempts at sampling one cell, each finding what the earlier ones kept, as the store has it."""
+class Trials(Attempts):
+    """Attempts at sampling one cell; the stage looks at its halt once before each segment of a batch."""
 
     def __init__(self, cell: Cell, place: Path) -> None:
-        self.cell, self.place = cell, place
-        self.attempts: list[Attempt] = []
-
-    def begin(self, halt: Halt | None = None) -> Attempt:
-        folder = self.place / f"attempt-{len(self.attempts):06d}"
-        earlier = tuple(attempt.kept for attempt in reversed(self.attempts))
-        self.attempts.append(Attempt(folder / "out", folder / "kept", earlier, halt or Halt()))
-        for made in (folder / "out", folder / "kept"):
-            made.mkdir(parents=True)
-        return self.attempts[-1]
+        super().__init__(place)
+        self.cell = cell
 
     def run(self, stop_at: int | None = None) -> bytes:
         """One attempt, stopped at its n-th segment."""
@@ -64,7 +37,7 @@ class Trials:
 
     def kept_before(self) -> int:
         """How many completions the last attempt did not have to sample."""
-        told = json.loads((self.attempts[-1].out / "timing.json").read_text())
+        told = json.loads((self.begun[-1].out / "timing.json").read_text())
         return int(told["attempts_kept_before"])
 
 
@@ -100,15 +73,15 @@ def test_stopped_again_and_again_it_ends_with_the_same_bytes(trials: Callable[[s
         except Interrupted:
             continue
     assert found == whole
-    assert 3 <= len(often.attempts) <= 5
-    assert [attempt.kept.exists() for attempt in often.attempts[:-1]] == [False] * (len(often.attempts) - 1)
+    assert 3 <= len(often.begun) <= 5
+    assert [attempt.kept.exists() for attempt in often.begun[:-1]] == [False] * (len(often.begun) - 1)
 
 
 def test_killed_again_and_again_it_ends_with_the_same_bytes(trials: Callable[[str], Trials]) -> None:
     whole, again = trials("whole").run(), trials("again")
     for _ in range(4):
         attempt = again.begin()
-        journal, before = attempt.kept / COMPLETIONS_FILE, len(again.attempts)
+        journal, before = attempt.kept / COMPLETIONS_FILE, len(again.begun)
         killed(
             lambda attempt=attempt: sample(again.cell, range(again.cell.sample.n), None, attempt),  # type: ignore[misc]
             lambda journal=journal, before=before: size(journal) > 400 * before,  # type: ignore[misc]

@@ -2,15 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
 from ablation.halt import Halt
 from ablation.records import Completion
-from ablation.sampling.plan import Unit
+from ablation.sampling.plan import Sampling, Unit
 from ablation.science import Sample
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 
 class Engine(Protocol):
@@ -24,16 +21,7 @@ class Engine(Protocol):
         """Name and version of what generates, such as ``vllm 0.32.0``. Raises ConfigProblems where it is not installed."""
         ...
 
-    def generate(
-        self,
-        weights: str,
-        revision: str | None,
-        tokenizer: "PreTrainedTokenizerBase",
-        units: Sequence[Unit],
-        sample: Sample,
-        seed: int,
-        halt: Halt,
-    ) -> Iterator[list[Completion]]:
+    def generate(self, sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Iterator[list[Completion]]:
         """The completions of each unit as it ends; nothing is loaded for no units. Raises Interrupted."""
         ...
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ablation.records import Question
+from ablation.science import Sample
 from ablation.spec import digest
 from ablation.training.encode import prompt_ids
 
@@ -25,6 +26,17 @@ class Planned:
 # rows it holds never depends on what an earlier attempt had done: that makes the text independent of restarts by construction. An
 # engine that takes requests one by one has units of one row.
 Unit = tuple[Planned, ...]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which weights answer, and how: a folder, or a hub id with its revision; `seed` is where every attempt's stream begins."""
+
+    weights: str
+    revision: str | None
+    tokenizer: "PreTrainedTokenizerBase"
+    sample: Sample
+    seed: int
 
 
 def planned(

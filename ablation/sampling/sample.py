@@ -12,7 +12,7 @@ from ablation.evaluator import EVALUATOR_FILE
 from ablation.records import COMPLETIONS_FILE, TIMING_FILE, Completion, write_json, write_rows
 from ablation.sampling.engine import engine
 from ablation.sampling.journal import Journal
-from ablation.sampling.plan import in_units, planned
+from ablation.sampling.plan import Sampling, in_units, planned
 from ablation.spec import digest
 from ablation.tokenizer import load_tokenizer, model_place
 
@@ -26,11 +26,12 @@ def sample(cell: Cell, attempts: range, weights: Path | None, attempt: Attempt) 
     started, folder, runs = time.perf_counter(), attempt.out, engine(cell.sample.engine)
     place, revision = (str(weights), None) if weights else model_place(cell.model)
     questions, tokenizer = read_questions(cell.benchmark), load_tokenizer(cell.model)
+    sampling = Sampling(place, revision, tokenizer, cell.sample, cell.seed.sample)
     units = in_units(planned(tokenizer, questions, attempts), runs.unit_rows(cell.sample))
     with Journal(attempt, units) as journal:
         kept = len(journal.done)
         missing = [unit for unit in units if not journal.holds(unit)]
-        for finished in runs.generate(place, revision, tokenizer, missing, cell.sample, cell.seed.sample, attempt.halt):
+        for finished in runs.generate(sampling, missing, attempt.halt):
             journal.keep(finished)
         rows = _in_order(journal, [(question.id, number) for question in questions for number in attempts])
     write_rows(folder / COMPLETIONS_FILE, rows)

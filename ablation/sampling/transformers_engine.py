@@ -18,7 +18,7 @@ from transformers import (
 
 from ablation.halt import Halt
 from ablation.records import Completion
-from ablation.sampling.plan import Planned, Unit
+from ablation.sampling.plan import Planned, Sampling, Unit
 from ablation.sampling.streams import uniforms
 from ablation.science import Sample
 
@@ -56,38 +56,30 @@ def version(sample: Sample) -> str:
     return f"transformers {transformers.__version__}"
 
 
-def generate(
-    weights: str,
-    revision: str | None,
-    tokenizer: "PreTrainedTokenizerBase",
-    units: Sequence[Unit],
-    sample: Sample,
-    seed: int,
-    halt: Halt,
-) -> Iterator[list[Completion]]:
+def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Iterator[list[Completion]]:
     """The completions of each unit, which is one batch. Deterministic for equal weights, unit, spec and thread count.
 
     Loads nothing when there are no units. Raises Interrupted, looking at `halt` between segments of a batch.
     """
     if not units:
         return
-    dtype = torch.bfloat16 if sample.precision == "bf16" else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(weights, revision=revision, dtype=dtype)
+    tokenizer = sampling.tokenizer
+    dtype = torch.bfloat16 if sampling.sample.precision == "bf16" else torch.float32
+    model = AutoModelForCausalLM.from_pretrained(sampling.weights, revision=sampling.revision, dtype=dtype)
     model.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
     model.eval()  # type: ignore[no-untyped-call]
     # What a model's folder suggests (repetition penalties, suppressed tokens) is not part of the cell, so it must not act.
     tokens = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
     model.generation_config = GenerationConfig(**tokens)  # type: ignore[no-untyped-call]
     for unit in units:
-        yield list(_generate_batch(model, tokenizer, unit, sample, seed, halt))
+        yield list(_generate_batch(model, sampling, unit, halt))
 
 
-def _generate_batch(
-    model: Any, tokenizer: "PreTrainedTokenizerBase", unit: Unit, sample: Sample, seed: int, halt: Halt
-) -> Iterator[Completion]:
+def _generate_batch(model: Any, sampling: Sampling, unit: Unit, halt: Halt) -> Iterator[Completion]:
     """One batch in segments: `generate` computes every row until the last one ends, so ended rows leave between segments."""
+    sample, tokenizer = sampling.sample, sampling.tokenizer
     rows, batch = list(unit), _first_batch(model, tokenizer, unit)
-    draws, width = _draws(rows, sample, seed), batch["input_ids"].shape[1]
+    draws, width = _draws(rows, sample, sampling.seed), batch["input_ids"].shape[1]
     for start in range(0, sample.max_tokens, _SEGMENT_TOKENS):
         halt.check()
         with torch.inference_mode():

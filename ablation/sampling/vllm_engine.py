@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ablation.errors import ConfigProblems
 from ablation.halt import Halt
 from ablation.records import Completion
-from ablation.sampling.plan import Planned, Unit
+from ablation.sampling.plan import Planned, Sampling, Unit
 from ablation.sampling.streams import stream_seed
 from ablation.sampling.vllm_process import Ended, EngineError, Request, warm_process
 from ablation.science import Sample
@@ -41,15 +41,7 @@ def version(sample: Sample) -> str:
     return f"vllm {_installed(sample.python or sys.executable)}"
 
 
-def generate(
-    weights: str,
-    revision: str | None,
-    tokenizer: "PreTrainedTokenizerBase",
-    units: Sequence[Unit],
-    sample: Sample,
-    seed: int,
-    halt: Halt,
-) -> Iterator[list[Completion]]:
+def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Iterator[list[Completion]]:
     """The completion of each unit of one attempt, in the order in which vLLM ends them. Raises EngineError, Interrupted.
 
     The engine stays warm in this process: the next call with equal options swaps its weights in place.
@@ -57,13 +49,14 @@ def generate(
     if not units:
         return
     rows = [row for unit in units for row in unit]
-    process = warm_process(sample.python or sys.executable, _options(sample, rows, revision))
-    process.serve(weights, halt)
+    sample, tokenizer = sampling.sample, sampling.tokenizer
+    process = warm_process(sample.python or sys.executable, _options(sample, rows, sampling.revision))
+    process.serve(sampling.weights, halt)
     requests = [
-        Request(number, row.prompt, stream_seed(seed, row.question, row.attempt) % _SEEDS)
+        Request(number, row.prompt, stream_seed(sampling.seed, row.question, row.attempt) % _SEEDS)
         for number, row in enumerate(rows)
     ]
-    with closing(process.generate(requests, _sampling(sample, tokenizer), halt)) as answers:
+    with closing(process.generate(requests, _parameters(sample, tokenizer), halt)) as answers:
         for ended in answers:
             yield [_completion(rows[ended.id], ended, tokenizer)]
 
@@ -83,7 +76,7 @@ def _options(sample: Sample, rows: Sequence[Planned], revision: str | None) -> d
     return {**options, "revision": revision} if revision else options
 
 
-def _sampling(sample: Sample, tokenizer: "PreTrainedTokenizerBase") -> Mapping[str, Any]:
+def _parameters(sample: Sample, tokenizer: "PreTrainedTokenizerBase") -> Mapping[str, Any]:
     told = {
         "temperature": sample.temperature,
         "top_p": sample.top_p,

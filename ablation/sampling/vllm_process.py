@@ -119,11 +119,9 @@ class VllmProcess:
         """The next line; looks at `halt` while it waits."""
         assert self._process.stdout
         while b"\n" not in self._unread:
-            try:
-                halt.check()
-            except BaseException:
+            if halt.reason is not None:
                 self.close()
-                raise
+                halt.check()
             if select.select([self._process.stdout], [], [], _LOOK_S)[0]:
                 read = os.read(self._process.stdout.fileno(), 1 << 20)
                 if not read:

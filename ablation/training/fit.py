@@ -90,10 +90,9 @@ def _try(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fit
         return _run(task, rows, halvings, resume)
     except torch.OutOfMemoryError:
         pass
-    except BaseException:
+    finally:
         if task.world.rank == 0:
             tidy(task.attempt.kept)  # half a checkpoint may be what filled the disk
-        raise
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -1,0 +1,48 @@
+"""Attempts at one stage as the store makes them, and a request to stop at a moment that a test chooses."""
+
+from pathlib import Path
+
+from ablation.attempt import Attempt
+from ablation.halt import Halt
+
+
+class StopAt(Halt):
+    """Is asked to stop at the n-th look at it, and says so from then on; never with None."""
+
+    def __init__(self, look: int | None) -> None:
+        self.looks_left = look
+        super().__init__()
+
+    @property
+    def reason(self) -> str | None:
+        """What `Halt` keeps as a plain value."""
+        if self.looks_left is None:
+            return None
+        self.looks_left -= 1
+        return "asked by the test" if self.looks_left <= 0 else None
+
+    @reason.setter
+    def reason(self, value: str | None) -> None:
+        del value
+
+
+class Attempts:
+    """Attempts below one folder, each finding what the earlier ones kept."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.begun: list[Attempt] = []
+
+    @property
+    def last(self) -> Attempt:
+        """The newest one."""
+        return self.begun[-1]
+
+    def begin(self, halt: Halt | None = None) -> Attempt:
+        """Folders for one more attempt."""
+        folder = self.place / f"attempt-{len(self.begun):06d}"
+        earlier = tuple(attempt.kept for attempt in reversed(self.begun))
+        self.begun.append(Attempt(folder / "out", folder / "kept", earlier, halt or Halt()))
+        for made in (folder / "out", folder / "kept"):
+            made.mkdir(parents=True)
+        return self.last
