@@ -18,6 +18,8 @@ from ablation.science import Benchmark, Category, Corpus, Count, Length, Model, 
 from ablation.spec import Spec, digest
 
 STORE_FORMAT = 1
+# Of a digest, as many stand in the name of a folder.
+_DIGITS = 12
 # Raised when a stage's code changes what it writes; every older result then has another address.
 VERSIONS = {"pool": 1, "select": 1, "train": 1, "sample": 2, "grade": RULES}
 
@@ -68,11 +70,22 @@ class Cell(Spec):
         """The address of the last stage: where it is complete, the cell is."""
         return addresses(self)["grade"]
 
+    @cached_property
+    def folders(self) -> Mapping[str, str]:
+        """Each stage's folder below the store, in the order in which the stages run."""
+        return {name: address.folder for name, address in addresses(self).items()}
+
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy that forgets what was computed of the original."""
         copied = super().model_copy(update=update, deep=deep)
-        copied.__dict__.pop("outcome", None)
+        for computed in ("outcome", "folders"):
+            copied.__dict__.pop(computed, None)
         return copied
+
+    def known_to_lie_in(self, folders: Mapping[str, str]) -> Self:
+        """The same cell; spares it computing `folders`, which somebody has kept."""
+        self.__dict__["folders"] = folders
+        return self
 
     @property
     def key(self) -> str:
@@ -89,17 +102,20 @@ class Cell(Spec):
     @property
     def name(self) -> str:
         """Slug and the first six digits of the key: unique within a study, and stable."""
-        return f"{self.slug}-{self.key[:6]}"
+        return f"{self.slug}-{digits_of(self.folders['grade'])[:6]}"
 
     def factors(self) -> dict[str, str | int | None]:
         """The values of C, N, L, S and the replicate, as they stand in the tables."""
-        return {
-            "category": self.category.name if self.category else None,
-            "count": self.count.size,
-            "length": self.length.name if self.length else None,
-            "style": self.style.name if self.style else None,
-            "seed": self.seed.sample if self.is_base else self.seed.replicate,
-        }
+        return {name: self.factor(name) for name in ("category", "count", "length", "style", "seed")}
+
+    def factor(self, name: str) -> str | int | None:
+        """The value of one of them."""
+        if name == "count":
+            return self.count.size
+        if name == "seed":
+            return self.seed.sample if self.is_base else self.seed.replicate
+        part = getattr(self, name)
+        return part.name if part else None
 
     def fixed(self) -> dict[str, Any]:
         """The science beside the factors and seeds, for showing what is held equal across a study."""
@@ -123,7 +139,12 @@ class Address:
     @property
     def folder(self) -> str:
         """Path below the store: readable name and the first twelve digits of the digest."""
-        return f"{self.stage}/{self.slug}-{self.digest[:12]}"
+        return f"{self.stage}/{self.slug}-{self.digest[:_DIGITS]}"
+
+
+def digits_of(folder: str) -> str:
+    """The first twelve digits of the digest of a stage, from its folder."""
+    return folder[-_DIGITS:]
 
 
 def addresses(cell: Cell) -> dict[str, Address]:

@@ -7,10 +7,12 @@ attempt may go on and which nobody else reads.
 
 import errno
 import json
+import os
 import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,17 @@ class Store:
     def has(self, address: Address) -> bool:
         """True when a folder of this name is there: a quick look, for telling how things stand. `find` checks whose it is."""
         return self.path(address).is_dir()
+
+    def complete(self, *stages: str) -> frozenset[str]:
+        """The folders of all that is complete of these stages, as `Address.folder` names them.
+
+        One look at each stage's folder, however many cells ask. On a shared disk it may be some seconds old, as any listing.
+        """
+        found: set[str] = set()
+        for stage in stages:
+            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.root / stage) as items:
+                found.update(f"{stage}/{item.name}" for item in items if item.name[0] != "." and item.is_dir())
+        return frozenset(found)
 
     def find(self, address: Address) -> Path | None:
         """The complete folder of this stage, or None. Raises RecordError when the folder there is of other work."""

@@ -12,23 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from ablation.cell import Cell, addresses
 from ablation.config import Execution
 from ablation.design import LeftOut
 from ablation.errors import RecordError
+from ablation.packed import packed, unpacked
 from ablation.provenance import versions
 from ablation.spec import canonical_json
 from ablation.standing import planned_attempts, state_of, tier_order
 from ablation.store import Store, write_text_atomically
 
 FORMAT = 1
+PLAN_FORMAT = 2
 MANIFEST = "manifest.json"
 PLAN = "plan.json"
 # What stands there once tables and report show all of a study: a digest of what they show.
 SHOWN = "shown.sha256"
-_CELLS = TypeAdapter(tuple[Cell, ...])
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,8 @@ class Plan:
 def save_plan(plan: Plan) -> None:
     """Write ``plan.json``, from which later commands know the study without its configuration."""
     content = {
-        "format": FORMAT,
-        "cells": _CELLS.dump_python(plan.cells, mode="json"),
+        "format": PLAN_FORMAT,
+        "cells": packed(plan.cells),
         "left_out": [{"point": out.point, "reason": out.reason} for out in plan.left_out],
         "execution": plan.execution.model_dump(mode="json"),
         "command": plan.command,
@@ -71,12 +70,15 @@ def load_plan(folder: Path) -> Plan:
     """The plan of a study's folder. Raises RecordError when there is none, or it is damaged or of another format."""
     try:
         told = json.loads((folder / PLAN).read_text(encoding="utf-8"))
-        if told["format"] != FORMAT:
-            raise RecordError(f"{folder / PLAN} has format {told['format']}, this version reads format {FORMAT}")
-        cells = _CELLS.validate_json(json.dumps(told["cells"]))
+        if told["format"] != PLAN_FORMAT:
+            raise RecordError(
+                f"{folder / PLAN} has format {told['format']}, this version reads format {PLAN_FORMAT}; run the study's launch "
+                "command again, and what is still valid is found again"
+            )
+        cells = unpacked(told["cells"])
         left_out = tuple(LeftOut(out["point"], out["reason"]) for out in told["left_out"])
         execution = Execution.model_validate_json(json.dumps(told["execution"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise RecordError(
             f"{folder} is not a study that can be followed ({error}); run its launch command again"
         ) from error
@@ -159,7 +161,7 @@ def _told(plan: Plan) -> str:
     execution = plan.execution.model_dump(mode="json", exclude={"outputs", "cluster"})
     left_out = [[out.point, out.reason] for out in plan.left_out]
     state = hashlib.sha256(canonical_json([execution, left_out, plan.git, FORMAT]).encode())
-    state.update(_CELLS.dump_json(plan.cells))
+    state.update(canonical_json(packed(plan.cells)).encode())
     return state.hexdigest()
 
 

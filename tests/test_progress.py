@@ -102,8 +102,8 @@ def test_levels_stand_in_their_natural_order(study: Plan) -> None:
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        ('{"format": 99}', "has format 99, this version reads format 1"),
-        ('{"format": 1, "cells": ', "is not a study that can be followed"),
+        ('{"format": 99}', "has format 99, this version reads format 2"),
+        ('{"format": 2, "cells": ', "is not a study that can be followed"),
         ("[]", "is not a study that can be followed"),
         ("\x00", "is not a study that can be followed"),
     ],

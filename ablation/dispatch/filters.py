@@ -64,7 +64,7 @@ def value_of(cell: Cell, key: str) -> str | int | None:
     if key in _FIXED:
         part = getattr(cell, key)
         return part.name if part else None
-    return cell.factors()[key]
+    return cell.factor(key)
 
 
 def read_filters(texts: Sequence[str], cells: Sequence[Cell], states: Sequence[str]) -> Filters:

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import get_args
 
-from ablation.cell import Cell, addresses
+from ablation.cell import Cell
 from ablation.cluster import Stage
 from ablation.dispatch import history, slurm
 from ablation.dispatch.classes import class_of_message
@@ -68,7 +68,8 @@ class Survey:
 
     def __init__(self, cells: Sequence[Cell], store: Store, study: Path) -> None:
         self.store, self.jobs, self.logs = store, study / "jobs", study / "logs"
-        self.done = {cell.name for cell in cells if store.has(cell.outcome)}
+        graded = store.complete("grade")
+        self.done = {cell.name for cell in cells if cell.folders["grade"] in graded}
         ledger = Ledger(study / LEDGER)
         self.submissions = {one.name: one for one in ledger.submissions()}
         self.places = latest(list(self.submissions.values()))
@@ -89,6 +90,8 @@ class Survey:
         if parts:
             place = parts[self._part_in_charge(cell, parts)]
             found = self._verdict(name, place)
+            if found.state in ("failed", "lost") and self.store.has(cell.outcome):
+                return CellState(name, "done")  # published since the store was listed
             return CellState(name, found.state, found.detail, found.kind, place.job, place.submission.stage, found.host)
         if name in self.waiting:
             return CellState(name, "missing", f"waits for room in the queue: {self.waiting[name]}", WAITS_FOR_ROOM)
@@ -107,7 +110,7 @@ class Survey:
         """The training until its weights are there: its failure is the cause of what becomes of the evaluation."""
         if "train" not in parts or "evaluate" not in parts:
             return next(iter(parts))
-        return "evaluate" if self.store.find(addresses(cell)["train"]) else "train"
+        return "evaluate" if (self.store.root / cell.folders["train"]).is_dir() else "train"
 
     def _verdict(self, cell: str, place: Place) -> Verdict:
         stuck = self._why_stuck(place.submission.gate)

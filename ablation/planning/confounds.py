@@ -59,7 +59,7 @@ def warnings(cells: Sequence[Cell]) -> list[str]:
     """What makes a comparison of levels mean something else, or impossible, as sentences."""
     found = []
     for factor in FACTORS:
-        levels = {str(cell.factors()[factor]) for cell in cells if not cell.is_base}
+        levels = {str(cell.factor(factor)) for cell in cells if not cell.is_base}
         compared = _by_level(_settings(cells, factor), factor)
         if len(levels) > 1 and not compared:
             found.append(f"{factor}: no two cells differ in it alone, so its effect cannot be told from the others'")
@@ -81,13 +81,13 @@ def _settings(cells: Sequence[Cell], factor: str) -> list[list[Cell]]:
         if not cell.is_base:
             rest = {name: level for name, level in cell.factors().items() if name not in (factor, "seed")}
             settings.setdefault(canonical_json([rest, cell.seed.canonical()]), []).append(cell)
-    return [members for members in settings.values() if len({cell.factors()[factor] for cell in members}) > 1]
+    return [members for members in settings.values() if len({cell.factor(factor) for cell in members}) > 1]
 
 
 def _by_level(settings: Sequence[Sequence[Cell]], factor: str) -> dict[str, list[Cell]]:
     found: dict[str, list[Cell]] = {}
     for cell in (cell for members in settings for cell in members):
-        found.setdefault(str(cell.factors()[factor]), []).append(cell)
+        found.setdefault(str(cell.factor(factor)), []).append(cell)
     return found
 
 

@@ -1,6 +1,6 @@
 """How many cells stand where, for each level of each factor; pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import get_args
 
@@ -26,11 +26,11 @@ def by_factor(cells: Sequence[Cell], states: Sequence[CellState]) -> dict[str, B
     """Cells by state for each level of the factors that have several. The base model counts where it has a level."""
     found: dict[str, ByLevel] = {}
     for factor in _FACTORS:
-        counts: ByLevel = {}
-        for cell, state in zip(cells, states, strict=True):
-            level = value_of(cell, factor)
+        counts: ByLevel = defaultdict(Counter)
+        pairs = Counter((value_of(cell, factor), one.state) for cell, one in zip(cells, states, strict=True))
+        for (level, state), count in pairs.items():
             if level is not None:
-                counts.setdefault(str(level), Counter())[state.state] += 1
+                counts[str(level)][state] += count
         if len(counts) > 1:
             found[factor] = {level: counts[level] for level in in_order(counts)}
     return found

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablation.cell import Address, Cell, addresses, sample_blocks
+from ablation.cell import Cell, sample_blocks
 from ablation.records import TIMING_FILE
 from ablation.store import Store
 
@@ -36,11 +36,21 @@ def seconds_left(cells: Sequence[Cell], finished: Sequence[Cell], store: Store) 
     pace = _pace(finished, store)
     if not pace:
         return None
-    missing = [dict(_missing(cell, store)) for cell in cells]
-    unmeasured = [needed for needed in missing if any(kind not in pace for kind, _ in needed.values())]
-    unique = {folder: work for needed in missing if needed not in unmeasured for folder, work in needed.items()}
-    seconds = sum(pace[kind].rate * size for kind, size in unique.values())
-    return Left(seconds, sum(one.stages for one in pace.values()), len(unmeasured))
+    complete = store.complete("train", "sample")
+    missing = [[one for one in _works(cell) if one.folder not in complete] for cell in cells]
+    measured = [works for works in missing if all(one.kind in pace for one in works)]
+    unique = {one.folder: one for works in measured for one in works}
+    seconds = sum(pace[one.kind].rate * one.size for one in unique.values())
+    return Left(seconds, sum(one.stages for one in pace.values()), len(missing) - len(measured))
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A timed stage: its folder, its kind, and its size in that kind's unit."""
+
+    folder: str
+    kind: Kind
+    size: float
 
 
 @dataclass
@@ -57,11 +67,11 @@ class _Rate:
 def _pace(cells: Sequence[Cell], store: Store) -> dict[Kind, _Rate]:
     found: dict[Kind, _Rate] = defaultdict(_Rate)
     for cell in _spread(cells):
-        for folder, (kind, size) in _works(cell, addresses(cell)):
-            seconds = _recorded_s(store.root / folder / TIMING_FILE)
+        for work in _works(cell):
+            seconds = _recorded_s(store.root / work.folder / TIMING_FILE)
             if seconds is not None:
-                one = found[kind]
-                one.seconds, one.size, one.stages = one.seconds + seconds, one.size + size, one.stages + 1
+                one = found[work.kind]
+                one.seconds, one.size, one.stages = one.seconds + seconds, one.size + work.size, one.stages + 1
     return dict(found)
 
 
@@ -73,17 +83,12 @@ def _spread(cells: Sequence[Cell]) -> Iterable[Cell]:
     return [one for members in kinds.values() for one in members[:: max(1, len(members) // _ENOUGH)]]
 
 
-def _missing(cell: Cell, store: Store) -> list[tuple[str, tuple[Kind, float]]]:
-    return [(folder, work) for folder, work in _works(cell, addresses(cell)) if not (store.root / folder).is_dir()]
-
-
-def _works(cell: Cell, found: dict[str, Address]) -> list[tuple[str, tuple[Kind, float]]]:
-    """The timed stages of a cell: folder, kind, and size in that kind's unit."""
-    blocks = sample_blocks(cell.sample.n)
-    sizes = {name: float(len(blocks[name])) for name in blocks}
+def _works(cell: Cell) -> list[_Work]:
+    """The timed stages of a cell."""
+    sizes = {name: float(len(attempts)) for name, attempts in sample_blocks(cell.sample.n).items()}
     if cell.train:
         sizes["train"] = float(cell.count.size * cell.train.epochs)
-    return [(found[name].folder, (_kind(found[name].stage, cell), size)) for name, size in sizes.items()]
+    return [_Work(cell.folders[name], _kind(name, cell), size) for name, size in sizes.items()]
 
 
 def _kind(stage: str, cell: Cell) -> Kind:
