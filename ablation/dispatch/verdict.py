@@ -121,7 +121,8 @@ def _vanished(place: Place, last: Event | None, logs: Path) -> Verdict:
     if kind != "lost":
         return Verdict("failed", words, kind, last.host if last else None)
     if last and last.kind == "interrupted":
-        return Verdict("failed", f"{last.error}, and Slurm did not start it again", "cancelled", last.host)
+        kind = "cancelled" if "SIGTERM" in (last.error or "") else "lost"
+        return Verdict("failed", f"{last.error}, and Slurm did not start it again", kind, last.host)
     if last is None and words is not None:
         text = "the job ended before its cell began; look at cluster.setup, cluster.prefix and its log"
         return Verdict("failed", f"{text} ({words})" if words else text, "error")

@@ -113,7 +113,7 @@ class Chaos:
         if self._launching is None or len(self.study.queue()) < self._left():
             self.launches += 1
             with (self.study.folder / "launches.log").open("ab") as log:
-                self._launching = subprocess.Popen(self.study.command, cwd=self.study.folder, stdout=log, stderr=log)
+                self._launching = subprocess.Popen(self.study.command(), cwd=self.study.folder, stdout=log, stderr=log)
 
     def _settle(self) -> None:
         def is_complete() -> bool:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 STATE = Path(os.environ.get("SLURM_SANDBOX_STATE", "/var/tmp/ablation-slurm"))
+# Nothing here is late before this; a test that waits several times has LIMIT_S in all.
+PATIENCE_S, LIMIT_S = 480.0, 1500
 NODES = ("sandbox1", "sandbox2", "sandbox3", "sandbox4")
 
 
@@ -75,7 +77,7 @@ def processes(part: str) -> Iterator[tuple[int, str]]:
                 yield int(entry.name), line
 
 
-def until(condition: Callable[[], bool], within_s: float = 240.0, every_s: float = 0.2) -> None:
+def until(condition: Callable[[], bool], within_s: float = PATIENCE_S, every_s: float = 0.2) -> None:
     """Wait for a condition. Raises AssertionError when it never comes true."""
     deadline = time.monotonic() + within_s
     while not condition():

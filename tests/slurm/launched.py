@@ -1,26 +1,34 @@
-"""A study on the sandbox's Slurm, as a user sees and steers it, and its workers, as a fault finds them."""
+"""A study on Slurm, as a user sees and steers it, and its workers, as a fault finds them."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from ablation.dispatch.ledger import LEDGER, Ledger, Submission
+from ablation.records import TIMING_FILE
 from tests.conftest import ROOT
-from tests.slurm.daemons import processes, until
+from tests.slurm.daemons import PATIENCE_S, processes, until
+
+# Eight CPUs a job: at most one job a node of the sandbox, so that two real cores are not asked to run 32 of them.
+ON_SLURM = ("cluster=slurm", "cluster.cpus_per_task=8", "cluster.timeout_min=20")
 
 
 @dataclass(frozen=True)
 class Queued:
-    """A task of the study in Slurm's queue; `number` is its own id, `task` the ``JOB_INDEX``."""
+    """A task of the study in Slurm's queue, by its ``JOB_INDEX``; `starts` is when Slurm means to begin."""
 
     task: str
-    number: str
     state: str
     reason: str
     node: str
+    starts: str
 
 
 @dataclass(frozen=True)
@@ -47,20 +55,26 @@ class Launched:
         """The outputs folder."""
         return self.folder / "outputs"
 
-    @property
-    def command(self) -> list[str]:
-        """The launch command: the first one, and every later one."""
-        words = [*self.cells, *self.cluster, f"study={self.study}", f"outputs='{self.outputs}'"]
-        return [sys.executable, str(ROOT / "launch.py"), "-m", *words]
+    def command(self, *words: str) -> list[str]:
+        """The launch command: the first one, and every later one; `words` are said beside for once."""
+        told = [*self.cells, *self.cluster, *words, f"study={self.study}", f"outputs='{self.outputs}'"]
+        return [sys.executable, str(ROOT / "launch.py"), "-m", *told]
 
-    def launch(self, code: int = 0) -> str:
-        """Type the command; what it said. Raises AssertionError on another exit code."""
+    def launch(self, *words: str, code: int = 0, first_on_path: Path | None = None) -> str:
+        """Type the command; what it said. Raises AssertionError on another exit code.
+
+        Commands in the folder `first_on_path` are found before Slurm's.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        told = subprocess.run(self.command, cwd=self.folder, capture_output=True, text=True, check=False)
-        assert told.returncode == code, f"exit code {told.returncode}: {told.stdout}{told.stderr}"
-        return told.stdout + told.stderr
+        path = {"PATH": f"{first_on_path}:{os.environ['PATH']}"} if first_on_path else {}
+        ended = _ended(self.command(*words), self.folder, code, {**os.environ, **path})
+        return ended.stdout + ended.stderr
 
-    def launch_until_done(self, within_s: float = 300.0) -> None:
+    def ablation(self, command: str, *words: str, code: int | None = 0) -> str:
+        """Type a command about the study; its standard output. Raises AssertionError on another exit code (None: any will do)."""
+        return _ended([sys.executable, "-m", "ablation.cli", command, self.study, *words], self.folder, code).stdout
+
+    def launch_until_done(self, within_s: float = PATIENCE_S) -> None:
         """Launch again, as its message says, whenever the queue holds nothing of the study and it is not complete."""
 
         def is_done() -> bool:
@@ -74,10 +88,25 @@ class Launched:
 
     def watch(self) -> bytes:
         """Follow the study to its report; its results."""
-        command = [sys.executable, "-m", "ablation.cli", "watch", self.study]
-        told = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
-        assert told.returncode == 0, told.stdout + told.stderr
+        self.ablation("watch")
         return self.results()
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """What `ablation status` says of each cell, by name."""
+        return {cell["name"]: cell for cell in json.loads(self.ablation("status", "--json", code=None))["cells"]}
+
+    def counts(self) -> dict[str, int]:
+        """How many cells are in which state."""
+        return dict(Counter(cell["state"] for cell in self.status().values()))
+
+    def timings(self, stage: str) -> list[dict[str, Any]]:
+        """What the stage says of its machine and its time, of every cell."""
+        found = self.outputs.glob(f"store/{stage}/*/{TIMING_FILE}")
+        return [json.loads(path.read_text()) for path in found if not path.parent.name.startswith(".")]
+
+    def submissions(self) -> list[Submission]:
+        """What its ledger says that Slurm has taken."""
+        return [one for one in Ledger(self.outputs / self.study / LEDGER).submissions() if one.job]
 
     def results(self) -> bytes:
         """The table of results."""
@@ -86,7 +115,7 @@ class Launched:
     def queue(self) -> list[Queued]:
         """What of the study Slurm has, the newest answer: empty also when it does not answer."""
         told = subprocess.run(
-            ["squeue", "--me", "--noheader", "--array", "--format=%i|%A|%T|%r|%N|%j"],
+            ["squeue", "--me", "--noheader", "--array", "--format=%i|%T|%r|%N|%S|%j"],
             capture_output=True,
             text=True,
             check=False,
@@ -95,12 +124,23 @@ class Launched:
         return [Queued(*line[:5]) for line in lines if line[5].startswith(f"ablation-{self.study}-")]
 
     def start_requeued(self) -> None:
-        """Spare the study the two minutes that Slurm lets a requeued task wait."""
+        """Spare the study the two minutes that Slurm lets a requeued task wait, but for three seconds.
+
+        A task that starts in the second in which its node has ended it is refused there ("already killed, do not launch").
+        """
         for one in self.queue():
-            if one.state == "PENDING" and one.reason == "BeginTime":
-                subprocess.run(
-                    ["scontrol", "update", f"JobId={one.task}", "StartTime=now"], capture_output=True, check=False
-                )
+            if one.state == "PENDING" and _is_far(one.starts):
+                soon = ["scontrol", "update", f"JobId={one.task}", "StartTime=now+3seconds"]
+                subprocess.run(soon, capture_output=True, check=False)
+
+    def wait_until_done(self) -> None:
+        """Until every cell is complete, with nothing said again."""
+
+        def is_done() -> bool:
+            self.start_requeued()
+            return not self.queue() and self.counts().keys() == {"done"}
+
+        until(is_done)
 
     def workers(self) -> list[int]:
         """The study's worker processes, in the order of their ids; srun and the shell that name them are not meant."""
@@ -128,10 +168,26 @@ class Launched:
         logs = sorted((self.outputs / self.study / "logs").glob(f"{task}_*_log.out"))
         return "".join(path.read_text(errors="replace") for path in logs)
 
-    def events(self) -> list[dict[str, object]]:
+    def events(self) -> list[dict[str, Any]]:
         """What the workers recorded of all cells."""
         paths = (self.outputs / self.study / "jobs").glob("*.history.jsonl")
         return [json.loads(line) for path in paths for line in path.read_text().splitlines() if line]
+
+
+def _ended(
+    command: Sequence[str], folder: Path, code: int | None, environment: Mapping[str, str] = os.environ
+) -> subprocess.CompletedProcess[str]:
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
+    assert code in (ended.returncode, None), f"exit code {ended.returncode}: {ended.stdout}{ended.stderr}"
+    return ended
+
+
+def _is_far(starts: str) -> bool:
+    """True for a moment, as Slurm writes it in local time, that is more than ten seconds away."""
+    try:
+        return datetime.fromisoformat(starts) > datetime.now() + timedelta(seconds=10)
+    except ValueError:  # N/A: not known yet
+        return False
 
 
 def signalled(worker: int, number: int) -> bool:

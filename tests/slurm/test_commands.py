@@ -7,48 +7,44 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.test_real_slurm import ON_SLURM, a_running_slurm, launch, results, status, until
+from tests.slurm.daemons import LIMIT_S, until
+from tests.slurm.launched import ON_SLURM, Launched
+from tests.slurm.test_real_slurm import TWO_CELLS
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
-__all__ = ["a_running_slurm"]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(LIMIT_S)]
 
 
-def ablation(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ablation.cli", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+def ablation(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ablation.cli", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_a_study_is_held_followed_released_cancelled_and_tried_again(tmp_path: Path) -> None:
     """The second cell waits for the first, its canary, and so is in the queue while it is held."""
-    begun = launch(tmp_path, *ON_SLURM)
-    assert begun.returncode == 0, begun.stderr
-    held = json.loads(ablation(tmp_path, "hold", "smoke", "--json").stdout)["cells"]
+    study = Launched(tmp_path, "steered", TWO_CELLS, ON_SLURM)
+    study.launch()
+    held = json.loads(study.ablation("hold", "--json"))["cells"]
     assert held
     last = held[-1]
-    [first] = set(status(tmp_path)) - {last}
-    until(lambda: status(tmp_path)[first]["state"] in ("running", "held", "done"))
+    [first] = set(study.status()) - {last}
+    until(lambda: study.status()[first]["state"] in ("running", "held", "done"))
     if first in held:
-        ablation(tmp_path, "release", "smoke", f"cell={first}")
-    followed = ablation(tmp_path, "logs", "smoke", first, "-f")
-    assert followed.returncode == 0
-    assert f"{first}: complete" in followed.stdout
-    assert "\x1b" not in followed.stdout
-    assert status(tmp_path)[first]["state"] == "done"
-    assert status(tmp_path)[last]["state"] in ("held", "queued")
+        study.ablation("release", f"cell={first}")
+    followed = study.ablation("logs", first, "-f")
+    assert f"{first}: complete" in followed
+    assert "\x1b" not in followed
+    assert study.status()[first]["state"] == "done"
+    assert study.status()[last]["state"] in ("held", "queued")
 
-    only = ablation(tmp_path, "status", "smoke", "state=done")
-    assert only.stdout.startswith("smoke: 1 cells: 1 done")
-    assert ablation(tmp_path, "release", "smoke").returncode == 0
-    cancelled = ablation(tmp_path, "cancel", "smoke", f"cell={last}", "--json")
-    assert json.loads(cancelled.stdout)["cells"] == [last]
-    until(lambda: status(tmp_path)[last]["state"] in ("failed", "lost"))
-    failures = ablation(tmp_path, "failures", "smoke", "--json")
-    assert failures.returncode == 1
-    assert json.loads(failures.stdout)[0]["cells"] == [last]
-    again = ablation(tmp_path, "retry", "smoke")
-    assert "submitted again: 1 cells" in again.stdout, again.stdout + again.stderr
-    assert results(tmp_path)
-    assert ablation(tmp_path, "cancel", "smoke").stdout.startswith("cancelled: 0 cells")
+    assert study.ablation("status", "state=done").startswith("steered: 1 cells: 1 done")
+    study.ablation("release")
+    assert json.loads(study.ablation("cancel", f"cell={last}", "--json"))["cells"] == [last]
+    until(lambda: study.status()[last]["state"] in ("failed", "lost"))
+    failures = json.loads(study.ablation("failures", "--json", code=1))
+    assert failures[0]["cells"] == [last]
+    assert "submitted again: 1 cells" in study.ablation("retry")
+    assert study.watch()
+    assert study.ablation("cancel").startswith("cancelled: 0 cells")
 
 
 def test_a_plan_knows_what_this_cluster_takes(tmp_path: Path) -> None:

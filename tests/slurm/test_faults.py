@@ -11,16 +11,16 @@ import pytest
 from tests.slurm import daemons
 from tests.slurm.daemons import until
 from tests.slurm.invariants import assert_nothing_lost
-from tests.slurm.launched import AtWork, Launched, signalled
+from tests.slurm.launched import ON_SLURM, AtWork, Launched, signalled
 
-pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(daemons.LIMIT_S)]
 # Every update is kept, and sampling comes in many batches: whatever is interrupted has something to go on from.
 KEEPING = (
     "sweep=smoke", "tracker=none", "train.epochs=8", "sample.n=4", "sample.max_tokens=48", "sample.batch_rows=16",
     "cluster.checkpoint_s=0",
 )  # fmt: skip
 FOUR_CELLS = (*KEEPING, "count.size=8,12")
-ON_SLURM = ("cluster=slurm", "cluster.cpus_per_task=8", "cluster.timeout_min=20", "cluster.canary=false")
+ALL_AT_ONCE = (*ON_SLURM, "cluster.canary=false")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -28,14 +28,6 @@ def our_slurm() -> None:
     """Daemons are killed here, so it must be the sandbox."""
     if not daemons.are_here():
         pytest.skip("no sandbox runs here; start one with tools/slurm-sandbox up")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Launched:
-    """The same four cells on local workers."""
-    study = Launched(tmp_path_factory.mktemp("undisturbed"), "undisturbed", FOUR_CELLS)
-    study.launch()
-    return study
 
 
 def caught(study: Launched, stage: str, spared: set[str], when: Callable[[AtWork], bool]) -> AtWork:
@@ -63,8 +55,8 @@ def journals(bench: Path) -> list[Path]:
     return [path for path in bench.glob("attempt-*/kept/completions.jsonl") if path.stat().st_size]
 
 
-def test_workers_killed_in_each_stage(tmp_path: Path, undisturbed: Launched) -> None:
-    study, killed = Launched(tmp_path, "killed", FOUR_CELLS, ON_SLURM), set[str]()
+def test_workers_killed_in_each_stage(tmp_path: Path, undisturbed: Callable[..., Launched]) -> None:
+    study, killed = Launched(tmp_path, "killed", FOUR_CELLS, ALL_AT_ONCE), set[str]()
     study.launch()
     for stage, kept in {"select": None, "train": checkpoints, "sample": journals, "grade": None}.items():
         one = caught(study, stage, killed, lambda at, kept=kept: kept is None or bool(kept(at.bench)))  # type: ignore[misc]
@@ -74,14 +66,16 @@ def test_workers_killed_in_each_stage(tmp_path: Path, undisturbed: Launched) -> 
     study.launch_until_done()
     assert "training goes on from update" in study.log()
     assert "sampling goes on" in study.log()
-    assert_nothing_lost(study, undisturbed.results())
+    assert_nothing_lost(study, undisturbed(*FOUR_CELLS).results())
 
 
-def test_requeued_and_preempted_tasks_go_on_from_what_they_kept(tmp_path: Path, undisturbed: Launched) -> None:
+def test_requeued_and_preempted_tasks_go_on_from_what_they_kept(
+    tmp_path: Path, undisturbed: Callable[..., Launched]
+) -> None:
     """One task each: preempted in training; requeued in training, its newest checkpoint cut short while it waits; requeued in
     sampling; and requeued in sampling, its last record cut short.
     """
-    study, hit = Launched(tmp_path, "requeued", FOUR_CELLS, ON_SLURM), set[str]()
+    study, hit = Launched(tmp_path, "requeued", FOUR_CELLS, ALL_AT_ONCE), set[str]()
     study.launch()
     preempted = caught(study, "train", hit, lambda one: bool(checkpoints(one.bench)))
     [node] = [one.node for one in study.queue() if one.task == preempted.task]
@@ -97,12 +91,7 @@ def test_requeued_and_preempted_tasks_go_on_from_what_they_kept(tmp_path: Path, 
     requeue(study, cut_sampling)
     [journal] = journals(cut_sampling.bench)
     os.truncate(journal, journal.stat().st_size - 10)
-
-    def is_done() -> bool:
-        study.start_requeued()
-        return not study.queue()
-
-    until(is_done)
+    study.wait_until_done()
     assert "training goes on from update" in study.log(preempted.task)
     assert "is damaged" in study.log(cut_training.task)
     assert "training goes on from update" in study.log(cut_training.task)
@@ -110,7 +99,7 @@ def test_requeued_and_preempted_tasks_go_on_from_what_they_kept(tmp_path: Path, 
     assert "1 damaged or foreign records were dropped" in study.log(cut_sampling.task)
     study.watch()
     assert {event["restart"] for event in study.events()} == {0, 1}
-    assert_nothing_lost(study, undisturbed.results())
+    assert_nothing_lost(study, undisturbed(*FOUR_CELLS).results())
 
 
 def requeue(study: Launched, one: AtWork) -> None:
