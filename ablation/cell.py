@@ -15,13 +15,13 @@ from pydantic import model_validator
 
 from ablation.grading.version import GRADER, RULES
 from ablation.science import Benchmark, Category, Corpus, Count, Length, Model, Sample, Seeds, Style, Train
-from ablation.spec import Spec, digest
+from ablation.spec import Spec, digest, plain
 
 STORE_FORMAT = 1
 # Of a digest, as many stand in the name of a folder.
 _DIGITS = 12
 # Raised when a stage's code changes what it writes; every older result then has another address.
-VERSIONS = {"pool": 1, "select": 1, "train": 1, "sample": 2, "grade": RULES}
+VERSIONS = {"pool": 2, "sift": 1, "near": 1, "select": 2, "train": 1, "sample": 2, "grade": RULES}
 
 # What the untrained base model has no use for.
 TRAINS = ("category", "length", "style", "corpus", "train")
@@ -97,7 +97,7 @@ class Cell(Spec):
         """A readable name of the factors, e.g. ``algebra-n100-long-r1-s0``; unique only together with the key."""
         if self.category is None or self.length is None or self.style is None:
             return f"base-s{self.seed.sample}"
-        return f"{self.category.name}-n{self.count.size}-{self.length.name}-{self.style.name}-{self.seed.slug}"
+        return f"{self.category.name}-n{self.count.size}-{self.length.level}-{self.style.name}-{self.seed.slug}"
 
     @property
     def name(self) -> str:
@@ -114,6 +114,8 @@ class Cell(Spec):
             return self.count.size
         if name == "seed":
             return self.seed.sample if self.is_base else self.seed.replicate
+        if name == "length":
+            return self.length.level if self.length else None
         part = getattr(self, name)
         return part.name if part else None
 
@@ -155,11 +157,11 @@ def addresses(cell: Cell) -> dict[str, Address]:
     found: dict[str, Address] = {}
     weights, seed = "base-", cell.seed
     if cell.category and cell.length and cell.style and cell.corpus and cell.train:
-        chosen = f"{cell.category.name}-n{cell.count.size}-{cell.length.name}-{cell.style.name}-d{seed.data}"
+        chosen = f"{cell.category.name}-n{cell.count.size}-{cell.length.level}-{cell.style.name}-d{seed.data}"
         weights = f"{chosen}t{seed.train}"
-        found["pool"] = _address("pool", cell.corpus.name, None, corpus=cell.corpus, tokenizer=cell.model.source)
+        found |= _usable(cell.corpus, cell.model, cell.train, cell.category)
         factors = {"category": cell.category, "count": cell.count, "length": cell.length, "style": cell.style}
-        found["select"] = _address("select", chosen, found["pool"], **factors, seed=seed.data)
+        found["select"] = _address("select", chosen, list(found.values())[-1], **factors, seed=seed.data)
         found["train"] = _address(
             "train", weights, found["select"], model=cell.model, train=cell.train, seed=seed.train
         )
@@ -187,6 +189,21 @@ def addresses(cell: Cell) -> dict[str, Address]:
     return found
 
 
+def _usable(corpus: Corpus, model: Model, train: Train, category: Category) -> dict[str, Address]:
+    """The stages before a selection: what a corpus holds, what of that may be used, and what a category's `near` picks."""
+    limit = train.block_tokens if corpus.filters.too_long == "drop" else None
+    pool = _address("pool", corpus.name, None, corpus=corpus.content(), tokenizer=model.source)
+    sift = _address("sift", corpus.name, pool, filters=corpus.filters, block_tokens=limit)
+    if category.near is None:
+        return {"pool": pool, "sift": sift}
+    kinds = plain(category.problem_types)
+    return {
+        "pool": pool,
+        "sift": sift,
+        "near": _address("near", category.name, sift, near=category.near, problem_types=kinds),
+    }
+
+
 def sample_blocks(n: int) -> dict[str, range]:
     """The sealed blocks of n attempts by their stage's name: [0, 8), [8, 64), [64, 512) and so on, the last one cut at n.
 
@@ -203,13 +220,13 @@ def _address(
     stage: str,
     slug: str,
     after: Address | Mapping[str, Address] | None,
-    **specs: Spec | Mapping[str, Any] | list[int] | int | str | None,
+    **specs: Spec | Mapping[str, Any] | list[Any] | int | str | None,
 ) -> Address:
-    plain = {name: value.canonical() if isinstance(value, Spec) else value for name, value in specs.items()}
+    content = {name: plain(value) for name, value in specs.items()}
     before = {after.stage: after} if isinstance(after, Address) else after or {}
     inputs = {name: address.digest for name, address in before.items()}
     return Address(
         stage,
         slug,
-        {"format": STORE_FORMAT, "stage": stage, "version": VERSIONS[stage], "inputs": inputs, "spec": plain},
+        {"format": STORE_FORMAT, "stage": stage, "version": VERSIONS[stage], "inputs": inputs, "spec": content},
     )

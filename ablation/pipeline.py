@@ -1,4 +1,4 @@
-"""Run one cell: pool, select, train, sample, grade, each only when its folder is missing.
+"""Run one cell: pool, sift, near (where asked for), select, train, sample, grade, each only when its folder is missing.
 
 The heavy stages are imported late, each when it has work.
 """
@@ -57,20 +57,35 @@ def _pool(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) ->
 
     del paths, means
     if cell.corpus:
-        make_pool(cell.corpus, cell.model, attempt.out)
+        make_pool(cell.corpus, cell.model, attempt.out, attempt.halt)
+
+
+def _sift(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
+    from ablation.corpus.sift import make_sifted
+
+    del means
+    make_sifted(paths["pool"], cell, attempt.out)
+
+
+def _near(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
+    from ablation.corpus.near import make_near
+
+    del means
+    if cell.category:
+        make_near(paths["pool"], paths["sift"], cell.category, attempt.out)
 
 
 def _select(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
     from ablation.corpus.select import make_selection
 
     del means
-    make_selection(paths["pool"], cell, attempt.out)
+    make_selection(paths["sift"], paths.get("near"), cell, attempt.out)
 
 
 def _train(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
     from ablation.training.train import train
 
-    train(cell, paths["select"], attempt, means)
+    train(cell, paths["select"], paths["pool"], attempt, means)
 
 
 def _sample(cell: Cell, attempts: range, paths: dict[str, Path], attempt: Attempt) -> None:
@@ -92,6 +107,8 @@ def _grade(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -
 
 _WORK: dict[str, Callable[[Cell, dict[str, Path], Attempt, Means], None]] = {
     "pool": _pool,
+    "sift": _sift,
+    "near": _near,
     "select": _select,
     "train": _train,
     "grade": _grade,

@@ -37,8 +37,14 @@ def wanted(cells: Sequence[Cell]) -> list[Wanted]:
         *(Wanted("model", cell.model.source) for cell in cells),
         *(Wanted("corpus", cell.corpus.source) for cell in cells if cell.corpus),
         *(Wanted("benchmark", cell.benchmark.source) for cell in cells),
+        *(Wanted("model", source) for cell in cells if (source := _embedding(cell))),
     ]
     return list(dict.fromkeys(every))
+
+
+def _embedding(cell: Cell) -> Source | None:
+    near = cell.category.near if cell.category else None
+    return near.embedding.source if near else None
 
 
 def check(one: Wanted) -> Path | None:

@@ -31,6 +31,7 @@ class Trajectory(Spec):
 
     id: str
     problem_type: str | None
+    source: str | None = None
     style: str
     tokens: int
     problem: str

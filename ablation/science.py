@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ablation.spec import Spec
+from ablation.spec import Spec, plain
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 SeedInt = Annotated[int, Field(ge=0, lt=2**31)]
@@ -35,73 +35,6 @@ class Source(Spec):
                 f"hub={self.hub!r} needs a revision; pin a commit before numbers are kept, since a branch moves"
             )
         return self
-
-
-class Category(Spec):
-    """Factor C. `problem_types` None keeps every row; `balanced` draws evenly from the listed types."""
-
-    labels: ClassVar[frozenset[str]] = frozenset({"name"})
-    name: Name
-    problem_types: tuple[str, ...] | None
-    balanced: bool = False
-
-
-class Count(Spec):
-    """Factor N, trajectories to train on. 0 is the untrained base model."""
-
-    size: Annotated[int, Field(ge=0)]
-
-
-class Length(Spec):
-    """Factor L: the whole pool (`normal`), or its `band` shortest or longest trajectories by tokens.
-
-    `band` is a number of trajectories (int) or a share of the pool (float up to 0.5,
-    beyond which short and long would hold the same trajectories).
-    """
-
-    name: Literal["short", "normal", "long"]
-    band: Positive | Annotated[float, Field(gt=0, le=0.5)]
-
-    def canonical(self) -> dict[str, Any]:
-        """`normal` has no band, so the band cannot change its numbers."""
-        return {"name": self.name} if self.name == "normal" else super().canonical()
-
-
-class Style(Spec):
-    """Factor S: which model wrote the trajectories, as named by the corpus."""
-
-    name: Name
-
-
-class Seeds(Spec):
-    """`data` draws the trajectories, `train` orders batches and initialises adapters, `sample` seeds the attempts."""
-
-    data: SeedInt
-    train: SeedInt
-    sample: SeedInt
-
-    @property
-    def replicate(self) -> int | None:
-        """The common value of the three, or None when they were set apart."""
-        return self.data if self.data == self.train == self.sample else None
-
-    @property
-    def slug(self) -> str:
-        """``s0`` for a common value, else all three: ``d1t0s0``."""
-        return f"s{self.data}" if self.replicate is not None else f"d{self.data}t{self.train}s{self.sample}"
-
-
-class Corpus(Spec):
-    """A table of problems with generations in the OpenR1-Math-220k schema (or s1K's, by `reader`).
-
-    `keep` = `right` drops the generations that are wrong or not complete; `all` keeps every one.
-    """
-
-    labels: ClassVar[frozenset[str]] = frozenset({"name"})
-    name: Name
-    reader: Literal["openr1", "s1k"]
-    keep: Literal["right", "all"]
-    source: Source
 
 
 class Columns(Spec):
@@ -137,6 +70,243 @@ class Benchmark(Spec):
         """The content that decides what is asked: a model that answers knows nothing of tiers and reference answers."""
         told = self.source.canonical()
         return {**told, "columns": self.columns.canonical()} if self.columns else told
+
+
+class Embedding(Spec):
+    """How the likeness of two problems is measured: weighted words (`tfidf`, no download), or a `model`'s mean last state."""
+
+    kind: Literal["tfidf", "model"]
+    source: Source | None = None
+
+    @model_validator(mode="after")
+    def _model_has_a_source(self) -> Self:
+        if (self.kind == "model") != (self.source is not None):
+            raise ValueError(
+                f"kind={self.kind!r} and source={self.source!r}: give a source with kind=model, and only then"
+            )
+        return self
+
+
+class Near(Spec):
+    """A set of problems by their likeness to the questions of a benchmark's `tiers`.
+
+    `nearest`: for each question the `per_question` most alike, a problem once. `farthest`: as many problems, those whose most
+    alike question is least alike.
+    """
+
+    benchmark: Benchmark
+    tiers: Annotated[tuple[str, ...], Field(min_length=1)]
+    per_question: Positive
+    side: Literal["nearest", "farthest"]
+    embedding: Embedding
+
+
+class Category(Spec):
+    """Factor C. `problem_types` None keeps every row; `balanced` draws evenly from the listed types.
+
+    `near` keeps the problems that are like, or unlike, a benchmark's questions.
+    """
+
+    labels: ClassVar[frozenset[str]] = frozenset({"name"})
+    name: Name
+    problem_types: tuple[str, ...] | None
+    balanced: bool = False
+    near: Near | None = None
+
+
+class Count(Spec):
+    """Factor N, trajectories to train on. 0 is the untrained base model."""
+
+    size: Annotated[int, Field(ge=0)]
+
+
+class Across(Spec):
+    """The levels whose lengths are matched: each combination of one of `styles` and one of `problem_types`.
+
+    An empty list means the cell's own level, so that dimension is not matched across.
+    """
+
+    styles: tuple[str, ...] = ()
+    problem_types: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _across_something(self) -> Self:
+        if not (self.styles or self.problem_types):
+            raise ValueError("name the styles, the problem_types, or both, whose lengths are to be matched")
+        return self
+
+
+class Length(Spec):
+    """Factor L, by tokens: the whole pool (`normal`), a band of it, or the part whose lengths other levels have too.
+
+    `short` and `long` are the `band` shortest or longest: a number of trajectories (int) or a share of the pool (float up to
+    0.5, beyond which short and long would hold the same trajectories). `quantiles` is the share from `low` to `high`.
+    `matched` draws the same lengths, to within `tolerance` (0.1: a tenth), in every level of `across`.
+    """
+
+    name: Literal["short", "normal", "long", "quantiles", "matched"]
+    band: Positive | Annotated[float, Field(gt=0, le=0.5)]
+    low: Annotated[float, Field(ge=0, lt=1)] | None = None
+    high: Annotated[float, Field(gt=0, le=1)] | None = None
+    across: Across | None = None
+    tolerance: Share = 0.1
+
+    @model_validator(mode="after")
+    def _is_described(self) -> Self:
+        bounds = (self.low, self.high)
+        if (self.name == "quantiles") != (None not in bounds) or (self.name != "quantiles" and bounds != (None, None)):
+            raise ValueError(
+                f"name={self.name!r} with low={self.low} and high={self.high}: both with quantiles, and only then"
+            )
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"low={self.low} must be below high={self.high}")
+        if (self.name == "matched") != (self.across is not None):
+            raise ValueError(
+                f"name={self.name!r} with across={self.across}: say across what with matched, and only then"
+            )
+        return self
+
+    @property
+    def level(self) -> str:
+        """The level as it stands in names and tables: ``q25-50`` for the second quarter."""
+        if self.low is None or self.high is None:
+            return self.name
+        return f"q{100 * self.low:g}-{100 * self.high:g}"
+
+    def canonical(self) -> dict[str, Any]:
+        """Only what the named level uses: `normal` has no band, so the band cannot change its numbers."""
+        return {
+            "name": self.name,
+            **{field: plain(getattr(self, field)) for field in _LENGTH_FIELDS.get(self.name, ())},
+        }
+
+
+_LENGTH_FIELDS: dict[str, tuple[str, ...]] = {
+    "short": ("band",),
+    "long": ("band",),
+    "normal": (),
+    "quantiles": ("low", "high"),
+    "matched": ("across", "tolerance"),
+}
+
+
+class Style(Spec):
+    """Factor S: which model wrote the trajectories, as named by the corpus.
+
+    `paired` lists the styles of a comparison, this one among them: the cell then draws from the problems that have a trajectory
+    in every one of them, in an order of problems, so that cells of these styles train on the same questions.
+    """
+
+    name: Name
+    paired: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _paired_with_itself(self) -> Self:
+        if self.paired and self.name not in self.paired:
+            raise ValueError(f"paired={list(self.paired)} must hold the style itself, {self.name!r}")
+        return self
+
+    def canonical(self) -> dict[str, Any]:
+        """The order in which the paired styles are listed changes nothing."""
+        return {"name": self.name, "paired": sorted(self.paired)}
+
+
+class Seeds(Spec):
+    """`data` draws the trajectories, `train` orders batches and initialises adapters, `sample` seeds the attempts."""
+
+    data: SeedInt
+    train: SeedInt
+    sample: SeedInt
+
+    @property
+    def replicate(self) -> int | None:
+        """The common value of the three, or None when they were set apart."""
+        return self.data if self.data == self.train == self.sample else None
+
+    @property
+    def slug(self) -> str:
+        """``s0`` for a common value, else all three: ``d1t0s0``."""
+        return f"s{self.data}" if self.replicate is not None else f"d{self.data}t{self.train}s{self.sample}"
+
+
+class Texts(Spec):
+    """Where one style's trajectories stand in a row.
+
+    `text`: a column with one text or a list of them, or several columns that are joined by a blank line. `right`: a column of
+    booleans, or of texts that say `right_is` when the trajectory is right; absent means all are right. `complete`: booleans.
+    """
+
+    text: str | Annotated[tuple[str, ...], Field(min_length=1)]
+    right: str | None = None
+    right_is: str | None = None
+    complete: str | None = None
+
+
+class CorpusColumns(Spec):
+    """What the columns of any table mean; `trajectories` maps each style to its texts. Rows without an `id` are numbered."""
+
+    problem: str
+    id: str | None = None
+    problem_type: str | None = None
+    source: str | None = None
+    trajectories: Annotated[dict[Name, Texts], Field(min_length=1)]
+
+
+class Filters(Spec):
+    """What of a corpus is not used, beside generations that are wrong. Nothing is filtered by default.
+
+    `duplicates` drop: one of several trajectories that are the same text to the same problem, or share an id. `decontaminate`:
+    `exact` drops problems whose normalised text is a question of `benchmarks`; `ngrams` also those that share with a question at
+    least `share` of the `ngram`-word sequences of the shorter one. `benchmarks` is filled in at launch with those of the sweep.
+    `too_long` drop: what exceeds train.block_tokens, instead of cutting it. `per_problem`: at most one trajectory of each style
+    to a problem: the first in the corpus's order, or the shortest or longest of them.
+    """
+
+    duplicates: Literal["keep", "drop"] = "keep"
+    decontaminate: Literal["off", "exact", "ngrams"] = "off"
+    ngram: Annotated[int, Field(ge=4)] = 8
+    share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    benchmarks: tuple[Benchmark, ...] = ()
+    too_long: Literal["keep", "drop"] = "keep"
+    per_problem: Literal["all", "first", "shortest", "longest"] = "all"
+
+    def canonical(self) -> dict[str, Any]:
+        """Only what is in use, and of the benchmarks only the questions."""
+        content = super().canonical()
+        unused = {"off": ("ngram", "share", "benchmarks"), "exact": ("ngram", "share")}.get(self.decontaminate, ())
+        told = {name: value for name, value in content.items() if name not in unused}
+        if "benchmarks" in told:
+            told["benchmarks"] = [benchmark.questions() for benchmark in self.benchmarks]
+        return told
+
+
+class Corpus(Spec):
+    """A table of problems with generations: in the schema of OpenR1-Math-220k or s1K-1.1, or described by `columns`.
+
+    `keep` = `right` drops the generations that are wrong or not complete; `all` keeps every one. `problem_types` are the types
+    that a row may have: None allows OpenR1-Math-220k's own for `openr1`, and any for the others.
+    """
+
+    labels: ClassVar[frozenset[str]] = frozenset({"name"})
+    name: Name
+    reader: Literal["openr1", "s1k", "columns"]
+    keep: Literal["right", "all"]
+    source: Source
+    columns: CorpusColumns | None = None
+    problem_types: tuple[str, ...] | None = None
+    filters: Filters = Filters()
+
+    @model_validator(mode="after")
+    def _columns_are_described(self) -> Self:
+        if (self.reader == "columns") != (self.columns is not None):
+            raise ValueError(
+                f"reader={self.reader!r}: describe the table by columns with reader=columns, and only then"
+            )
+        return self
+
+    def content(self) -> dict[str, Any]:
+        """The canonical form without the filters: what is read, whatever is then used of it."""
+        return {name: value for name, value in self.canonical().items() if name != "filters"}
 
 
 class Model(Spec):

@@ -1,15 +1,23 @@
 """From a `Source` to files on disk and to the fingerprint that identifies its content."""
 
 import hashlib
+import re
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal, TypeVar, cast
 
 from ablation.cell import Cell
 from ablation.errors import DataError
-from ablation.science import Source
+from ablation.science import Benchmark, Embedding, Model, Source
+from ablation.spec import Spec, canonical_json
+
+Kind = Literal["dataset", "model"]
 
 PACKAGE_SCHEME = "package:"
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_HUB_TIMEOUT_S = 20.0
 # What cannot change a number: documentation and logs beside weights.
 _IRRELEVANT = {"README.md", "training_log.jsonl"}
 
@@ -40,41 +48,111 @@ def local_path(source: Source) -> Path | None:
     return path
 
 
-def pinned(source: Source) -> Source:
-    """The same source with absolute path and SHA-256 when it is local. A hub id is identified by its revision."""
+def pinned(source: Source, kind: Kind = "dataset", strict: bool = True) -> Source:
+    """The same source as what it is now: absolute path and SHA-256 of a local one, the commit of a hub id.
+
+    Raises DataError when the hub cannot say which commit a branch or tag is. With `strict` False it then stays as it is: enough
+    to count cells, not to make numbers.
+    """
     path = local_path(source)
-    if path is None:
+    if path is not None:
+        place = source.path if str(source.path).startswith(PACKAGE_SCHEME) else str(path)
+        return source.model_copy(update={"path": place, "sha256": fingerprint(path)})
+    try:
+        return source.model_copy(update={"revision": commit_of(str(source.hub), str(source.revision), kind)})
+    except DataError:
+        if strict:
+            raise
         return source
-    place = source.path if str(source.path).startswith(PACKAGE_SCHEME) else str(path)
-    return source.model_copy(update={"path": place, "sha256": fingerprint(path)})
 
 
-def pinned_cell(cell: Cell, known: dict[Source, Source] | None = None) -> Cell:
-    """The cell with every source pinned, which completes its identity.
+def pinned_cell(cell: Cell, known: dict[Source, Source] | None = None, strict: bool = True) -> Cell:
+    """The cell with every source pinned, and its own benchmark among those that its corpus is held against.
 
+    That completes its identity where the cell stands alone; a sweep's are also held against each other's (`decontaminated`).
     `known` remembers sources from one cell to the next: a study's cells share few of them, and all of one command are to
     name the same content.
     """
-    seen = {} if known is None else known
+    return decontaminated([_pinned_within(cell, "dataset", strict, {} if known is None else known)])[0]
 
-    def pin(source: Source) -> Source:
-        if source not in seen:
-            seen[source] = pinned(source)
-        return seen[source]
 
-    return cell.model_copy(
-        update={
-            "corpus": cell.corpus and cell.corpus.model_copy(update={"source": pin(cell.corpus.source)}),
-            "model": cell.model.model_copy(update={"source": pin(cell.model.source)}),
-            "benchmark": cell.benchmark.model_copy(
-                update={
-                    "source": pin(cell.benchmark.source),
-                    "answers": cell.benchmark.answers and pin(cell.benchmark.answers),
-                    "tiers": cell.benchmark.tiers and pin(cell.benchmark.tiers),
-                }
-            ),
-        }
-    )
+def pinned_cells(cells: Sequence[Cell], strict: bool = True) -> list[Cell]:
+    """The cells of one sweep with every source pinned, none trained on what any of them is evaluated on."""
+    known: dict[Source, Source] = {}
+    return decontaminated([pinned_cell(cell, known, strict) for cell in cells])
+
+
+def decontaminated(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells with every benchmark of the sweep among those that their corpus is held against, where it is filtered so."""
+    evaluated = [cell.benchmark for cell in cells]
+    found: dict[tuple[Benchmark, ...], tuple[Benchmark, ...]] = {}
+
+    def against(named: tuple[Benchmark, ...]) -> tuple[Benchmark, ...]:
+        if named not in found:
+            distinct = {canonical_json(one.questions()): one for one in (*evaluated, *named)}
+            found[named] = tuple(distinct[text] for text in sorted(distinct))
+        return found[named]
+
+    return [_held_against(cell, against) for cell in cells]
+
+
+def _held_against(cell: Cell, against: Callable[[tuple[Benchmark, ...]], tuple[Benchmark, ...]]) -> Cell:
+    if cell.corpus is None or cell.corpus.filters.decontaminate == "off":
+        return cell
+    filters = cell.corpus.filters
+    filters = filters.model_copy(update={"benchmarks": against(filters.benchmarks)})
+    return cell.model_copy(update={"corpus": cell.corpus.model_copy(update={"filters": filters})})
+
+
+S = TypeVar("S", bound=Spec)
+
+
+def _pinned_within(spec: S, kind: Kind, strict: bool, known: dict[Source, Source]) -> S:
+    """The same spec with every source in it pinned, however deep."""
+    if isinstance(spec, Source):
+        if spec not in known:
+            known[spec] = pinned(spec, kind, strict)
+        return cast("S", known[spec])
+    inner: Kind = "model" if isinstance(spec, (Model, Embedding)) else "dataset"
+    changed: dict[str, object] = {}
+    for name in type(spec).model_fields:
+        value = getattr(spec, name)
+        if isinstance(value, Spec):
+            changed[name] = _pinned_within(value, inner, strict, known)
+        elif isinstance(value, tuple) and any(isinstance(item, Spec) for item in value):
+            changed[name] = tuple(_pinned_within(item, inner, strict, known) for item in value)
+    return spec.model_copy(update=changed) if changed else spec
+
+
+def commit_of(hub: str, revision: str, kind: Kind) -> str:
+    """The commit that a branch or tag of the hub names now; without the hub, what it named when it was last downloaded.
+
+    Raises DataError when neither can say.
+    """
+    if _COMMIT.fullmatch(revision):
+        return revision
+    found, reason = _looked_up(hub, revision, kind)
+    if not _COMMIT.fullmatch(found):
+        raise DataError(
+            f"hub={hub!r}, revision={revision!r}: not a commit, and it cannot be looked up ({reason}); a branch moves, so "
+            "give the commit (40 hexadecimal digits), check the name and the network, or give path= of a local copy"
+        )
+    return found
+
+
+@lru_cache(maxsize=256)
+def _looked_up(hub: str, revision: str, kind: Kind) -> tuple[str, str]:
+    """A commit, or the empty string and why; asked once a process, so that a sweep sees one commit."""
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
+
+    try:
+        return str(HfApi().repo_info(hub, revision=revision, repo_type=kind, timeout=_HUB_TIMEOUT_S).sha), ""
+    except (HTTPError, OSError, ValueError) as error:
+        cached = Path(constants.HF_HUB_CACHE) / f"{kind}s--{hub.replace('/', '--')}" / "refs" / revision
+        if cached.is_file():
+            return cached.read_text().strip(), ""
+        return "", (str(error).splitlines() or [type(error).__name__])[0][:160]
 
 
 def fingerprint(path: Path) -> str:

@@ -27,7 +27,7 @@ class Spec(BaseModel):
         known, text = _KNOWN.setdefault(kind, {}), self.model_dump_json()
         found = known.get(text)
         if found is None:
-            found = {name: _plain(getattr(self, name)) for name in kind.model_fields if name not in self.labels}
+            found = {name: plain(getattr(self, name)) for name in kind.model_fields if name not in self.labels}
             if len(known) < _KNOWN_AT_MOST:
                 known[text] = found
         return found
@@ -38,13 +38,14 @@ _KNOWN_AT_MOST = 1000
 _KNOWN: dict[type[Spec], dict[str, dict[str, Any]]] = {}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON-ready content: specs in their canonical form."""
     if isinstance(value, Spec):
         return value.canonical()
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 

@@ -1,6 +1,6 @@
 """Everything that can be wrong with a sweep, found before its first cell starts and said all at once."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ from ablation.errors import ConfigProblems, DataError
 from ablation.pipeline import run_cell
 from ablation.retention import without_weights
 from ablation.science import Sample, Source
-from ablation.source import pinned_cell
+from ablation.source import decontaminated, pinned_cell
 from ablation.spec import Spec
 from ablation.store import Store
 
@@ -25,6 +25,7 @@ def prepare(cells: Sequence[Cell], store: Store, say: Say, cluster: Cluster) -> 
     problems: list[str] = []
     known: dict[Source, Source] = {}
     ready = [pinned for cell in cells if (pinned := _collect(lambda cell=cell: pinned_cell(cell, known), problems))]  # type: ignore[misc]
+    ready = decontaminated(ready)
     for benchmark in dict.fromkeys(cell.benchmark for cell in ready):
         if _collect(lambda benchmark=benchmark: read_tiers(benchmark), problems):  # type: ignore[misc]
             problems += unreadable_answers(benchmark)
@@ -61,39 +62,42 @@ def _collect(work: Callable[[], T], problems: list[str]) -> T | None:
 
 
 def _shortages(cells: Sequence[Cell], store: Store, say: Say) -> list[str]:
-    from ablation.corpus.select import read_pool_index, shortage
+    """Cells that their corpus cannot fill. What cells may draw from is looked at once for all counts, seeds and recipes."""
+    from ablation.corpus.select import lacking, room, usable
 
     problems: list[str] = []
-    for pool, members in _by_pool(cells, store, say, problems).items():
-        index = read_pool_index(pool)
-        problems += [found for cell in _alike_once(members) if (found := shortage(index, cell))]
+    for (sifted, near), members in _by_sources(cells, store, say, problems).items():
+        given = usable(sifted, near)
+        levels: dict[tuple[Spec | None, ...], list[Cell]] = {}
+        for cell in members:
+            levels.setdefault((cell.category, cell.length, cell.style), []).append(cell)
+        for equal in levels.values():
+            if found := _collect(lambda given=given, cell=equal[0]: room(given, cell), problems):  # type: ignore[misc]
+                counts = {cell.count: cell for cell in equal}
+                problems += [told for cell in counts.values() if (told := lacking(found, len(given.kept), cell))]
     return problems
 
 
-def _alike_once(cells: Sequence[Cell]) -> Iterable[Cell]:
-    """One cell for each choice of factors: seeds and recipes choose no fewer trajectories."""
-    first: dict[tuple[Spec | None, ...], Cell] = {}
+def _by_sources(
+    cells: Sequence[Cell], store: Store, say: Say, problems: list[str]
+) -> dict[tuple[Path, Path | None], list[Cell]]:
+    """Cells that train, by the folders that they draw from; what is missing of those is made here, once for all workers."""
+    groups: dict[tuple[object, ...], list[Cell]] = {}
     for cell in cells:
-        first.setdefault((cell.category, cell.count, cell.length, cell.style), cell)
-    return first.values()
-
-
-def _by_pool(cells: Sequence[Cell], store: Store, say: Say, problems: list[str]) -> dict[Path, list[Cell]]:
-    """Cells that train, by the folder of their pool; a missing pool is made here, once for all workers."""
-    groups: dict[tuple[Spec | None, ...], list[Cell]] = {}
-    for cell in cells:
-        if not cell.is_base:
-            groups.setdefault((cell.corpus, cell.model.source), []).append(cell)
-    found: dict[Path, list[Cell]] = {}
+        if cell.category and cell.train:
+            limit = cell.train.block_tokens
+            wanted = (cell.corpus, cell.model.source, limit, cell.category.near, cell.category.problem_types)
+            groups.setdefault(wanted if cell.category.near else wanted[:3], []).append(cell)
+    found: dict[tuple[Path, Path | None], list[Cell]] = {}
     for members in groups.values():
-        path = _collect(lambda cell=members[0]: _pool(cell, store, say), problems)  # type: ignore[misc]
-        if path:
-            found.setdefault(path, []).extend(members)
+        paths = _collect(lambda cell=members[0]: _prepared(cell, store, say), problems)  # type: ignore[misc]
+        if paths:
+            found.setdefault((paths["sift"], paths.get("near")), []).extend(members)
     return found
 
 
-def _pool(cell: Cell, store: Store, say: Say) -> Path:
-    address = addresses(cell)["pool"]
-    if store.find(address) is None:
-        say(f"reading corpus {address.slug} and measuring its trajectories (once)")
-    return run_cell(cell, store, last="pool")["pool"]
+def _prepared(cell: Cell, store: Store, say: Say) -> dict[str, Path]:
+    found = addresses(cell)
+    if store.find(found["pool"]) is None:
+        say(f"reading corpus {found['pool'].slug} and encoding its trajectories (once)")
+    return run_cell(cell, store, last="near" if "near" in found else "sift")

@@ -25,7 +25,7 @@ def planned(outputs: Path, *overrides: str) -> Plan:
 
 
 def finish(
-    plan: Plan, cells: Sequence[Cell], stages: Collection[str] = ("pool", "select", "train", "sample", "grade")
+    plan: Plan, cells: Sequence[Cell], stages: Collection[str] = ("pool", "sift", "select", "train", "sample", "grade")
 ) -> None:
     """Publish stages of these cells: what took 2 s for each, in folders that say so."""
     for cell in cells:

@@ -24,7 +24,7 @@ def study(tmp_path: Path) -> Plan:
     """Four cells graded, one trained."""
     plan = planned(tmp_path / "outputs", "sweep=cnls", "count.size=8", "category=algebra", "length=short,long")
     finish(plan, plan.cells[:4])
-    finish(plan, plan.cells[4:], ("pool", "select", "train"))
+    finish(plan, plan.cells[4:], ("pool", "sift", "select", "train"))
     return plan
 
 

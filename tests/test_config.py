@@ -22,7 +22,10 @@ CONF = Path(__file__).resolve().parent.parent / "conf"
         ("train.epochs=0", "train.epochs: given 0"),
         ("train.learning_rate=x", "train.learning_rate: given 'x'"),
         ("train.learning_rate=nan", "train.learning_rate"),
-        ("length.name=Normal", "length.name: given 'Normal'; allowed: short, normal, long; did you mean 'normal'?"),
+        (
+            "length.name=Normal",
+            "length.name: given 'Normal'; allowed: short, normal, long, quantiles, matched; did you mean 'normal'?",
+        ),
         ("length.band=0", "length.band"),
         ("sample.temperature=-1", "sample.temperature: given -1"),
         ("train.method=lora", "describe the adapter"),

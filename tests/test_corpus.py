@@ -1,7 +1,4 @@
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +7,10 @@ import pandas as pd
 import pytest
 
 from ablation.cell import Cell
-from ablation.corpus.pool import make_pool
+from ablation.corpus.pool import INDEX_FILE, make_pool
 from ablation.corpus.read import read
-from ablation.corpus.select import band, make_selection, read_pool_index, read_selection, shortage
+from ablation.corpus.select import Usable, drawn, make_selection, read_selection, room, shortage
+from ablation.corpus.sift import read_kept
 from ablation.errors import ConfigProblems, DataError
 from ablation.pipeline import run_cell
 from ablation.science import Corpus
@@ -39,14 +37,6 @@ def test_either_checker_makes_a_generation_right(tmp_path: Path) -> None:
 def test_absent_styles_mean_r1(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "c.jsonl", [openr1_row(0), openr1_row(1, generation_styles=["r1", "gemini"])])
     assert [one.style for row in read(corpus(path)) for one in row] == ["r1", "r1", "r1", "gemini"]
-
-
-def test_s1k_has_both_styles_of_one_question(tmp_path: Path) -> None:
-    told = {"thinking_trajectory": "thought", "attempt": "done", "grade": "Yes"}
-    row = {"question": "why", **{f"{who}_{key}": text for who in ("deepseek", "gemini") for key, text in told.items()}}
-    [[r1, gemini]] = read(corpus(write_lines(tmp_path / "s.jsonl", [{**row, "gemini_grade": "No"}]), reader="s1k"))
-    assert (r1.problem, r1.style, r1.right) == ("why", "r1", True)
-    assert (gemini.problem, gemini.style, gemini.right) == ("why", "gemini", False)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +71,7 @@ def test_right_means_right_and_complete(tmp_path: Path, cell_of: CellOf, keep: s
         openr1_row(1, correctness_math_verify=[False, False]),
     ]
     make_pool(corpus(write_lines(tmp_path / "c.jsonl", rows), keep=keep), cell_of().model, tmp_path)
-    assert list(read_pool_index(tmp_path)["id"]) == kept
+    assert list(pd.read_parquet(tmp_path / INDEX_FILE)["id"]) == kept
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
@@ -99,8 +89,9 @@ def test_a_file_that_is_not_parquet_is_refused(tmp_path: Path) -> None:
 
 def test_two_rows_with_one_uuid_are_refused(tmp_path: Path, cell_of: CellOf) -> None:
     rows = [openr1_row(0), openr1_row(1, uuid="row-0")]
+    cell = cell_of(f"corpus.source.path={write_lines(tmp_path / 'c.jsonl', rows)}")
     with pytest.raises(DataError, match="share an id, first 'row-0#0'"):
-        make_pool(corpus(write_lines(tmp_path / "c.jsonl", rows)), cell_of().model, tmp_path)
+        run_cell(cell, Store(tmp_path / "store"), last="sift")
 
 
 @pytest.fixture(scope="module")
@@ -109,14 +100,18 @@ def pool_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(tmp_path_factory.mktemp("pool"))
 
 
+def usable_of(cell: Cell, store: Store) -> Usable:
+    return Usable(read_kept(run_cell(cell, store, last="sift")["sift"]))
+
+
 @pytest.fixture
 def chosen(cell_of: CellOf, pool_store: Store) -> Callable[..., list[str]]:
     """The ids that a cell selects, in order."""
 
     def choose(*overrides: str) -> list[str]:
         cell = cell_of(*overrides)
-        folder = run_cell(cell, pool_store, last="select")["select"]
-        return [one.id for one in read_selection(folder)]
+        paths = run_cell(cell, pool_store, last="select")
+        return [one.id for one in read_selection(paths["select"], paths["pool"])]
 
     return choose
 
@@ -138,8 +133,8 @@ def test_seeds_draw_other_trajectories(chosen: Callable[..., list[str]]) -> None
 
 def test_bands_are_the_shortest_and_longest_of_the_pool(cell_of: CellOf, pool_store: Store) -> None:
     cells = {name: cell_of(f"length={name}", "category=algebra") for name in ("short", "normal", "long")}
-    pool = read_pool_index(run_cell(cells["normal"], pool_store, last="pool")["pool"])
-    bands = {name: band(pool, cell).ordered["tokens"] for name, cell in cells.items()}
+    pool = usable_of(cells["normal"], pool_store)
+    bands = {name: drawn(room(pool, cell), cell)["tokens"] for name, cell in cells.items()}
     assert bands["short"].max() <= bands["long"].min()
     assert bands["short"].min() == bands["normal"].min()
     assert bands["long"].max() == bands["normal"].max()
@@ -148,8 +143,8 @@ def test_bands_are_the_shortest_and_longest_of_the_pool(cell_of: CellOf, pool_st
 
 def test_diverse_is_even_over_categories_at_every_count(cell_of: CellOf, pool_store: Store) -> None:
     cell = cell_of("category=diverse", "length=short")
-    pool = read_pool_index(run_cell(cell, pool_store, last="pool")["pool"])
-    ordered = band(pool, cell).ordered
+    pool = usable_of(cell, pool_store)
+    ordered = drawn(room(pool, cell), cell)
     for size in (7, 30, 70):
         counts = ordered["problem_type"].head(size).value_counts()
         assert counts.max() - counts.min() <= 1
@@ -159,28 +154,38 @@ def test_the_funnel_adds_up(cell_of: CellOf, pool_store: Store) -> None:
     cell = cell_of("category=geometry", "length=long", "count.size=12")
     paths = run_cell(cell, pool_store, last="select")
     told = pd.read_json(paths["select"] / "summary.json", typ="series")
-    order = ["generations", "right", "kept", "in_category", "in_style", "in_band", "chosen"]
+    order = [
+        "generations",
+        "not_empty",
+        "right",
+        "complete",
+        "decontaminated",
+        "in_category",
+        "in_style",
+        "in_band",
+        "chosen",
+    ]
     counts = [told["funnel"][name] for name in order]
     assert counts == sorted(counts, reverse=True)
     assert counts[-1] == 12
-    lengths = sorted(one.tokens for one in read_selection(paths["select"]))
+    lengths = sorted(one.tokens for one in read_selection(paths["select"], paths["pool"]))
     assert (told["tokens"]["p0"], told["tokens"]["p100"]) == (lengths[0], lengths[-1])
 
 
 def test_a_count_beyond_the_band_says_how_many_there_are(cell_of: CellOf, pool_store: Store, tmp_path: Path) -> None:
     cell = cell_of("count.size=99999")
-    pool = run_cell(cell, pool_store, last="pool")["pool"]
-    found = shortage(read_pool_index(pool), cell)
+    sifted = run_cell(cell, pool_store, last="sift")["sift"]
+    found = shortage(Usable(read_kept(sifted)), cell)
     assert found is not None
     assert "count.size: given 99999" in found
     assert "allowed: 1 to " in found
     with pytest.raises(ConfigProblems, match="given 99999"):
-        make_selection(pool, cell, tmp_path)
+        make_selection(sifted, None, cell, tmp_path)
 
 
 def test_bands_that_would_overlap_are_refused(cell_of: CellOf, pool_store: Store) -> None:
     cell = cell_of("category=algebra", "length=long", "length.band=1500")
-    found = shortage(read_pool_index(run_cell(cell, pool_store, last="pool")["pool"]), cell)
+    found = shortage(usable_of(cell, pool_store), cell)
     assert found is not None
     assert "length.band: given 1500" in found
     assert "short and long would share trajectories" in found
@@ -188,9 +193,10 @@ def test_bands_that_would_overlap_are_refused(cell_of: CellOf, pool_store: Store
 
 def test_a_balanced_category_is_even_or_refused(cell_of: CellOf, pool_store: Store) -> None:
     cell = cell_of("category=diverse", "count.size=700")
-    pool = read_pool_index(run_cell(cell, pool_store, last="pool")["pool"])
-    rare = pool[(pool["problem_type"] != "Geometry") | (pool.groupby("problem_type").cumcount() < 30)]
-    found = shortage(rare, cell)
+    pool = usable_of(cell, pool_store)
+    kept = pool.kept
+    rare = kept[(kept["problem_type"] != "Geometry") | (kept.groupby("problem_type").cumcount() < 30)]
+    found = shortage(Usable(rare), cell)
     assert shortage(pool, cell) is None
     assert found is not None
     assert "count.size: given 700" in found
@@ -198,32 +204,14 @@ def test_a_balanced_category_is_even_or_refused(cell_of: CellOf, pool_store: Sto
 
 def test_a_band_in_numbers_is_shared_out_exactly(cell_of: CellOf, pool_store: Store) -> None:
     cell = cell_of("category=diverse", "length=short", "length.band=1000")
-    pool = read_pool_index(run_cell(cell, pool_store, last="pool")["pool"])
-    assert len(band(pool, cell).ordered) == 1000
+    pool = usable_of(cell, pool_store)
+    assert len(drawn(room(pool, cell), cell)) == 1000
 
 
 def test_an_empty_category_is_named_with_what_the_corpus_has(cell_of: CellOf, pool_store: Store) -> None:
     cell = cell_of("category.problem_types=[Algebr]", "style.name=claude")
-    found = shortage(read_pool_index(run_cell(cell, pool_store, last="pool")["pool"]), cell)
+    found = shortage(usable_of(cell, pool_store), cell)
     assert found is not None
     assert "given 'Algebr'" in found
     assert "did you mean 'Algebra'" in found
     assert "given 'claude'; corpus mini has: gemini, r1" in found
-
-
-def test_selection_does_not_depend_on_the_hash_seed(tmp_path: Path) -> None:
-    program = (
-        "import sys, pandas as pd\nfrom ablation.corpus.select import _shuffle\n"
-        "print(list(_shuffle(pd.DataFrame({'id': [f'r{i}' for i in range(20)]}), 3)['id']))"
-    )
-    told = {
-        subprocess.run(
-            [sys.executable, "-c", program],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
-            cwd=tmp_path,
-        ).stdout
-        for seed in ("0", "1")
-    }
-    assert len(told) == 1

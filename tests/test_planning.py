@@ -34,7 +34,15 @@ def test_shared_work_is_planned_once(tmp_path: Path) -> None:
     cells = [pinned_cell(cell) for cell in composed_grid(["sweep=cnls", "sample.n=8,16"]).cells]
     found = standing(cells, Store(tmp_path))
     assert (found.work.cells, found.work.done, found.work.new) == (98, 0, 98)
-    assert found.work.to_do == {"sample": 49, "sample+8": 49, "grade": 98, "pool": 1, "select": 48, "train": 48}
+    assert found.work.to_do == {
+        "sample": 49,
+        "sample+8": 49,
+        "grade": 98,
+        "pool": 1,
+        "sift": 1,
+        "select": 48,
+        "train": 48,
+    }
     assert len(found.untrained) == 48
     assert not list(tmp_path.iterdir())
 
@@ -50,8 +58,8 @@ def test_cells_are_done_begun_or_new(tmp_path: Path) -> None:
     """A selection is nothing to resume; weights are, and so is what an attempt kept."""
     plan = planned(tmp_path, "sweep=cnls", "count=n25")
     finish(plan, plan.cells[:3])
-    finish(plan, plan.cells[3:4], ("pool", "select", "train"))
-    finish(plan, plan.cells[4:6], ("pool", "select"))
+    finish(plan, plan.cells[3:4], ("pool", "sift", "select", "train"))
+    finish(plan, plan.cells[4:6], ("pool", "sift", "select"))
     train = addresses(plan.cells[5])["train"].folder
     kept = plan.store.root / train.replace("train/", "train/.work-") / "attempt-000001-x" / "kept"
     kept.mkdir(parents=True)
@@ -74,7 +82,7 @@ def test_lengths_are_told_once_the_corpus_is_read(tmp_path: Path) -> None:
     assert look(grid).unread == ("mini",)
     from ablation.pipeline import run_cell
 
-    run_cell(pinned_cell(grid.cells[-1]), Store(tmp_path / "store"), last="pool")
+    run_cell(pinned_cell(grid.cells[-1]), Store(tmp_path / "store"), last="sift")
     found = look(grid)
     assert found.unread == ()
     lengths = next(one for one in found.confounds if (one.factor, one.quantity) == ("length", "mean length"))

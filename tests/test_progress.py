@@ -26,7 +26,7 @@ def study(tmp_path: Path) -> Plan:
     """25 cells: 13 done, 1 trained, 1 failed with a hostile message, the others missing."""
     plan = planned(tmp_path / "outputs", "sweep=cnls", "count.size=8,100", "train.epochs=3")
     finish(plan, plan.cells[:13])
-    finish(plan, plan.cells[13:14], ("pool", "select", "train"))
+    finish(plan, plan.cells[13:14], ("pool", "sift", "select", "train"))
     fail(plan, {plan.cells[14].name: HOSTILE})
     return plan
 

@@ -33,9 +33,9 @@ BYTES = ("weights/model.safetensors", "loss.jsonl", "summary.json")
 class Trials(Attempts):
     """Attempts at training one cell."""
 
-    def __init__(self, cell: Cell, selection: Path, place: Path, means: Means) -> None:
+    def __init__(self, cell: Cell, chosen: tuple[Path, Path], place: Path, means: Means) -> None:
         super().__init__(place)
-        self.cell, self.selection, self.means = cell, selection, means
+        self.cell, self.chosen, self.means = cell, chosen, means
 
     def run(self, stop_after: int | None = None) -> Path:
         """One attempt; returns its folder. Raises Interrupted after so many of its updates: it looks once before the first."""
@@ -43,7 +43,7 @@ class Trials(Attempts):
 
     def work(self, attempt: Attempt) -> Path:
         """Train in the folders of an attempt."""
-        train(self.cell, self.selection, attempt, self.means)
+        train(self.cell, *self.chosen, attempt, self.means)
         return attempt.out
 
     def went_on_from(self) -> int:
@@ -71,8 +71,8 @@ def trials(cell_of: CellOf, shared_store: Store, tmp_path: Path) -> Callable[...
 
     def make(name: str, *overrides: str, means: Means | None = None) -> Trials:
         cell = cell_of(*overrides)
-        selection = run_cell(cell, shared_store, last="select")["select"]
-        return Trials(cell, selection, tmp_path / name, means or Means())
+        paths = run_cell(cell, shared_store, last="select")
+        return Trials(cell, (paths["select"], paths["pool"]), tmp_path / name, means or Means())
 
     return make
 

@@ -2,15 +2,17 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import PreTrainedTokenizerBase
 
 from ablation.attempt import Attempt, Means
 from ablation.cell import Cell
+from ablation.corpus.pool import Conversation
 from ablation.errors import ConfigProblems, DataError
 from ablation.pipeline import run_cell
-from ablation.records import Trajectory
 from ablation.store import Store
 from ablation.tokenizer import load_tokenizer
 from ablation.training.encode import IGNORED, encode, prompt_ids
@@ -36,8 +38,8 @@ def trained(cell_of: CellOf, shared_store: Store, tmp_path: Path) -> Callable[..
         folder, kept = tmp_path / name, tmp_path / f"{name}.kept"
         folder.mkdir()
         kept.mkdir()
-        selection = run_cell(cell, shared_store, last="select")["select"]
-        train(cell, selection, Attempt(folder, kept), Means(micro_batch))
+        paths = run_cell(cell, shared_store, last="select")
+        train(cell, paths["select"], paths["pool"], Attempt(folder, kept), Means(micro_batch))
         return folder
 
     return run
@@ -93,13 +95,15 @@ def test_a_micro_batch_that_does_not_divide_is_refused(trained: Callable[..., Pa
         trained("one", micro_batch=3)
 
 
-def trajectory(problem: str = "1 + 1", generation: str = "2") -> Trajectory:
-    return Trajectory(id="t", problem_type=None, style="r1", tokens=1, problem=problem, generation=generation)
+def conversation(tokenizer: PreTrainedTokenizerBase) -> dict[str, Conversation]:
+    ids = tokenizer("2", add_special_tokens=False)["input_ids"]
+    answer = np.array([*ids, tokenizer.eos_token_id])
+    return {"t": Conversation("1 + 1", "2", np.array(prompt_ids(tokenizer, "1 + 1")), answer)}
 
 
 def test_loss_falls_on_the_assistant_and_its_end_alone(cell_of: CellOf) -> None:
     tokenizer = load_tokenizer(cell_of().model)
-    found = encode(tokenizer, [trajectory()], 64)
+    found = encode(conversation(tokenizer), 64)
     prompt = prompt_ids(tokenizer, "1 + 1")
     [ids], [labels] = found.input_ids, found.labels
     assert ids[: len(prompt)] == prompt
@@ -111,13 +115,6 @@ def test_loss_falls_on_the_assistant_and_its_end_alone(cell_of: CellOf) -> None:
 def test_truncation_is_counted_and_an_untrainable_example_refused(cell_of: CellOf) -> None:
     tokenizer = load_tokenizer(cell_of().model)
     prompt = len(prompt_ids(tokenizer, "1 + 1"))
-    assert encode(tokenizer, [trajectory()], prompt + 1).truncated == 1
+    assert encode(conversation(tokenizer), prompt + 1).truncated == 1
     with pytest.raises(DataError, match="trajectory t: its problem alone has"):
-        encode(tokenizer, [trajectory()], prompt)
-
-
-def test_a_template_without_the_end_token_is_refused(cell_of: CellOf) -> None:
-    tokenizer = load_tokenizer(cell_of().model)
-    tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }} {% endfor %}"
-    with pytest.raises(DataError, match="must hold the end token"):
-        encode(tokenizer, [trajectory()], 64)
+        encode(conversation(tokenizer), prompt)

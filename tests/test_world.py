@@ -32,8 +32,8 @@ UNEVEN = ("count.size=13", "train.epochs=2", "train.batch=8")
 class Processes:
     """Process 0 trains, the others follow; each is a fork of this one with the variables of a world."""
 
-    def __init__(self, cell: Cell, selection: Path, place: Path) -> None:
-        self.cell, self.selection, self.place = cell, selection, place
+    def __init__(self, cell: Cell, chosen: tuple[Path, Path], place: Path) -> None:
+        self.cell, self.chosen, self.place = cell, chosen, place
         self.attempts: list[Attempt] = []
 
     def begin(self) -> Attempt:
@@ -72,9 +72,7 @@ class Processes:
             follow(halt)
             return
         try:
-            train(
-                self.cell, self.selection, Attempt(attempt.out, attempt.kept, attempt.earlier, halt), means or Means()
-            )
+            train(self.cell, *self.chosen, Attempt(attempt.out, attempt.kept, attempt.earlier, halt), means or Means())
         finally:
             World.here().dismiss()
 
@@ -124,7 +122,8 @@ def processes(cell_of: Callable[..., Cell], shared_store: Store, tmp_path: Path)
 
     def make(name: str, *overrides: str) -> Processes:
         cell = cell_of(*overrides)
-        return Processes(cell, run_cell(cell, shared_store, last="select")["select"], tmp_path / name)
+        paths = run_cell(cell, shared_store, last="select")
+        return Processes(cell, (paths["select"], paths["pool"]), tmp_path / name)
 
     return make
 
@@ -145,7 +144,7 @@ def assert_close(one: Attempt, two: Attempt) -> None:
 @pytest.mark.parametrize("recipe", ["mini", "mini_lora"])
 def test_two_and_four_processes_make_the_updates_of_one(processes: Callable[..., Processes], recipe: str) -> None:
     one = processes("one", *UNEVEN, f"train={recipe}")
-    train(one.cell, one.selection, one.begin(), Means())
+    train(one.cell, *one.chosen, one.begin(), Means())
     for size in (2, 4):
         many = processes(f"{size}", *UNEVEN, f"train={recipe}")
         assert many.run(size) == [""] * size

@@ -28,12 +28,10 @@ def _plan(given: argparse.Namespace) -> int:
     from ablation.expansion import composed_grid
     from ablation.planning.outlook import outlook
     from ablation.planning.view import render
-    from ablation.science import Source
-    from ablation.source import pinned_cell
+    from ablation.source import pinned_cells
 
     grid = composed_grid(given.overrides)
-    known: dict[Source, Source] = {}
-    cells = list({cell.key: cell for cell in (pinned_cell(cell, known) for cell in grid.cells)}.values())
+    cells = list({cell.key: cell for cell in pinned_cells(grid.cells, strict=False)}.values())
     if given.scripts:
         return _scripts(cells, grid.execution, given.json)
     found = outlook(cells, grid.execution, grid.left_out, grid.remarks)

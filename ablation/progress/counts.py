@@ -52,7 +52,7 @@ def grid(cells: Sequence[Cell], states: Sequence[CellState]) -> dict[tuple[str, 
     found: dict[tuple[str, str], dict[tuple[str, int], str]] = {}
     for cell, state in zip(cells, states, strict=True):
         if cell.category and cell.length and cell.style:
-            panel = found.setdefault((cell.length.name, cell.style.name), {})
+            panel = found.setdefault((cell.length.level, cell.style.name), {})
             place = (cell.category.name, cell.count.size)
             panel[place] = min(panel.get(place, "done"), state.state, key=_URGENCY.index)
     return found

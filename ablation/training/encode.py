@@ -1,11 +1,13 @@
-"""Trajectories as token ids under the chat template; the loss falls on the assistant's part and its end token only."""
+"""Conversations ready for the trainer, from the pool's ids; the loss falls on the assistant's part and its end token only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from ablation.corpus.pool import Conversation
 from ablation.errors import DataError
-from ablation.records import Trajectory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -38,19 +40,24 @@ def prompt_ids(tokenizer: "PreTrainedTokenizerBase", problem: str) -> list[int]:
     return _ids(tokenizer, message, add_generation_prompt=True)
 
 
-def encode(tokenizer: "PreTrainedTokenizerBase", trajectories: Sequence[Trajectory], block_tokens: int) -> Encoded:
-    """Encode all trajectories. Raises DataError when one has no trainable token left, since N would shrink unseen."""
-    pairs = [_encode_one(tokenizer, item) for item in trajectories]
-    for item, (prompt, _) in zip(trajectories, pairs, strict=True):
-        if len(prompt) >= block_tokens:
+def encode(conversations: Mapping[str, Conversation], block_tokens: int) -> Encoded:
+    """Mask and cut the conversations, given by id. Raises DataError when one has no trainable token left, which shrinks N."""
+    for identity, one in conversations.items():
+        if len(one.prompt_ids) >= block_tokens:
             raise DataError(
-                f"trajectory {item.id}: its problem alone has {len(prompt)} tokens and train.block_tokens is {block_tokens}, "
-                "so nothing of it would be trained; raise train.block_tokens"
+                f"trajectory {identity}: its problem alone has {len(one.prompt_ids)} tokens and train.block_tokens is "
+                f"{block_tokens}, so nothing of it would be trained; raise train.block_tokens"
             )
-    whole = [(prompt + answer, [IGNORED] * len(prompt) + answer) for prompt, answer in pairs]
+    whole = [
+        (
+            np.concatenate([one.prompt_ids, one.answer_ids]),
+            np.concatenate([np.full_like(one.prompt_ids, IGNORED), one.answer_ids]),
+        )
+        for one in conversations.values()
+    ]
     return Encoded(
-        input_ids=[ids[:block_tokens] for ids, _ in whole],
-        labels=[labels[:block_tokens] for _, labels in whole],
+        input_ids=[ids[:block_tokens].tolist() for ids, _ in whole],
+        labels=[labels[:block_tokens].tolist() for _, labels in whole],
         truncated=sum(len(ids) > block_tokens for ids, _ in whole),
     )
 
@@ -62,16 +69,3 @@ def _ids(
         turns, add_generation_prompt=add_generation_prompt, tokenize=True, return_dict=True
     )
     return list(encoded["input_ids"])
-
-
-def _encode_one(tokenizer: "PreTrainedTokenizerBase", item: Trajectory) -> tuple[list[int], list[int]]:
-    prompt = prompt_ids(tokenizer, item.problem)
-    turns = [{"role": "user", "content": item.problem}, {"role": "assistant", "content": item.generation}]
-    whole = _ids(tokenizer, turns)
-    answer = whole[len(prompt) :]
-    if whole[: len(prompt)] != prompt or tokenizer.eos_token_id not in answer:
-        raise DataError(
-            f"the chat template does not fit supervised fine-tuning (seen on {item.id}): a conversation must begin with its "
-            f"own prompt, and the assistant's turn must hold the end token {tokenizer.eos_token!r}, or it never learns to stop"
-        )
-    return prompt, answer

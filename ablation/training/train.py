@@ -9,8 +9,8 @@ import torch
 
 from ablation.attempt import Attempt, Means
 from ablation.cell import Cell
-from ablation.corpus.select import read_selection
 from ablation.errors import AblationError, ConfigProblems, NanLoss
+from ablation.corpus.select import read_conversations
 from ablation.halt import Halt, Interrupted
 from ablation.records import LOSS_FILE, SUMMARY_FILE, TIMING_FILE, WEIGHTS_FOLDER, write_json
 from ablation.science import Train
@@ -34,17 +34,17 @@ class TrainSummary:
     train_loss: float
 
 
-def train(cell: Cell, selection: Path, attempt: Attempt, means: Means) -> None:
+def train(cell: Cell, selection: Path, pool: Path, attempt: Attempt, means: Means) -> None:
     """Write ``weights/``, ``loss.jsonl``, ``summary.json`` and ``timing.json``; deterministic on one CPU thread.
 
     Goes on from the newest checkpoint that is whole. All but ``timing.json`` is the same however often that happened, byte for
     byte in one process. Raises Interrupted, NanLoss, OutOfMemory, ConfigProblems and DataError.
     """
     started, world = time.perf_counter(), World.here()
-    task = _task(cell, selection, attempt, means, world)
+    task = _task(cell, selection, pool, attempt, means, world)
     attempt.halt.check()
     resume = newest(attempt.kept, attempt.earlier)
-    world.call(_message(task, selection, resume))
+    world.call(_message(task, selection, pool, resume))
     try:
         fitted = fit(task, resume)
     except (Interrupted, NanLoss):
@@ -91,18 +91,19 @@ def follow(halt: Halt) -> None:
             raise
 
 
-def _task(cell: Cell, selection: Path, attempt: Attempt, means: Means, world: World) -> Task:
+def _task(cell: Cell, selection: Path, pool: Path, attempt: Attempt, means: Means, world: World) -> Task:
     if cell.train is None:
         raise ConfigProblems(["count.size: 0 is the base model; there is nothing to train"])
     tokenizer = load_tokenizer(cell.model)
-    encoded = encode(tokenizer, read_selection(selection), cell.train.block_tokens)
+    encoded = encode(read_conversations(selection, pool), cell.train.block_tokens)
     return Task(cell, cell.train, tokenizer, encoded, means, attempt, world)
 
 
-def _message(task: Task, selection: Path, resume: Checkpoint | None) -> dict[str, Any]:
+def _message(task: Task, selection: Path, pool: Path, resume: Checkpoint | None) -> dict[str, Any]:
     return {
         "cell": task.cell.model_dump(mode="json"),
         "selection": str(selection),
+        "pool": str(pool),
         "kept": str(task.attempt.kept),
         "means": asdict(task.means),
         "threads": torch.get_num_threads(),
@@ -116,7 +117,7 @@ def _take_part(message: dict[str, Any], world: World, halt: Halt) -> None:
     attempt = Attempt(out=Path(message["kept"]), kept=Path(message["kept"]), halt=halt)
     cell, means = Cell.parse(message["cell"]), Means(**message["means"])
     resume = message["resume"] and Checkpoint(Path(message["resume"][0]), *message["resume"][1:])
-    fit(_task(cell, Path(message["selection"]), attempt, means, world), resume)
+    fit(_task(cell, Path(message["selection"]), Path(message["pool"]), attempt, means, world), resume)
 
 
 def _write(task: Task, fitted: Fitted, folder: Path) -> None:

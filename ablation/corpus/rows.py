@@ -1,0 +1,148 @@
+"""The rows of a dataset, one after another, from a file, a folder or a hub; never more than a few of them in memory.
+
+Numbers count from zero over the whole dataset. What cannot be read is said with its row and, where it can be told, its column.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from glob import escape
+from pathlib import Path
+from typing import Any
+
+from ablation.benchmark.rows import Row, place
+from ablation.errors import DataError
+from ablation.science import Source
+from ablation.source import local_path
+
+_BATCH_ROWS = 128
+_SHARD = re.compile(r"-(\d{5})-of-(\d{5})\.")
+_LINES = (".jsonl", ".json", ".jsonl.gz", ".json.gz")
+
+
+def rows(source: Source) -> Iterator[tuple[int, Row]]:
+    """Each row with its number. Raises DataError."""
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
+
+    number = 0
+    try:
+        for table in _dataset(source).with_format("arrow").iter(batch_size=_BATCH_ROWS):
+            for row in _plain(table, number, place(source)):
+                yield number, row
+                number += 1
+    except (OSError, ValueError, RuntimeError, HTTPError) as error:
+        raise DataError(_told(source, error)) from error
+
+
+def _plain(table: Any, first: int, name: str) -> list[Row]:
+    try:
+        found: list[Row] = table.to_pylist()
+        return found
+    except UnicodeDecodeError:
+        raise DataError(f"{name}, {_not_text(table, first)}: not text in UTF-8; repair or remove the row") from None
+
+
+def _not_text(table: Any, first: int) -> str:
+    """The first row and column of a table whose text cannot be decoded."""
+    for index in range(table.num_rows):
+        for column in table.column_names:
+            try:
+                table[column][index].as_py()
+            except UnicodeDecodeError:
+                return f"row {first + index}, column {column}"
+    return f"row {first} or after it"
+
+
+def _dataset(source: Source) -> Any:
+    import datasets
+
+    path = local_path(source)
+    if path is None:
+        folder = _downloaded(source)
+        revision = None if folder else source.revision
+        split = source.split or "train"
+        return datasets.load_dataset(
+            folder or source.hub, name=source.subset, split=split, revision=revision, streaming=True
+        )
+    files = _files(path)
+    _refuse_missing_shards([file.name for file in files], place(source))
+    kind = "json" if files[0].name.endswith(_LINES) else "parquet"
+    names = [escape(str(file)) for file in files]
+    return datasets.load_dataset(kind, data_files=names, split="train", streaming=True)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    for endings in ((".parquet",), _LINES):
+        files = sorted(file for file in path.rglob("*") if file.name.endswith(endings) and ".cache" not in file.parts)
+        if files:
+            return files
+    raise DataError(f"{path} holds neither Parquet nor JSON lines")
+
+
+def _downloaded(source: Source) -> str | None:
+    """The folder of a commit that was downloaded before, whole: with it, no hub is needed."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = snapshot_download(
+            str(source.hub), repo_type="dataset", revision=source.revision, local_files_only=True
+        )
+    except (LocalEntryNotFoundError, OSError, ValueError):
+        return None
+    _refuse_missing_shards([file.relative_to(folder).as_posix() for file in Path(folder).rglob("*")], place(source))
+    return str(folder)
+
+
+def _refuse_missing_shards(names: list[str], told: str) -> None:
+    """A download that stopped half-way would be a smaller corpus under the same name."""
+    shards: dict[str, tuple[int, set[int]]] = {}
+    for name in names:
+        if match := _SHARD.search(name):
+            shards.setdefault(name[: match.start()], (int(match[2]), set()))[1].add(int(match[1]))
+    for stem, (count, there) in shards.items():
+        if missing := sorted(set(range(count)) - there):
+            raise DataError(
+                f"{told}: {len(missing)} of the {count} files {stem}-*-of-{count:05d} are not there, first number {missing[0]}; "
+                "download the rest"
+            )
+
+
+def _told(source: Source, error: Exception) -> str:
+    path = local_path(source)
+    is_lines = path is not None and path.is_file() and path.name.endswith((".jsonl", ".json"))
+    if path is not None and is_lines and (fault := _line_fault(path)):
+        return f"{place(source)}, {fault}"
+    advice = (
+        "check that it is a Parquet or JSON lines file"
+        if path
+        else "check the id, the revision, the subset and the network, or give source.path= of a local copy"
+    )
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    revision = f" at revision {source.revision}" if source.hub else ""
+    return f"{place(source)}{revision} cannot be read ({reason}); {advice}"
+
+
+def _line_fault(path: Path) -> str | None:
+    """The first line that is not UTF-8 or not JSON, with the column where one can be told."""
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream):
+            try:
+                json.loads(line.decode("utf-8"))
+            except UnicodeDecodeError as error:
+                return f"row {number}, {_column_at(line, error.start)}: not text in UTF-8; repair or remove the row"
+            except ValueError as error:
+                return f"row {number}: not JSON ({error})"
+    return None
+
+
+def _column_at(line: bytes, at: int) -> str:
+    """The column whose value holds the byte `at`."""
+    try:
+        row = json.loads(line[:at].decode("utf-8") + "\ufffe" + line[at:].decode("latin-1"))
+    except ValueError:
+        return f"byte {at}"
+    held = [name for name, value in row.items() if "\ufffe" in json.dumps(value, ensure_ascii=False)]
+    return f"column {held[0]}" if held else f"byte {at}"
