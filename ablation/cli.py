@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from ablation.commands import (
+    audit,
     clean,
     doctor,
     failures,
@@ -23,7 +24,7 @@ from ablation.entry import taught
 from ablation.terminal import ready_streams
 
 _GROUPS = (
-    plan, power, doctor, prefetch, status, failures, logs, queue, records, grade, tiers, interchange, clean,
+    plan, power, audit, doctor, prefetch, status, failures, logs, queue, records, grade, tiers, interchange, clean,
 )  # fmt: skip
 
 

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 from ablation.commands.arguments import records_of, study_parent
 
 if TYPE_CHECKING:
+    from ablation.cell import Cell
     from ablation.commands.arguments import Commands
+    from ablation.store import Store
+
+_SHOWN_NAMES = 20
 
 
 def register(commands: "Commands") -> None:
@@ -30,6 +34,12 @@ def register(commands: "Commands") -> None:
     )
     harness.add_argument("--output", type=Path, required=True, metavar="DIR")
     harness.set_defaults(run=_harness)
+    train = forms.add_parser("train", help="the training set of one cell, as a dataset for other trainers")
+    train.add_argument("cell", help="a cell's name, or how it begins; its study may stand before it: STUDY/CELL")
+    train.add_argument("--outputs", type=Path, default=Path("outputs"), help="the folder of all studies")
+    train.add_argument("--output", type=Path, required=True, metavar="DIR")
+    train.add_argument("--form", choices=("parquet", "jsonl"), default="parquet", help="parquet, unless told otherwise")
+    train.set_defaults(run=_train)
 
 
 def _import(given: argparse.Namespace) -> int:
@@ -54,3 +64,31 @@ def _harness(given: argparse.Namespace) -> int:
     written = export_harness(records_of(given), given.output)
     print(f"{len(written)} cells: {given.output}")
     return 0
+
+
+def _train(given: argparse.Namespace) -> int:
+    from ablation.corpus.export import export_train
+    from ablation.pipeline import run_cell
+
+    cell, store = _cell_of_any(given.cell, given.outputs)
+    file = export_train(cell, run_cell(cell, store, last="select"), given.form, given.output)
+    print(f"{cell.count.size:,} trajectories of {cell.name}: {file}")
+    return 0
+
+
+def _cell_of_any(told: str, outputs: Path) -> "tuple[Cell, Store]":
+    """The one trained cell, in any study of these outputs, whose name begins so. Raises RecordError, naming what there is."""
+    from ablation.errors import RecordError, nearest
+    from ablation.store import Store
+    from ablation.study import load_plan
+
+    study, _, beginning = told.rpartition("/")
+    folders = sorted(path.parent for path in outputs.glob(f"{study or '*'}/plan.json"))
+    names = {cell.name: cell for folder in folders for cell in load_plan(folder).cells if not cell.is_base}
+    matching = [beginning] if beginning in names else [name for name in names if name.startswith(beginning)]
+    if len(matching) != 1:
+        known = ", ".join((matching or list(names))[:_SHOWN_NAMES]) or "none"
+        raise RecordError(
+            f"{told!r} is the beginning of {len(matching)} trained cells{nearest(beginning, names)}; choose one of: {known}"
+        )
+    return names[matching[0]], Store(outputs / "store")

@@ -1,0 +1,86 @@
+"""`ablation audit`: what the cells of a sweep would train on, before anything is trained."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ablation.commands.arguments import machine_parent, overrides_parent
+from ablation.terminal import console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ablation.audit.measure import Audit, Made
+    from ablation.cell import Cell
+    from ablation.commands.arguments import Commands
+    from ablation.store import Store
+
+
+# A file or a pipe has no edge at which names must be cut.
+_FILE_WIDTH = 200
+
+
+def register(commands: "Commands") -> None:
+    """Add the parser of `audit`."""
+    parser = commands.add_parser(
+        "audit",
+        parents=[overrides_parent(), machine_parent()],
+        help="what a sweep would train on, as a table and a page",
+    )
+    parser.set_defaults(run=_audit)
+
+
+def _audit(given: argparse.Namespace) -> int:
+    from ablation.audit.measure import audit
+    from ablation.audit.page import write
+    from ablation.expansion import composed_grid
+    from ablation.store import Store, check_writable
+    from ablation.validate import prepare
+
+    grid = composed_grid(given.overrides)
+    outputs, study = Path(grid.execution.outputs), grid.execution.study
+    check_writable(outputs)
+    store = Store(outputs / "store")
+    cells = prepare(grid.cells, store, lambda text: None if given.json else print(text))
+    trained = [cell for cell in cells if not cell.is_base]
+    found = audit(study, _made(trained, store), len(cells) - len(trained))
+    page = write(found, outputs / study / "audit")
+    if given.json:
+        print(json.dumps(found.as_json()))
+    else:
+        out = console()
+        out.print(_table(found), width=None if out.is_terminal else _FILE_WIDTH)
+        print(f"page: {page}")
+    return 0
+
+
+def _made(cells: "list[Cell]", store: "Store") -> "list[Made]":
+    """The selections of the cells, each made or found once."""
+    from ablation.audit.measure import Made
+    from ablation.cell import addresses
+    from ablation.pipeline import run_cell
+
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(addresses(cell)["select"].digest, []).append(cell)
+    return [Made(tuple(members), run_cell(members[0], store, last="select")) for members in groups.values()]
+
+
+def _table(found: "Audit") -> "Table":
+    from rich.table import Table
+
+    from ablation.report.text import quantity, short
+
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for name in ("training set", "N", "problems", "p10", "median", "p90", "tokens", "most shared", "hits", "digest"):
+        table.add_column(name, justify="left" if name in ("training set", "digest") else "right", no_wrap=True)
+    for row, one in enumerate(found.selections):
+        others = [count for column, count in enumerate(found.shared[row]) if column != row]
+        most = f"{100 * max(others) / max(1, one.count):.0f} %" if others else "–"
+        lengths = [quantity(one.tokens[name]) for name in ("p10", "p50", "p90")]
+        table.add_row(
+            short(one.name, 48), quantity(one.count), quantity(one.problems), *lengths, quantity(one.total_tokens), most,
+            str(len(one.hits)), one.digest[:12],
+        )  # fmt: skip
+    return table

@@ -1,0 +1,224 @@
+"""Measure what a corpus costs: reading, encoding and sifting it once, and opening it again, against the tokenizer alone.
+
+    python benchmarks/corpus.py                  2,000 and 20,000 rows of the shape of OpenR1-Math-220k
+    python benchmarks/corpus.py --rows 500 5000
+
+The rows are made up: words in the proportions of a power law, numbers and LaTeX, two generations of some thousand tokens a
+problem; the tokenizer is a byte-level BPE trained on such text. Prints Markdown tables for docs/benchmarks.md. Seconds hold for
+this machine and hour; what counts are the share of the tokenizer's own rate, the line through the sizes, and the memory.
+"""
+
+import argparse
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+TYPES = (
+    "Algebra",
+    "Geometry",
+    "Number Theory",
+    "Combinatorics",
+    "Calculus",
+    "Inequalities",
+    "Logic and Puzzles",
+    "Other",
+)
+VOCABULARY = 8000
+WORDS = 6000
+ROW_GROUP = 1000
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def main() -> None:
+    """Measure each size in a process of its own, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[2000, 20000])
+    parser.add_argument("--child", nargs=3, metavar=("WHAT", "CORPUS", "MODEL"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        print(json.dumps(measured(given.child[0], Path(given.child[1]), Path(given.child[2]))))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        model = make_tokenizer(Path(folder) / "model")
+        rows = [report(count, model, Path(folder)) for count in given.rows]
+    print_tables(rows, given.rows)
+
+
+def report(count: int, model: Path, folder: Path) -> dict[str, float]:
+    """Everything that is measured at one size."""
+    path = make_corpus(folder / f"{count}.parquet", count)
+    found: dict[str, float] = {"rows": count, "megabytes": path.stat().st_size / 1e6}
+    for what in ("tokenizer", "first", "again"):
+        told = subprocess.run(
+            [sys.executable, __file__, "--child", what, str(path), str(model)],
+            stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, "TOKENIZERS_PARALLELISM": "true"},
+        )  # fmt: skip
+        found |= {f"{what}_{name}": value for name, value in json.loads(told.stdout.splitlines()[-1]).items()}
+    path.unlink()
+    return found
+
+
+def measured(what: str, path: Path, model: Path) -> dict[str, float]:
+    """One measurement in this process: the bare tokenizer, the first command on a corpus, or a later one."""
+    if what == "tokenizer":
+        return bare(path, model)
+    from ablation.corpus.select import room, usable
+    from ablation.pipeline import run_cell
+    from ablation.store import Store
+
+    cell = cell_on(path, model)
+    for module in ("datasets", "transformers", "pandas"):
+        __import__(module)
+    started, worked = time.monotonic(), time.process_time()
+    paths = run_cell(cell, Store(path.with_suffix(".store")), last="sift")
+    room(usable(paths["sift"]), cell)
+    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"wall_s": time.monotonic() - started, "cpu_s": time.process_time() - worked, "peak_gb": peak_kb / 1e6}
+
+
+def bare(path: Path, model: Path) -> dict[str, float]:
+    """The tokenizer alone on all cores, on the same generations, held in memory and given in the same batches."""
+    from transformers import AutoTokenizer
+
+    backend = AutoTokenizer.from_pretrained(model).backend_tokenizer
+    tokens, wall, cpu = 0, 0.0, 0.0
+    for group in pq.ParquetFile(path).iter_batches(128, columns=["generations"]):
+        texts = [text for row in group.to_pylist() for text in row["generations"]]
+        started, worked = time.monotonic(), time.process_time()
+        encoded = backend.encode_batch_fast(texts, add_special_tokens=False)
+        wall, cpu = wall + time.monotonic() - started, cpu + time.process_time() - worked
+        tokens += sum(len(one) for one in encoded)
+    return {"wall_s": wall, "cpu_s": cpu, "tokens": tokens}
+
+
+def cell_on(path: Path, model: Path) -> Any:
+    """A cell of the study's own configuration, on this corpus and tokenizer, held against a benchmark that is here."""
+    from hydra import compose, initialize_config_dir
+
+    from ablation.config import plain, read_cell
+    from ablation.expansion import CONFIG_DIR
+    from ablation.source import pinned_cell
+
+    local = [f"{name}.source.{key}=null" for name in ("corpus", "model") for key in ("hub", "revision")]
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        content = compose(
+            "config",
+            overrides=["scale=paper", "benchmark=mini", "count=n100", "length=normal", *local,
+                       f"corpus.source.path={path}", f"model.source.path={model}"],
+        )  # fmt: skip
+    return pinned_cell(read_cell(plain(content)))
+
+
+def texts(seed: int, count: int) -> Iterator[str]:
+    """Paragraphs of made-up words in the proportions of a power law, with numbers and LaTeX in between."""
+    rng = random.Random(seed)
+    syllables = ["an", "so", "the", "ing", "re", "ta", "er", "lo", "mi", "qu", "ex", "ion", "st", "ar", "ve", "un"]
+    made = random.Random(0)
+    words = ["".join(made.choices(syllables, k=made.randint(1, 4))) for _ in range(WORDS)]
+    weights = [1 / (rank + 2) for rank in range(WORDS)]
+    for _ in range(count):
+        chosen = rng.choices(words, weights, k=rng.randint(500, 2000))
+        for at in range(0, len(chosen), 9):
+            number = rng.randint(1, 999)
+            chosen[at] = (
+                f"{number}" if at % 2 else rf"$x_{{{number % 10}}}^2 + \frac{{{number}}}{{7}} = {number % 97}$,"
+            )
+        yield " ".join(chosen)
+
+
+def make_corpus(path: Path, count: int) -> Path:
+    """Rows in the schema of OpenR1-Math-220k, two generations each, written in row groups of a thousand."""
+    writer = None
+    for start in range(0, count, ROW_GROUP):
+        numbers = range(start, min(start + ROW_GROUP, count))
+        generations = list(texts(start + 1, 2 * len(numbers)))
+        rows = [row(number, generations[2 * at : 2 * at + 2]) for at, number in enumerate(numbers)]
+        table = pa.Table.from_pylist(rows)
+        writer = writer or pq.ParquetWriter(path, table.schema)
+        writer.write_table(table)
+    if writer:
+        writer.close()
+    return path
+
+
+def row(number: int, generations: list[str]) -> dict[str, Any]:
+    """One problem; in every tenth only the second checker marks the right generation."""
+    problem = f"Problem {number}: {generations[0][:240]}"
+    read = number % 10 != 0
+    return {
+        "problem": problem, "solution": generations[1][:800], "answer": str(number), "problem_type": TYPES[number % len(TYPES)],
+        "question_type": "math-word-problem", "source": "made_up", "uuid": f"row-{number}",
+        "is_reasoning_complete": [True, True], "generations": generations, "correctness_math_verify": [read, read],
+        "correctness_llama": [True, True], "finish_reasons": ["stop", "stop"], "correctness_count": 2,
+        "messages": [{"role": "user", "content": problem}, {"role": "assistant", "content": generations[0]}],
+    }  # fmt: skip
+
+
+def make_tokenizer(folder: Path) -> Path:
+    """A byte-level BPE with ChatML, trained on text of the same kind."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts(0, 300), trainer)
+    fast: Any = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, eos_token=special[2], pad_token=special[0]
+    )
+    fast.chat_template = CHATML
+    fast.save_pretrained(folder)
+    return folder
+
+
+def print_tables(found: list[dict[str, float]], sizes: list[int]) -> None:
+    """The Markdown tables."""
+    command = "python benchmarks/corpus.py" + ("" if sizes == [2000, 20000] else f" --rows {' '.join(map(str, sizes))}")
+    heads = " | ".join(f"{one['rows']:,.0f} rows" for one in found)
+    print(f"\n`{command}`\n\n| what | {heads} |")
+    print("|---|" + "---|" * len(found))
+    lines = [
+        ("Parquet file", [f"{one['megabytes']:,.0f} MB" for one in found]),
+        ("tokens of the generations", [f"{one['tokenizer_tokens'] / 1e6:,.1f} million" for one in found]),
+        ("the tokenizer alone, all cores", [f"{one['tokenizer_wall_s']:.1f} s" for one in found]),
+        ("read, encode, sift and write", [f"{one['first_wall_s']:.1f} s" for one in found]),
+        (
+            "share of the tokenizer's rate",
+            [f"{100 * one['tokenizer_wall_s'] / one['first_wall_s']:.0f} %" for one in found],
+        ),
+        ("share by processor time", [f"{100 * one['tokenizer_cpu_s'] / one['first_cpu_s']:.0f} %" for one in found]),
+        ("peak memory", [f"{one['first_peak_gb']:.2f} GB" for one in found]),
+        ("opened again, in a new process", [f"{one['again_wall_s']:.2f} s" for one in found]),
+    ]
+    for name, values in lines:
+        print(f"| {name} | {' | '.join(values)} |")
+    if len(found) > 1:
+        first, last = found[0], found[-1]
+        slope = (last["first_wall_s"] - first["first_wall_s"]) / (last["rows"] - first["rows"])
+        start_s = first["first_wall_s"] - slope * first["rows"]
+        print(f"\nThe line through them: {start_s:.1f} s + {1000 * slope:.2f} s for 1,000 rows.")
+
+
+if __name__ == "__main__":
+    main()
