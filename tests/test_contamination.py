@@ -63,7 +63,9 @@ def test_a_phrase_in_common_is_no_contamination() -> None:
     asked = (
         f"Eight circles of radius 34 are tangent to each other and to two sides of a triangle; its inradius {ending}"
     )
-    other = f"Alice and Bob roll a die until one has seen every face at least twice; the expected number of rolls {ending}"
+    other = (
+        f"Alice and Bob roll a die until one has seen every face at least twice; the expected number of rolls {ending}"
+    )
     assert check(asked).hit(other) is None
     assert check(asked, share=0.2).hit(other) is not None
 

@@ -42,7 +42,7 @@ def _audit(given: argparse.Namespace) -> int:
     outputs, study = Path(grid.execution.outputs), grid.execution.study
     check_writable(outputs)
     store = Store(outputs / "store")
-    cells = prepare(grid.cells, store, lambda text: None if given.json else print(text))
+    cells = prepare(grid.cells, store, lambda text: None if given.json else print(text), grid.execution.cluster)
     trained = [cell for cell in cells if not cell.is_base]
     found = audit(study, _made(trained, store), len(cells) - len(trained))
     page = write(found, outputs / study / "audit")

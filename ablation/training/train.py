@@ -9,8 +9,8 @@ import torch
 
 from ablation.attempt import Attempt, Means
 from ablation.cell import Cell
-from ablation.errors import AblationError, ConfigProblems, NanLoss
 from ablation.corpus.select import read_conversations
+from ablation.errors import AblationError, ConfigProblems, NanLoss
 from ablation.halt import Halt, Interrupted
 from ablation.records import LOSS_FILE, SUMMARY_FILE, TIMING_FILE, WEIGHTS_FOLDER, write_json
 from ablation.science import Train
