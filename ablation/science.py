@@ -251,6 +251,10 @@ class CorpusColumns(Spec):
     source: str | None = None
     trajectories: Annotated[dict[Name, Texts], Field(min_length=1)]
 
+    def __hash__(self) -> int:
+        """A mapping has none of its own."""
+        return hash((self.problem, self.id, self.problem_type, self.source, *self.trajectories.items()))
+
 
 class Filters(Spec):
     """What of a corpus is not used, beside generations that are wrong. Nothing is filtered by default.

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Literal, TypeVar, cast
 
 from ablation.cell import Cell
 from ablation.errors import DataError
-from ablation.science import Benchmark, Embedding, Model, Source
+from ablation.science import Benchmark, Corpus, Embedding, Model, Source
 from ablation.spec import Spec, canonical_json
 
 Kind = Literal["dataset", "model"]
@@ -79,29 +79,25 @@ def pinned_cell(cell: Cell, known: dict[Source, Source] | None = None, strict: b
 def pinned_cells(cells: Sequence[Cell], strict: bool = True) -> list[Cell]:
     """The cells of one sweep with every source pinned, none trained on what any of them is evaluated on."""
     known: dict[Source, Source] = {}
-    return decontaminated([pinned_cell(cell, known, strict) for cell in cells])
+    return decontaminated([_pinned_within(cell, "dataset", strict, known) for cell in cells])
 
 
 def decontaminated(cells: Sequence[Cell]) -> list[Cell]:
     """The cells with every benchmark of the sweep among those that their corpus is held against, where it is filtered so."""
-    evaluated = [cell.benchmark for cell in cells]
-    found: dict[tuple[Benchmark, ...], tuple[Benchmark, ...]] = {}
-
-    def against(named: tuple[Benchmark, ...]) -> tuple[Benchmark, ...]:
-        if named not in found:
-            distinct = {canonical_json(one.questions()): one for one in (*evaluated, *named)}
-            found[named] = tuple(distinct[text] for text in sorted(distinct))
-        return found[named]
-
-    return [_held_against(cell, against) for cell in cells]
+    evaluated = list(dict.fromkeys(cell.benchmark for cell in cells))
+    held: dict[Corpus | None, Corpus | None] = {}
+    for cell in cells:
+        if cell.corpus not in held:
+            held[cell.corpus] = cell.corpus and _held_against(evaluated, cell.corpus)
+    return [cell.model_copy(update={"corpus": held[cell.corpus]}) for cell in cells]
 
 
-def _held_against(cell: Cell, against: Callable[[tuple[Benchmark, ...]], tuple[Benchmark, ...]]) -> Cell:
-    if cell.corpus is None or cell.corpus.filters.decontaminate == "off":
-        return cell
-    filters = cell.corpus.filters
-    filters = filters.model_copy(update={"benchmarks": against(filters.benchmarks)})
-    return cell.model_copy(update={"corpus": cell.corpus.model_copy(update={"filters": filters})})
+def _held_against(evaluated: Sequence[Benchmark], corpus: Corpus) -> Corpus:
+    if corpus.filters.decontaminate == "off":
+        return corpus
+    distinct = {canonical_json(one.questions()): one for one in (*evaluated, *corpus.filters.benchmarks)}
+    benchmarks = tuple(distinct[text] for text in sorted(distinct))
+    return corpus.model_copy(update={"filters": corpus.filters.model_copy(update={"benchmarks": benchmarks})})
 
 
 S = TypeVar("S", bound=Spec)

@@ -13,7 +13,6 @@ from ablation.pipeline import run_cell
 from ablation.retention import without_weights
 from ablation.science import Sample, Source
 from ablation.source import decontaminated, pinned_cell
-from ablation.spec import Spec
 from ablation.store import Store
 
 Say = Callable[[str], None]
@@ -62,38 +61,16 @@ def _collect(work: Callable[[], T], problems: list[str]) -> T | None:
 
 
 def _shortages(cells: Sequence[Cell], store: Store, say: Say) -> list[str]:
-    """Cells that their corpus cannot fill. What cells may draw from is looked at once for all counts, seeds and recipes."""
-    from ablation.corpus.select import lacking, room, usable
+    """Cells that their corpus cannot fill. What is missing of the corpora is made here, once for all workers."""
+    from ablation.corpus.fill import by_source, fill
+    from ablation.corpus.select import usable
 
     problems: list[str] = []
-    for (sifted, near), members in _by_sources(cells, store, say, problems).items():
-        given = usable(sifted, near)
-        levels: dict[tuple[Spec | None, ...], list[Cell]] = {}
-        for cell in members:
-            levels.setdefault((cell.category, cell.length, cell.style), []).append(cell)
-        for equal in levels.values():
-            if found := _collect(lambda given=given, cell=equal[0]: room(given, cell), problems):  # type: ignore[misc]
-                counts = {cell.count: cell for cell in equal}
-                problems += [told for cell in counts.values() if (told := lacking(found, len(given.kept), cell))]
-    return problems
-
-
-def _by_sources(
-    cells: Sequence[Cell], store: Store, say: Say, problems: list[str]
-) -> dict[tuple[Path, Path | None], list[Cell]]:
-    """Cells that train, by the folders that they draw from; what is missing of those is made here, once for all workers."""
-    groups: dict[tuple[object, ...], list[Cell]] = {}
-    for cell in cells:
-        if cell.category and cell.train:
-            limit = cell.train.block_tokens
-            wanted = (cell.corpus, cell.model.source, limit, cell.category.near, cell.category.problem_types)
-            groups.setdefault(wanted if cell.category.near else wanted[:3], []).append(cell)
-    found: dict[tuple[Path, Path | None], list[Cell]] = {}
-    for members in groups.values():
+    for members in by_source(cells):
         paths = _collect(lambda cell=members[0]: _prepared(cell, store, say), problems)  # type: ignore[misc]
         if paths:
-            found.setdefault((paths["sift"], paths.get("near")), []).extend(members)
-    return found
+            problems += fill(usable(paths["sift"], paths.get("near")), members).problems
+    return problems
 
 
 def _prepared(cell: Cell, store: Store, say: Say) -> dict[str, Path]:

@@ -165,7 +165,7 @@ def test_the_report_command_reads_the_records(finished: tuple[Path, subprocess.C
 
 def test_a_flipped_byte_is_found(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, _ = finished
-    assert ablation(folder, "verify", "smoke").stdout == "9 stage folders checked, 0 faults\n"
+    assert ablation(folder, "verify", "smoke").stdout == "10 stage folders checked, 0 faults\n"
     weights = next((folder / "outputs/store/train").glob("*/weights/model.safetensors"))
     whole = weights.read_bytes()
     weights.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])

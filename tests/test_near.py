@@ -51,7 +51,8 @@ def test_similar_and_dissimilar_are_what_they_say(cell_of: CellOf, world: list[s
         paths = run_cell(cell, store, last="select")
         problems[name] = [one.problem for one in read_selection(paths["select"], paths["pool"])]
         near = read_near(paths["near"])
-        assert len(near) == 10
+        # A problem that both questions take is there once.
+        assert len(near) == 10 if name == "dissimilar" else 5 <= len(near) <= 10
         assert near["problem_key"].is_unique
         assert set(near["question"]) <= {"1", "2"}
     alike = ("circle", "triangle", "train", "speed")

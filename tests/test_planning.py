@@ -89,6 +89,25 @@ def test_lengths_are_told_once_the_corpus_is_read(tmp_path: Path) -> None:
     assert lengths.by_level["short"] < lengths.by_level["normal"] < lengths.by_level["long"]
 
 
+def test_every_cell_that_cannot_be_filled_is_told_before_anything_runs(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    given = ["sweep=smoke", f"outputs={tmp_path}", "category=geometry,algebra", "count.size=100,9000,9100", "style=r1"]
+    assert main(["plan", *given]) == 0
+    assert "`ablation audit` with the same arguments reads it" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):
+        main(["audit", *given])
+    refused = [line for line in capsys.readouterr().err.splitlines() if "count.size: given" in line]
+    assert len(refused) == 4
+    assert not (tmp_path / "store/select").exists()
+    assert main(["plan", *given, "--json"]) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert [f"  - {line}" for line in told["unfilled"]] == refused
+    assert told["unread"] == []
+    assert main(["plan", *given]) == 2
+    assert "would be refused: count.size: given 9000 for geometry-n9000" in capsys.readouterr().out
+
+
 def test_levels_that_differ_in_more_are_warned_of(cell_of: CellOf) -> None:
     zipped = [cell_of("category=algebra", "count=n25"), cell_of("category=geometry", "count=n50")]
     assert warnings(zipped) == [

@@ -3,7 +3,7 @@
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ablation.commands.arguments import machine_parent, overrides_parent
 from ablation.terminal import console
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 # A file or a pipe has no edge at which names must be cut.
 _FILE_WIDTH = 200
+# A narrower terminal goes without what the page has, too.
+_ALL_COLUMNS = 120
+_WIDE_ONLY = ("problems", "p10", "p90", "digest")
 
 
 def register(commands: "Commands") -> None:
@@ -50,7 +53,9 @@ def _audit(given: argparse.Namespace) -> int:
         print(json.dumps(found.as_json()))
     else:
         out = console()
-        out.print(_table(found), width=None if out.is_terminal else _FILE_WIDTH)
+        if not out.is_terminal:
+            out.width = _FILE_WIDTH
+        out.print(_table(found, out.width))
         print(f"page: {page}")
     return 0
 
@@ -67,20 +72,33 @@ def _made(cells: "list[Cell]", store: "Store") -> "list[Made]":
     return [Made(tuple(members), run_cell(members[0], store, last="select")) for members in groups.values()]
 
 
-def _table(found: "Audit") -> "Table":
+def _table(found: "Audit", width: int) -> "Table":
     from rich.table import Table
 
     from ablation.report.text import quantity, short
 
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    for name in ("training set", "N", "problems", "p10", "median", "p90", "tokens", "most shared", "hits", "digest"):
-        table.add_column(name, justify="left" if name in ("training set", "digest") else "right", no_wrap=True)
+    rows = []
     for row, one in enumerate(found.selections):
         others = [count for column, count in enumerate(found.shared[row]) if column != row]
-        most = f"{100 * max(others) / max(1, one.count):.0f} %" if others else "–"
-        lengths = [quantity(one.tokens[name]) for name in ("p10", "p50", "p90")]
-        table.add_row(
-            short(one.name, 48), quantity(one.count), quantity(one.problems), *lengths, quantity(one.total_tokens), most,
-            str(len(one.hits)), one.digest[:12],
-        )  # fmt: skip
+        rows.append(
+            {
+                "training set": short(one.name, 48),
+                "N": quantity(one.count),
+                "problems": quantity(one.problems),
+                "p10": quantity(one.tokens["p10"]),
+                "median": quantity(one.tokens["p50"]),
+                "p90": quantity(one.tokens["p90"]),
+                "tokens": quantity(one.total_tokens),
+                "most shared": f"{100 * max(others) / max(1, one.count):.0f} %" if others else "–",
+                "hits": str(len(one.hits)),
+                "digest": one.digest[:12],
+            }
+        )
+    left = [name for name in rows[0] if width >= _ALL_COLUMNS or name not in _WIDE_ONLY] if rows else []
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for name in left:
+        justify: Literal["left", "right"] = "left" if name in ("training set", "digest") else "right"
+        table.add_column(name, justify=justify, no_wrap=name != "training set", overflow="fold")
+    for told in rows:
+        table.add_row(*(told[name] for name in left))
     return table

@@ -39,7 +39,7 @@ def _plan(given: argparse.Namespace) -> int:
         print(json.dumps(found.as_json()))
     else:
         console().print(render(found))
-    return 0
+    return 2 if found.unfilled else 0
 
 
 def _scripts(cells: "list[Cell]", execution: "Execution", as_json: bool) -> int:

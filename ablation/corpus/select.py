@@ -106,11 +106,14 @@ def drawn(found: Room, cell: Cell) -> pd.DataFrame:
 
 
 def of_style(frame: pd.DataFrame, style: Style, length: Length) -> pd.DataFrame:
-    """The rows of one style, with the `length` by which they are compared: their tokens, or the mean over paired styles."""
+    """The rows of one style, with the `length` by which they are compared: their tokens, or the mean over paired styles.
+
+    Of several trajectories of a paired style to a problem, the first in the corpus's order stands for them.
+    """
     if not style.paired:
         own = frame[frame["style"] == style.name]
         return own.assign(length=own["tokens"])
-    both = frame[frame["style"].isin(style.paired)].drop_duplicates(["problem_key", "style"])
+    both = frame[frame["style"].isin(style.paired)].sort_values("position").drop_duplicates(["problem_key", "style"])
     tokens = (
         both.pivot(index="problem_key", columns="style", values="tokens").reindex(columns=list(style.paired)).dropna()
     )

@@ -1,43 +1,38 @@
-"""How long the trajectories of each cell are, from pools that have been read already."""
+"""What the cells of a sweep draw from, where their corpus was read before: its mean length, and whether there is enough of it."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from ablation.cell import Cell, addresses
-from ablation.errors import ConfigProblems
 from ablation.store import Store
 
-if TYPE_CHECKING:
-    from ablation.corpus.select import Usable
+
+@dataclass(frozen=True)
+class Drawn:
+    """`lengths`: the mean tokens of what a cell draws from. `unfilled`: why cells cannot be filled, a sentence each.
+
+    `unread` names the corpora that were not read here yet; their cells are in neither.
+    """
+
+    lengths: dict[Cell, float]
+    unfilled: tuple[str, ...]
+    unread: tuple[str, ...]
 
 
-def mean_lengths(cells: Sequence[Cell], store: Store) -> dict[Cell, float]:
-    """The mean tokens of the trajectories that each trained cell draws from, where its corpus was read and sifted before."""
-    sources: dict[tuple[str, ...], Usable | None] = {}
-    measured: dict[tuple[object, ...], float | None] = {}
-    found: dict[Cell, float] = {}
-    for cell in cells:
-        if cell.is_base:
-            continue
-        drawn = (cell.corpus, cell.model.source, cell.train, cell.category, cell.length, cell.style)
-        if drawn not in measured:
-            measured[drawn] = _mean_length(cell, store, sources)
-        length = measured[drawn]
-        if length is not None:
-            found[cell] = length
-    return found
+def drawn(cells: Sequence[Cell], store: Store) -> Drawn:
+    """The trained cells held against their corpora, as far as these are in the store; nothing is read for it."""
+    from ablation.corpus.fill import by_source, fill
+    from ablation.corpus.select import usable
 
-
-def _mean_length(cell: Cell, store: Store, sources: "dict[tuple[str, ...], Usable | None]") -> float | None:
-    from ablation.corpus.select import mean_tokens, room, usable
-
-    places = [address for name, address in addresses(cell).items() if name in ("sift", "near")]
-    folders = tuple(address.folder for address in places)
-    if folders not in sources:
-        are_there = all(map(store.has, places))
-        sources[folders] = usable(*[store.path(address) for address in places]) if are_there else None
-    given = sources[folders]
-    try:
-        return None if given is None else mean_tokens(room(given, cell))
-    except ConfigProblems:  # a level that the corpus lacks; the launch says so
-        return None
+    lengths: dict[Cell, float] = {}
+    unfilled: dict[str, None] = {}
+    unread: set[str] = set()
+    for members in by_source(cells):
+        places = [address for name, address in addresses(members[0]).items() if name in ("sift", "near")]
+        if all(map(store.has, places)):
+            found = fill(usable(*map(store.path, places)), members)
+            lengths |= found.lengths
+            unfilled |= dict.fromkeys(found.problems)
+        elif members[0].corpus:
+            unread.add(members[0].corpus.name)
+    return Drawn(lengths, tuple(unfilled), tuple(sorted(unread)))

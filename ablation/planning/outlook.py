@@ -15,7 +15,7 @@ from ablation.dispatch.groups import Group, groups
 from ablation.planning.confounds import Confound, confounds, warnings
 from ablation.planning.cost import Ask, asks, per_cell
 from ablation.planning.disk import Disk, disk
-from ablation.planning.lengths import mean_lengths
+from ablation.planning.lengths import drawn
 from ablation.planning.work import Work, standing
 from ablation.progress.pace import Left, seconds_left
 from ablation.store import Store
@@ -23,7 +23,10 @@ from ablation.store import Store
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a sweep would do. `asks` are empty and `cores` count where it runs on this machine."""
+    """What a sweep would do. `asks` are empty and `cores` count where it runs on this machine.
+
+    `unread` are the corpora that were not read here yet; of the others, `unfilled` says which cells they cannot fill.
+    """
 
     study: str
     work: Work
@@ -36,6 +39,7 @@ class Outlook:
     disk: Disk
     confounds: tuple[Confound, ...]
     unread: tuple[str, ...]
+    unfilled: tuple[str, ...]
     warnings: tuple[str, ...]
 
     @property
@@ -70,8 +74,7 @@ def outlook(
     outputs, cluster = Path(execution.outputs), execution.cluster
     store = Store(outputs / "store")
     stand = standing(cells, store)
-    lengths = mean_lengths(cells, store)
-    unread = {cell.corpus.name for cell in cells if cell.corpus and cell not in lengths}
+    from_corpora = drawn(cells, store)
     gpus, cores = per_cell(cluster) if isinstance(cluster, Slurm) else (0, cluster.threads_per_worker)
     return Outlook(
         study=execution.study,
@@ -83,8 +86,9 @@ def outlook(
         gpus=gpus,
         cores=cores,
         disk=disk(stand.untrained, at_once(cluster), outputs),
-        confounds=tuple(confounds(cells, lengths)),
-        unread=tuple(sorted(unread)),
+        confounds=tuple(confounds(cells, from_corpora.lengths)),
+        unread=from_corpora.unread,
+        unfilled=from_corpora.unfilled,
         warnings=tuple(warnings(cells)),
     )
 

@@ -22,9 +22,14 @@ def render(found: Outlook) -> Group:
     if found.confounds:
         parts += [Text("differs with a factor, all other factors and seeds equal", "bold"), _confounds(found)]
     if found.unread:
-        parts.append(Text(f"mean length and tokens: not known before the corpus is read ({', '.join(found.unread)})"))
+        names = ", ".join(found.unread)
+        parts.append(
+            Text(f"lengths, and whether every cell can be filled: not known before the corpus is read ({names});")
+        )
+        parts.append(Text("  `ablation audit` with the same arguments reads it"))
     parts += [Text(line, "yellow") for line in found.remarks]
     parts += [Text(f"warning: {line}", "yellow") for line in found.warnings]
+    parts += [Text(f"would be refused: {line}", "red") for line in found.unfilled]
     return Group(*parts)
 
 
