@@ -77,7 +77,7 @@ def main() -> None:
     cells = [pinned_cell(cell) for cell in composed_grid(grid).cells]
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         work = Path(folder)
-        run_cell(cells[0], Store(work / "pool"), last="pool")
+        run_cell(cells[0], Store(work / "pool"), last="sift")
         rows = [(side.name, timed(side, grid, work, cells)) for side in sides(given.cluster, given.cells_per_job, work)]
         check_equal([verdicts(cells, work / name.split()[0].strip(",") / "store") for name, _ in rows])
     ours = rows[0][1]
