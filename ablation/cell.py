@@ -43,13 +43,24 @@ class Cell(Spec):
 
     @classmethod
     def parse(cls, content: Mapping[str, Any]) -> Self:
-        """A cell from plain values. With ``count.size`` 0, what trains is forgotten. Raises pydantic.ValidationError."""
+        """A cell from plain values. With ``count.size`` 0, what trains is forgotten. Raises pydantic.ValidationError.
+
+        `of_parts` does the same with parts that are validated.
+        """
         count, seed = content.get("count"), content.get("seed")
         if isinstance(count, Mapping) and count.get("size") == 0:
             content = {**content, **dict.fromkeys(TRAINS)}
             if isinstance(seed, Mapping):
                 content["seed"] = {**seed, "data": 0, "train": 0}
         return cls.model_validate_json(json.dumps(content))
+
+    @classmethod
+    def of_parts(cls, parts: Mapping[str, Any]) -> Self:
+        """A cell from its validated parts, which cells may share. Raises pydantic.ValidationError."""
+        if parts["count"].size == 0:
+            seed = parts["seed"].model_copy(update={"data": 0, "train": 0})
+            parts = {**parts, **dict.fromkeys(TRAINS), "seed": seed}
+        return cls.model_validate(parts)
 
     @model_validator(mode="after")
     def _trained_cells_are_whole(self) -> Self:
@@ -68,19 +79,16 @@ class Cell(Spec):
     @cached_property
     def outcome(self) -> "Address":
         """The address of the last stage: where it is complete, the cell is."""
-        return addresses(self)["grade"]
+        found = addresses(self)
+        self.__dict__.setdefault("folders", _folders(found))
+        return found["grade"]
 
     @cached_property
     def folders(self) -> Mapping[str, str]:
         """Each stage's folder below the store, in the order in which the stages run."""
-        return {name: address.folder for name, address in addresses(self).items()}
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy that forgets what was computed of the original."""
-        copied = super().model_copy(update=update, deep=deep)
-        for computed in ("outcome", "folders"):
-            copied.__dict__.pop(computed, None)
-        return copied
+        found = addresses(self)
+        self.__dict__.setdefault("outcome", found["grade"])
+        return _folders(found)
 
     def known_to_lie_in(self, folders: Mapping[str, str]) -> Self:
         """The same cell; spares it computing `folders`, which somebody has kept."""
@@ -142,6 +150,10 @@ class Address:
     def folder(self) -> str:
         """Path below the store: readable name and the first twelve digits of the digest."""
         return f"{self.stage}/{self.slug}-{self.digest[:_DIGITS]}"
+
+
+def _folders(found: Mapping[str, Address]) -> dict[str, str]:
+    return {name: address.folder for name, address in found.items()}
 
 
 def digits_of(folder: str) -> str:

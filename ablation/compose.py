@@ -3,7 +3,8 @@
 One Hydra composition takes about 0.1 s. A level of a factor group changes its own leaves only, so each level is composed once
 against a common origin, and a cell is the origin with its levels' changed leaves, then with its values (``train.epochs=3``) in
 their places. Two levels that change the same leaf are not independent: such a cell is composed in full. Interpolations are
-resolved in the cell, and once for all cells that agree in what they may read (see ablation/resolve.py).
+resolved in the cell, and once for all cells that agree in what they may read (see ablation/resolve.py). Cells with equal levels
+share every section that no value of theirs goes to, as one object.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ablation.design import Point
 from ablation.errors import ConfigProblems
-from ablation.resolve import Leaves, Resolver, leaves_of
+from ablation.resolve import Leaves, Resolver, Shape, leaves_of
 
 Compose = Callable[[Sequence[str]], Mapping[str, Any]]
 SEEDS = ("data", "train", "sample")
@@ -42,12 +43,17 @@ def compose_points(points: Sequence[Point], compose: Compose) -> list[dict[str, 
     if problems:
         raise ConfigProblems(problems)
     resolver = Resolver()
+    shapes: dict[tuple[tuple[str, str], ...], Shape] = {}
     found = []
     for point, choice in zip(points, choices, strict=True):
-        leaves = values.put(point, levels.merged(choice))
-        if leaves is None:
-            leaves = leaves_of(_composed(compose, point, problems))
-        found.append(resolver.resolved(leaves))
+        key = tuple(choice.items())
+        if key not in shapes:
+            shapes[key] = resolver.shape(levels.merged(choice))
+        content = shapes[key].filled(values.of(point))
+        if content is None:
+            leaves = values.put(point, levels.merged(choice))
+            content = resolver.resolved(leaves_of(_composed(compose, point, problems)) if leaves is None else leaves)
+        found.append(content)
     if problems:
         raise ConfigProblems(problems)
     return found
@@ -99,16 +105,19 @@ class _Values:
             return False
         return isinstance(self._value(key, level), (str, int, float, list, type(None)))
 
-    def put(self, point: Point, leaves: Leaves | None) -> Leaves | None:
-        """The leaves with the point's values; None when one of them has no place there, or its place has parts."""
-        for text in overrides_of(point) if leaves is not None else ():
+    def of(self, point: Point) -> Leaves:
+        """The point's values, each in its place."""
+        found: Leaves = {}
+        for text in overrides_of(point):
             key, _, level = text.partition("=")
             if self.knows(key, level):
-                path = tuple(key.split("."))
-                if leaves is None or path not in leaves:
-                    return None
-                leaves[path] = self._value(key, level)
-        return leaves
+                found[tuple(key.split("."))] = self._value(key, level)
+        return found
+
+    def put(self, point: Point, leaves: Leaves | None) -> Leaves | None:
+        """The leaves with the point's values; None when one of them has no place there, or its place has parts."""
+        values = self.of(point)
+        return {**leaves, **values} if leaves is not None and values.keys() <= leaves.keys() else None
 
     def _value(self, key: str, level: str) -> Any:
         if (key, level) not in self._parsed:

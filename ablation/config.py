@@ -62,7 +62,7 @@ def plain(config: DictConfig) -> dict[str, Any]:
 
 def read_cell(content: Mapping[str, Any]) -> Cell:
     """The cell that a resolved configuration describes. Raises ConfigProblems with everything that is wrong."""
-    problems = _foreign_keys(content)
+    problems = foreign_keys(content)
     science = {name: content[name] for name in _SCIENCE if name in content}
     seed = science.get("seed")
     if isinstance(seed, int) and not isinstance(seed, bool):
@@ -86,7 +86,8 @@ def read_execution(content: Mapping[str, Any]) -> Execution:
         raise ConfigProblems(sentences(error, Execution)) from None
 
 
-def _foreign_keys(content: Mapping[str, Any]) -> list[str]:
+def foreign_keys(content: Mapping[str, Any]) -> list[str]:
+    """Sections of a configuration that nobody reads, as sentences."""
     known = (*_SCIENCE, *_EXECUTION, *_STEERING)
     foreign = [key for key in content if key not in known and key != "hydra"]
     return [f"{key}: unknown section; allowed: {', '.join(known)}{nearest(key, known)}" for key in foreign]

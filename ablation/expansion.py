@@ -23,6 +23,7 @@ from ablation.design import FACTORS, WHOLE_COUNT, Design, LeftOut, idle_exclusio
 from ablation.errors import ConfigProblems
 from ablation.narrowing import override
 from ablation.points import expand, remarks
+from ablation.reading import read_cells
 
 _HERE = Path(__file__).resolve().parent
 # Beside the package in a checkout, inside it in an installed wheel.
@@ -88,20 +89,6 @@ def read_design(master: DictConfig) -> Design:
     if problems := idle_exclusions(design):
         raise ConfigProblems(problems)
     return design
-
-
-def read_cells(contents: Sequence[Mapping[str, Any]]) -> list[Cell]:
-    """Each content as a cell; the problems of all of them at once."""
-    cells: list[Cell] = []
-    problems: list[str] = []
-    for content in contents:
-        try:
-            cells.append(read_cell(content))
-        except ConfigProblems as error:
-            problems.extend(error.problems)
-    if problems:
-        raise ConfigProblems(problems)
-    return cells
 
 
 def composed_cells(configs: Sequence[DictConfig]) -> tuple[list[Cell], list[dict[str, Any]]]:

@@ -6,12 +6,14 @@ configurations with equal sections share the result. Anything else is resolved w
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from ablation.config import plain
+from ablation.errors import ConfigProblems
 
 Path = tuple[str, ...]
 Leaves = dict[Path, Any]
@@ -41,11 +43,62 @@ def nested(leaves: Leaves) -> dict[str, Any]:
     return content
 
 
+@dataclass(frozen=True)
+class Shape:
+    """A resolved content, and the `places` of its leaves in sections where a value may change and changes nothing else.
+
+    `places` is None where nobody can tell. Contents filled from shapes of one resolver share equal sections, as one object each.
+    """
+
+    content: dict[str, Any]
+    places: frozenset[Path] | None
+    share: Callable[[Any], Any]
+    _filled: dict[str, Any] = field(default_factory=dict)
+
+    def filled(self, values: Leaves) -> dict[str, Any] | None:
+        """The content with these values; None when there is more to it than putting them into their places."""
+        if self.places is None or not values.keys() <= self.places or any(map(_texts, values.values())):
+            return None
+        sections: dict[str, Leaves] = {}
+        for path, value in values.items():
+            sections.setdefault(path[0], {})[path] = value
+        return {**self.content, **{name: self._section(name, own) for name, own in sections.items()}}
+
+    def _section(self, name: str, values: Leaves) -> Any:
+        told = f"{name} {values!r}"
+        if told not in self._filled:
+            section = self.content[name]
+            for path, value in values.items():
+                section = _with(section, path[1:], value)
+            self._filled[told] = self.share(section)
+        return self._filled[told]
+
+
 class Resolver:
     """Resolves one configuration after the other and remembers what it has resolved."""
 
     def __init__(self) -> None:
         self._known: dict[str, dict[str, Any]] = {}
+        self._sections: dict[str, Any] = {}
+
+    def shape(self, leaves: Leaves | None) -> Shape:
+        """What configurations with these leaves, but for some values, have in common; None are leaves that are not known."""
+        untold = Shape({}, None, self._shared)
+        if leaves is None:
+            return untold
+        dynamic = {leaf: value for leaf, value in leaves.items() if isinstance(value, _MAY_HOLD_TEXT) and _texts(value)}
+        sections = _sections_read(dynamic)
+        try:
+            content = self.resolved(leaves)
+        except ConfigProblems:  # it may resolve with values in their places
+            return untold
+        if sections is None:
+            return untold
+        shared = {name: self._shared(section) for name, section in content.items()}
+        return Shape(shared, frozenset(leaf for leaf in leaves if leaf[0] not in sections), self._shared)
+
+    def _shared(self, section: Any) -> Any:
+        return self._sections.setdefault(repr(section), section)
 
     def resolved(self, leaves: Leaves) -> dict[str, Any]:
         """The nested, resolved content. Raises ConfigProblems on an interpolation that does not resolve or a missing value."""
@@ -58,6 +111,10 @@ class Resolver:
         if told not in self._known:
             self._known[told] = plain(OmegaConf.create(nested(part)))
         return nested({**leaves, **{leaf: _at(self._known[told], leaf) for leaf in dynamic}})
+
+
+def _with(content: Any, path: Path, value: Any) -> Any:
+    return {**content, path[0]: _with(content[path[0]], path[1:], value)} if path else value
 
 
 def _texts(value: Any) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablation.cell import Cell, addresses
+from ablation.cell import Cell, addresses, sample_blocks
 from ablation.durable import flush
 from ablation.errors import RecordError
 from ablation.records import WEIGHTS_FOLDER
@@ -53,11 +53,11 @@ def drop(one: Weights) -> None:
 
 def without_weights(cell: Cell, store: Store) -> str | None:
     """Why a cell cannot be evaluated, when its weights were dropped and no completions are there; else None."""
-    found = addresses(cell)
-    samples = [address for address in found.values() if address.stage == "sample"]
-    if "train" not in found or all(map(store.has, samples)):
+    found = cell.folders
+    samples = [store.root / folder for name, folder in found.items() if name in sample_blocks(cell.sample.n)]
+    if "train" not in found or all(path.is_dir() for path in samples):
         return None
-    stage = store.path(found["train"])
+    stage = store.root / found["train"]
     if not stage.is_dir() or (stage / WEIGHTS_FOLDER).is_dir():
         return None
     return (

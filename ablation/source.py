@@ -14,6 +14,7 @@ from ablation.science import Benchmark, Corpus, Embedding, Model, Source
 from ablation.spec import Spec, canonical_json
 
 Kind = Literal["dataset", "model"]
+Known = dict[tuple[Kind, Spec], Spec]
 
 PACKAGE_SCHEME = "package:"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -66,20 +67,33 @@ def pinned(source: Source, kind: Kind = "dataset", strict: bool = True) -> Sourc
         return source
 
 
-def pinned_cell(cell: Cell, known: dict[Source, Source] | None = None, strict: bool = True) -> Cell:
+def pinned_cell(cell: Cell, strict: bool = True) -> Cell:
     """The cell with every source pinned, and its own benchmark among those that its corpus is held against.
 
     That completes its identity where the cell stands alone; a sweep's are also held against each other's (`decontaminated`).
-    `known` remembers sources from one cell to the next: a study's cells share few of them, and all of one command are to
-    name the same content.
     """
-    return decontaminated([_pinned_within(cell, "dataset", strict, {} if known is None else known)])[0]
+    return decontaminated([with_pinned_sources(cell, {}, strict)])[0]
+
+
+def with_pinned_sources(cell: Cell, known: Known, strict: bool = True) -> Cell:
+    """The cell with every source pinned, before it is `decontaminated`.
+
+    `known` remembers sources, and the parts that hold them, from one cell to the next: a study's cells share few, and all of one
+    command are to name the same content.
+    """
+    return cell.model_copy(
+        update={
+            name: _pinned_within(part, "dataset", strict, known)
+            for name in Cell.model_fields
+            if isinstance(part := getattr(cell, name), Spec)
+        }
+    )
 
 
 def pinned_cells(cells: Sequence[Cell], strict: bool = True) -> list[Cell]:
     """The cells of one sweep with every source pinned, none trained on what any of them is evaluated on."""
-    known: dict[Source, Source] = {}
-    return decontaminated([_pinned_within(cell, "dataset", strict, known) for cell in cells])
+    known: Known = {}
+    return decontaminated([with_pinned_sources(cell, known, strict) for cell in cells])
 
 
 def decontaminated(cells: Sequence[Cell]) -> list[Cell]:
@@ -103,12 +117,14 @@ def _held_against(evaluated: Sequence[Benchmark], corpus: Corpus) -> Corpus:
 S = TypeVar("S", bound=Spec)
 
 
-def _pinned_within(spec: S, kind: Kind, strict: bool, known: dict[Source, Source]) -> S:
+def _pinned_within(spec: S, kind: Kind, strict: bool, known: Known) -> S:
     """The same spec with every source in it pinned, however deep."""
-    if isinstance(spec, Source):
-        if spec not in known:
-            known[spec] = pinned(spec, kind, strict)
-        return cast("S", known[spec])
+    if (kind, spec) not in known:
+        known[kind, spec] = pinned(spec, kind, strict) if isinstance(spec, Source) else _rebuilt(spec, strict, known)
+    return cast("S", known[kind, spec])
+
+
+def _rebuilt(spec: S, strict: bool, known: Known) -> S:
     inner: Kind = "model" if isinstance(spec, (Model, Embedding)) else "dataset"
     changed: dict[str, object] = {}
     for name in type(spec).model_fields:

@@ -7,7 +7,7 @@ in `labels` the fields that are only names for people; these are left out, so re
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,21 +21,25 @@ class Spec(BaseModel):
     def canonical(self) -> dict[str, Any]:
         """The JSON-ready content that can change a number: every field but the labels, specs inside specs included.
 
-        Not to be changed: equal specs share it. A study's cells have few distinct ones.
+        Not to be changed: it is made once for each object.
         """
-        kind = type(self)
-        known, text = _KNOWN.setdefault(kind, {}), self.model_dump_json()
-        found = known.get(text)
+        found: dict[str, Any] | None = self.__dict__.get(_CANONICAL)
         if found is None:
-            found = {name: plain(getattr(self, name)) for name in kind.model_fields if name not in self.labels}
-            if len(known) < _KNOWN_AT_MOST:
-                known[text] = found
+            fields = type(self).model_fields
+            found = {name: plain(getattr(self, name)) for name in fields if name not in self.labels}
+            self.__dict__[_CANONICAL] = found
         return found
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy that forgets what was computed of the original. As pydantic's, it does not validate `update`."""
+        copied = super().model_copy(update=update, deep=deep)
+        for computed in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[computed]
+        return copied
 
-# By the exact text of a spec: 1 and 1.0 are equal, and have different canonical forms.
-_KNOWN_AT_MOST = 1000
-_KNOWN: dict[type[Spec], dict[str, dict[str, Any]]] = {}
+
+# Where an object keeps its canonical form; no field can have this name.
+_CANONICAL = "canonical form"
 
 
 def plain(value: Any) -> Any:

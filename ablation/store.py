@@ -62,8 +62,8 @@ class Store:
         if not path.is_dir():
             return None
         seal = read_seal(path)
-        lines = difference(seal["address"], address.content)
-        if lines:
+        if seal["address"] != address.content:
+            lines = difference(seal["address"], address.content)
             raise RecordError(
                 f"{path} holds other work than its name says:\n  "
                 + "\n  ".join(lines)

@@ -11,8 +11,8 @@ from ablation.cluster import Cluster
 from ablation.errors import ConfigProblems, DataError
 from ablation.pipeline import run_cell
 from ablation.retention import without_weights
-from ablation.science import Sample, Source
-from ablation.source import decontaminated, pinned_cell
+from ablation.science import Sample
+from ablation.source import Known, decontaminated, with_pinned_sources
 from ablation.store import Store
 
 Say = Callable[[str], None]
@@ -22,8 +22,12 @@ T = TypeVar("T")
 def prepare(cells: Sequence[Cell], store: Store, say: Say, cluster: Cluster) -> list[Cell]:
     """The cells with their sources pinned, once pools, benchmarks and counts are known to fit. Raises ConfigProblems."""
     problems: list[str] = []
-    known: dict[Source, Source] = {}
-    ready = [pinned for cell in cells if (pinned := _collect(lambda cell=cell: pinned_cell(cell, known), problems))]  # type: ignore[misc]
+    known: Known = {}
+    ready = [
+        pinned
+        for cell in cells
+        if (pinned := _collect(lambda cell=cell: with_pinned_sources(cell, known), problems))  # type: ignore[misc]
+    ]
     ready = decontaminated(ready)
     for benchmark in dict.fromkeys(cell.benchmark for cell in ready):
         if _collect(lambda benchmark=benchmark: read_tiers(benchmark), problems):  # type: ignore[misc]

@@ -89,6 +89,13 @@ def compose_of(loader: ConfigLoader, composed: list[Sequence[str]]) -> Compose:
         [{"count": size, "count.size": number} for size in ("n25", "n50") for number in ("7", "8")],
         [{"scale": scale, "train": train} for scale in ("mini", "paper") for train in ("mini", "paper")],
         [{"train": "mini", "train.lora": "null"}, {"train": "mini_lora", "train.lora": "null"}],
+        [{"train": "mini"}, {"train": "mini_lora"}, {"+train.extra": "1"}, {"train": "mini_lora", "+train.extra": "1"}],
+        [
+            {"sweep": "size", "train": "mini"},
+            {"sweep": "cnls", "train": "mini", "sweep.name": "own"},
+            {"sweep": "cnls", "sweep.name": "${scale.name}", "train.epochs": "2"},
+            {"sweep": "cnls", "sweep.name": "${scale.name}", "train.epochs": "3"},
+        ],
     ],
 )
 def test_levels_that_touch_the_same_leaf_are_composed_together(loader: ConfigLoader, points: list[Point]) -> None:
