@@ -332,8 +332,16 @@ class Lora(Spec):
     targets: str | tuple[str, ...]
 
 
+_BUDGETS = ("epochs", "updates", "tokens")
+_LATER = (*_BUDGETS, "packing")
+
+
 class Train(Spec):
-    """The recipe. `batch` is examples per optimizer update, whatever the number of processes."""
+    """The recipe. `batch` is examples per optimizer update, whatever the number of processes.
+
+    The budget is one of `epochs`, `updates` and `tokens` (prompts included; it ends with the update that reaches it). `packing`
+    puts the examples of an update end to end, each attending to itself alone: the same updates without padding, up to rounding.
+    """
 
     method: Literal["full", "lora"]
     lora: Lora | None = None
@@ -345,9 +353,12 @@ class Train(Spec):
     adam_beta2: Share
     max_grad_norm: Annotated[float, Field(gt=0)]
     batch: Positive
-    epochs: Positive
+    epochs: Positive | None = None
+    updates: Positive | None = None
+    tokens: Positive | None = None
     block_tokens: Positive
     precision: Literal["float32", "bf16"]
+    packing: bool = False
 
     @model_validator(mode="after")
     def _adapter_is_described(self) -> Self:
@@ -356,6 +367,24 @@ class Train(Spec):
                 f"method={self.method!r} and lora={self.lora!r}: describe the adapter with method=lora, and only then"
             )
         return self
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        given = {name: value for name in _BUDGETS if (value := getattr(self, name)) is not None}
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of {', '.join(_BUDGETS)}, the others null, not {given or 'none'}")
+        return self
+
+    def canonical(self) -> dict[str, Any]:
+        """Without the budgets that are not in use and without packing where there is none, as before there were such."""
+        told = super().canonical()
+        return {name: value for name, value in told.items() if name not in _LATER or value}
+
+    def examples_seen(self, examples: int) -> float:
+        """Examples that go through the model in a run on so many; with a budget of tokens, how many blocks of full length."""
+        if self.tokens is not None:
+            return self.tokens / self.block_tokens
+        return self.epochs * examples if self.epochs else float(self.updates or 0) * min(self.batch, examples)
 
     def indivisible(self, micro_batch: int | None, processes: int = 1) -> str | None:
         """Why `processes` that take `micro_batch` rows at a time cannot make up the batch, or None when they can."""
@@ -375,9 +404,11 @@ class Train(Spec):
         return f"cluster.micro_batch: given {micro_batch}; allowed: a divisor of {whole}: {_divisors(share)}"
 
     def rows(self, micro_batch: int | None, processes: int = 1) -> int:
-        """Rows that go through the model at once in each process; for what is not `indivisible`."""
+        """Rows that go through the model at once in each process, for what is not `indivisible`; with packing, in the room of so
+        many longest examples.
+        """
         share = self.batch // processes
-        return min(micro_batch or share, share)
+        return min(micro_batch or (1 if self.packing else share), share)
 
     def fewer_rows(self, rows: int, processes: int = 1) -> int | None:
         """The next smaller micro-batch, at most half of `rows`; None below one row."""

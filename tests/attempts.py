@@ -23,7 +23,7 @@ class StopAt(Halt):
 
     @reason.setter
     def reason(self, value: str | None) -> None:
-        del value
+        self.looks_left = 0 if value else self.looks_left
 
 
 class Attempts:

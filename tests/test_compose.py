@@ -173,7 +173,7 @@ def test_what_a_design_sets_can_be_set_on_the_command_line(loader: ConfigLoader)
 
 def test_an_equal_budget_pairs_counts_with_epochs(loader: ConfigLoader) -> None:
     trained = [cell for cell in grid(loader, "sweep=budget").cells if cell.train]
-    seen = [cell.count.size * cell.train.epochs for cell in trained if cell.train]
+    seen = [cell.train.examples_seen(cell.count.size) for cell in trained if cell.train]
     assert seen == [1000] * 6
     assert len({(cell.count.size, cell.seed) for cell in trained}) == 6
 

@@ -73,7 +73,7 @@ def test_what_differs_beside_a_factor_is_named() -> None:
     cells = composed_grid(["sweep=cnls", "count=n25,n100"]).cells
     found = {(one.factor, one.quantity): one.by_level for one in confounds(cells, {})}
     assert set(found) == {("count", "updates"), ("count", "examples")}
-    epochs = cells[1].train.epochs if cells[1].train else 0
+    epochs = (cells[1].train.epochs or 0) if cells[1].train else 0
     assert found["count", "examples"] == {"25": 25 * epochs, "100": 100 * epochs}
 
 

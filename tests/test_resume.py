@@ -17,7 +17,6 @@ from ablation.errors import NanLoss, OutOfMemory, RecordError
 from ablation.halt import Interrupted
 from ablation.pipeline import run_cell
 from ablation.store import Store
-from ablation.training.batches import Share, Updates
 from ablation.training.checkpoint import COMPLETE_FILE, newest, seal
 from ablation.training.train import train
 from tests.attempts import Attempts, StopAt
@@ -275,24 +274,6 @@ def test_a_loss_that_is_no_number_ends_the_cell_and_leaves_no_checkpoint(
     with pytest.raises(NanLoss, match=r"update 1: the loss is nan .* Lower train.learning_rate \(given 0.002\)"):
         one.run()
     assert list(one.begun[0].kept.iterdir()) == []
-
-
-@pytest.mark.parametrize(("examples", "batch", "rows"), [(12, 8, 2), (13, 8, 1), (5, 8, 2), (16, 8, 2), (33, 32, 4)])
-@pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_the_shares_of_all_processes_are_the_update(examples: int, batch: int, rows: int, ranks: int) -> None:
-    updates = Updates(examples, batch, epochs=2, seed=3)
-    for epoch in range(2):
-        done = epoch * updates.per_epoch
-        shares = [list(Share(updates, rows, rank, ranks, lambda done=done: done)) for rank in range(ranks)]  # type: ignore[misc]
-        lengths = {len(share) for share in shares} | {len(Share(updates, rows, 0, ranks, lambda: 0))}
-        assert len(lengths) == 1
-        taken = [index for share in shares for micro in share for index in micro if index < examples]
-        assert sorted(taken) == list(range(examples))
-        steps = -(-batch // (rows * ranks))
-        for number, wanted in enumerate(updates.of_epoch(epoch)):
-            cut = [share[number * steps : (number + 1) * steps] for share in shares]
-            assert {i for part in cut for micro in part for i in micro} - {examples} == set(wanted)
-            assert all(micro for part in cut for micro in part)
 
 
 def test_a_file_that_never_appears_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,25 +24,18 @@ from ablation.store import Store
 from ablation.training import world
 from ablation.training.train import follow, train
 from ablation.training.world import VARIABLES, World
+from tests.attempts import Attempts, StopAt
 
 # Updates of 8 and 5 examples: among four processes that take two at a time, one has nothing of the last.
 UNEVEN = ("count.size=13", "train.epochs=2", "train.batch=8")
 
 
-class Processes:
+class Processes(Attempts):
     """Process 0 trains, the others follow; each is a fork of this one with the variables of a world."""
 
     def __init__(self, cell: Cell, chosen: tuple[Path, Path], place: Path) -> None:
-        self.cell, self.chosen, self.place = cell, chosen, place
-        self.attempts: list[Attempt] = []
-
-    def begin(self) -> Attempt:
-        folder = self.place / f"attempt-{len(self.attempts):06d}"
-        earlier = tuple(attempt.kept for attempt in reversed(self.attempts))
-        self.attempts.append(Attempt(folder / "out", folder / "kept", earlier))
-        for made in (folder / "out", folder / "kept"):
-            made.mkdir(parents=True)
-        return self.attempts[-1]
+        super().__init__(place)
+        self.cell, self.chosen = cell, chosen
 
     def run(
         self,
@@ -133,6 +126,11 @@ def results(attempt: Attempt) -> tuple[dict[str, torch.Tensor], list[dict[str, f
     return load_file(attempt.out / "weights/model.safetensors"), curve
 
 
+def read(attempt: Attempt, name: str) -> dict[str, float]:
+    told: dict[str, float] = json.loads((attempt.out / name).read_text())
+    return told
+
+
 def assert_close(one: Attempt, two: Attempt) -> None:
     (weights, curve), (others, other_curve) = results(one), results(two)
     for told, other in zip(curve, other_curve, strict=True):
@@ -148,27 +146,22 @@ def test_two_and_four_processes_make_the_updates_of_one(processes: Callable[...,
     for size in (2, 4):
         many = processes(f"{size}", *UNEVEN, f"train={recipe}")
         assert many.run(size) == [""] * size
-        assert_close(one.attempts[0], many.attempts[0])
-        told = json.loads((many.attempts[0].out / "timing.json").read_text())
+        assert_close(one.last, many.last)
+        told = json.loads((many.last.out / "timing.json").read_text())
         assert (told["processes"], told["rows_at_once"]) == (size, 8 // size)
 
 
-class StopAfter(Halt):
-    """Is asked to stop while an update is going on, the n-th; it is looked at once before the run in process 0."""
-
-    def __init__(self, looks: int) -> None:
-        self.looks_left = looks
-        super().__init__()
-
-    @property
-    def reason(self) -> str | None:
-        """What `Halt` keeps as a plain value."""
-        self.looks_left -= 1
-        return "asked by the test" if self.looks_left < 0 else None
-
-    @reason.setter
-    def reason(self, value: str | None) -> None:
-        self.looks_left = 0 if value else self.looks_left
+@pytest.mark.parametrize("recipe", ["mini", "mini_lora"])
+def test_packed_updates_are_those_of_the_unpacked_run_on_one_two_and_four_processes(
+    processes: Callable[..., Processes], recipe: str
+) -> None:
+    one = processes("one", *UNEVEN, f"train={recipe}")
+    train(one.cell, *one.chosen, one.begin(), Means())
+    for size in (1, 2, 4):
+        packed = processes(f"packed {size}", *UNEVEN, f"train={recipe}", "train.packing=true")
+        assert packed.run(size) == [""] * size
+        assert_close(one.last, packed.last)
+        assert read(packed.last, "summary.json") == pytest.approx(read(one.last, "summary.json"), rel=1e-4)
 
 
 def test_asked_in_any_process_all_stop_at_the_same_update_and_go_on_from_there(
@@ -177,14 +170,14 @@ def test_asked_in_any_process_all_stop_at_the_same_update_and_go_on_from_there(
     dropout = ("train=mini_lora", *UNEVEN, "train.lora.dropout=0.2")
     whole, pieces = processes("whole", *dropout), processes("pieces", *dropout)
     assert whole.run(2) == ["", ""]
-    [first, second] = pieces.run(2, halts={1: StopAfter(1)})
+    [first, second] = pieces.run(2, halts={1: StopAt(2)})
     assert first.startswith("Interrupted: stopped: another process of this cell was asked to")
     assert second == ""
-    kept = pieces.attempts[0].kept / "checkpoint-2"
+    kept = pieces.begun[0].kept / "checkpoint-2"
     assert (kept / "COMPLETE.json").exists() and (kept / "rng_state_1.pth").exists()
     assert pieces.run(2) == ["", ""]
     for name in ("loss.jsonl", "summary.json", "weights/model.safetensors"):
-        assert (pieces.attempts[1].out / name).read_bytes() == (whole.attempts[0].out / name).read_bytes()
+        assert (pieces.begun[1].out / name).read_bytes() == (whole.begun[0].out / name).read_bytes()
 
 
 def test_when_another_process_runs_out_of_memory_the_cell_fails_as_that(
@@ -215,7 +208,7 @@ def test_when_another_process_dies_the_cell_fails_and_nothing_hangs(processes: C
     many = processes("one", *UNEVEN)
     [first, second] = many.run(2, before=dies)
     assert first and second == "killed"
-    assert not list(many.attempts[0].out.iterdir())
+    assert not list(many.begun[0].out.iterdir())
 
 
 def test_when_the_first_process_dies_the_others_end(processes: Callable[..., Processes], tmp_path: Path) -> None:

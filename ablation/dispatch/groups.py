@@ -49,9 +49,9 @@ def groups(cells: Sequence[Cell], cluster: Slurm, is_trained: IsTrained, change:
     return [Group(parts, _tasks(members, cluster.cells_per_job)) for parts, members in by_parts.items()]
 
 
-def work(cell: Cell) -> tuple[int, int]:
+def work(cell: Cell) -> tuple[float, int]:
     """Sorts cells by how long they will take: trajectories seen, then attempts."""
-    return cell.count.size * (cell.train.epochs if cell.train else 0), cell.sample.n
+    return cell.train.examples_seen(cell.count.size) if cell.train else 0.0, cell.sample.n
 
 
 def _stages(cell: Cell, cluster: Slurm, is_trained: IsTrained) -> tuple[Stage, ...]:

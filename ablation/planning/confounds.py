@@ -22,13 +22,20 @@ class Confound:
 
 
 def updates(cell: Cell) -> int:
-    """Optimizer updates: epochs × ⌈N / batch⌉, since the last, smaller batch of an epoch is kept."""
-    return cell.train.epochs * ceil(cell.count.size / cell.train.batch) if cell.train else 0
+    """Optimizer updates: epochs × ⌈N / batch⌉, since the last, smaller batch of an epoch is kept, or those of the budget.
+
+    With a budget of tokens, what it takes when every example is a full block.
+    """
+    if not cell.train:
+        return 0
+    if cell.train.epochs:
+        return cell.train.epochs * ceil(cell.count.size / cell.train.batch)
+    return cell.train.updates or ceil(examples(cell) / cell.train.batch)
 
 
-def examples(cell: Cell) -> int:
-    """Examples seen: epochs × N."""
-    return cell.train.epochs * cell.count.size if cell.train else 0
+def examples(cell: Cell) -> float:
+    """Examples seen: epochs × N, or what the budget allows."""
+    return cell.train.examples_seen(cell.count.size) if cell.train else 0
 
 
 def confounds(cells: Sequence[Cell], mean_tokens: Mapping[Cell, float]) -> list[Confound]:

@@ -87,7 +87,7 @@ def _works(cell: Cell) -> list[_Work]:
     """The timed stages of a cell."""
     sizes = {name: float(len(attempts)) for name, attempts in sample_blocks(cell.sample.n).items()}
     if cell.train:
-        sizes["train"] = float(cell.count.size * cell.train.epochs)
+        sizes["train"] = float(cell.train.examples_seen(cell.count.size))
     return [_Work(cell.folders[name], _kind(name, cell), size) for name, size in sizes.items()]
 
 

@@ -1,24 +1,48 @@
-"""Which examples make up each update, and how an update is cut into the shares of the processes.
+"""Which examples make up each update, and how an update is cut into what goes through the model at once.
 
 The first is science: a seeded order of its own in every epoch, the last update of an epoch taking what is left. The second must
-not change a number: an update is the same examples on any number of processes, so nothing is repeated to make shares even.
+not change a number: an update is the same examples on any number of processes, padded or packed, and nothing is repeated to make
+shares even.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Protocol
 
 import torch
 from torch.utils.data import Sampler
 
+from ablation.science import Train
+
 
 @dataclass(frozen=True)
 class Updates:
-    """The updates of a run: `examples` in batches of `batch`, shuffled anew in each epoch."""
+    """The first `count` updates on `examples` in batches of `batch`, shuffled anew in each epoch."""
 
     examples: int
     batch: int
-    epochs: int
+    count: int
     seed: int
+
+    @staticmethod
+    def of(recipe: Train, lengths: Sequence[int], seed: int) -> "Updates":
+        """As many as the recipe's budget allows; `lengths` are tokens by example. A budget of tokens ends with the update that
+        reaches it.
+        """
+        without_end = Updates(len(lengths), recipe.batch, 0, seed)
+        if recipe.epochs:
+            count = recipe.epochs * without_end.per_epoch
+        elif recipe.updates:
+            count = recipe.updates
+        else:
+            count, left = 0, recipe.tokens or 0
+            for chosen in without_end.endlessly():
+                count, left = count + 1, left - sum(lengths[index] for index in chosen)
+                if left <= 0:
+                    break
+        return Updates(len(lengths), recipe.batch, count, seed)
 
     @property
     def per_epoch(self) -> int:
@@ -30,36 +54,122 @@ class Updates:
         shuffled = torch.randperm(self.examples, generator=torch.Generator().manual_seed(self.seed + epoch)).tolist()
         return [shuffled[start : start + self.batch] for start in range(0, self.examples, self.batch)]
 
+    def endlessly(self) -> Iterator[list[int]]:
+        """The examples of update after update, whatever the count."""
+        epoch = 0
+        while True:
+            yield from self.of_epoch(epoch)
+            epoch += 1
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return islice(self.endlessly(), self.count)
+
     def sizes(self, lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
         """Number of examples and of tokens of every update of the run, in order; `lengths` are tokens by example."""
-        for epoch in range(self.epochs):
-            for chosen in self.of_epoch(epoch):
-                yield len(chosen), sum(lengths[index] for index in chosen)
+        return ((len(chosen), sum(lengths[index] for index in chosen)) for chosen in self)
+
+
+class Cut(Protocol):
+    """How an update is cut into micro-batches; the first `ranks` of them are the first step of that many processes."""
+
+    def __call__(self, chosen: Sequence[int], ranks: int) -> list[list[int]]:
+        """All examples of the update, each once."""
+        ...
+
+
+@dataclass(frozen=True)
+class Padded:
+    """`rows` examples at a time in their order, each filled up to the longest of them."""
+
+    rows: int
+
+    def __call__(self, chosen: Sequence[int], ranks: int) -> list[list[int]]:
+        """Any number of micro-batches."""
+        del ranks
+        return [list(chosen[start : start + self.rows]) for start in range(0, len(chosen), self.rows)]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Examples end to end in rows of at most `room` tokens, as equally filled as longest-first into the emptiest row makes them.
+
+    `lengths` are tokens by example, none above `room`. The rule is Graham's LPT (1969): the fullest row holds at most 4/3 of the
+    best possible.
+    """
+
+    lengths: Sequence[int]
+    room: int
+
+    def __call__(self, chosen: Sequence[int], ranks: int) -> list[list[int]]:
+        """A multiple of `ranks` micro-batches, so that every process has a row in each step; some may be empty."""
+        tokens = sum(self.lengths[index] for index in chosen)
+        steps = max(1, -(-tokens // (self.room * ranks)))
+        while (rows := self._spread(chosen, steps * ranks)) is None:
+            steps += 1
+        return rows
+
+    def _spread(self, chosen: Sequence[int], count: int) -> list[list[int]] | None:
+        rows: list[list[int]] = [[] for _ in range(count)]
+        filled = [0] * count
+        for index in sorted(chosen, key=lambda index: (-self.lengths[index], index)):
+            emptiest = filled.index(min(filled))
+            rows[emptiest].append(index)
+            filled[emptiest] += self.lengths[index]
+        fullest_first = sorted(range(count), key=lambda row: -filled[row])
+        return [rows[row] for row in fullest_first] if max(filled) <= self.room else None
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How each update goes through the model on `ranks` processes, a micro-batch in each of them at a time.
+
+    A micro-batch with nothing in it is ``[examples]``, the index behind the last example: the data hold a filler there that
+    carries no loss.
+    """
+
+    updates: Updates
+    cut: Cut
+    ranks: int = 1
+
+    @cached_property
+    def per_update(self) -> int:
+        """Steps of every update but the last of an epoch: as many as the one that needs most."""
+        return max(self._needed)
+
+    @cached_property
+    def per_last(self) -> int:
+        """Steps of the last update of every epoch, which may be smaller."""
+        return max(self._needed[self.updates.per_epoch - 1 :: self.updates.per_epoch], default=self.per_update)
+
+    @property
+    def per_epoch(self) -> int:
+        """Steps of an epoch."""
+        return (self.updates.per_epoch - 1) * self.per_update + self.per_last
+
+    def of_epoch(self, epoch: int, rank: int) -> Iterator[list[int]]:
+        """The micro-batches of a process, equally many in each process."""
+        for number, chosen in enumerate(self.updates.of_epoch(epoch), start=1):
+            given = self.cut(chosen, self.ranks)[rank :: self.ranks]
+            steps = self.per_last if number == self.updates.per_epoch else self.per_update
+            given += [[]] * (steps - len(given))
+            yield from (one or [self.updates.examples] for one in given)
+
+    @cached_property
+    def _needed(self) -> list[int]:
+        return [-(-len(self.cut(chosen, self.ranks)) // self.ranks) for chosen in self.updates]
 
 
 class Share(Sampler[list[int]]):
     """The micro-batches of one process, for `DataLoader(batch_sampler=…)`: every process gets equally many in each update.
 
-    Where nothing is left for a process its micro-batch is ``[examples]``, the index behind the last example: the data hold a
-    filler there that carries no loss. `update` tells how many updates are done, so that a loader made anew goes on in the right
-    epoch.
+    `update` tells how many updates are done, so that a loader made anew goes on in the right epoch.
     """
 
-    def __init__(self, updates: Updates, rows: int, rank: int, ranks: int, update: Callable[[], int]) -> None:
-        self.updates, self.rows, self.rank, self.ranks, self.update = updates, rows, rank, ranks, update
+    def __init__(self, steps: Steps, rank: int, update: Callable[[], int]) -> None:
+        self.steps, self.rank, self.update = steps, rank, update
 
     def __len__(self) -> int:
-        full, rest = divmod(self.updates.examples, self.updates.batch)
-        return full * (self.updates.batch // self._step) + -(-rest // self._step)
+        return self.steps.per_epoch
 
     def __iter__(self) -> Iterator[list[int]]:
-        epoch = self.update() // self.updates.per_epoch
-        for chosen in self.updates.of_epoch(epoch):
-            for start in range(0, len(chosen), self._step):
-                first = start + self.rank * self.rows
-                yield chosen[first : min(first + self.rows, start + self._step)] or [self.updates.examples]
-
-    @property
-    def _step(self) -> int:
-        """Examples that all processes together take in one step."""
-        return self.rows * self.ranks
+        return self.steps.of_epoch(self.update() // self.steps.updates.per_epoch, self.rank)

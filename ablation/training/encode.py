@@ -24,14 +24,14 @@ class Encoded:
     truncated: int
 
     @property
-    def tokens(self) -> int:
-        """Tokens of all examples, prompts included."""
-        return sum(map(len, self.input_ids))
+    def lengths(self) -> list[int]:
+        """Tokens of each example, prompt included."""
+        return [len(ids) for ids in self.input_ids]
 
     @property
-    def target_tokens(self) -> int:
-        """Tokens that carry loss."""
-        return sum(label != IGNORED for row in self.labels for label in row)
+    def target_lengths(self) -> list[int]:
+        """Tokens of each example that carry loss."""
+        return [sum(label != IGNORED for label in row) for row in self.labels]
 
 
 def prompt_ids(tokenizer: "PreTrainedTokenizerBase", problem: str) -> list[int]:

@@ -2,17 +2,19 @@
 
 import gc
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, PrinterCallback, set_seed
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from ablation.attempt import Attempt, Means
 from ablation.cell import Cell
 from ablation.errors import ConfigProblems, OutOfMemory
 from ablation.science import Train
-from ablation.training.batches import Updates
+from ablation.training.batches import Cut, Packed, Padded, Steps, Updates
 from ablation.training.checkpoint import Checkpoint, newest, tidy
 from ablation.training.encode import IGNORED, Encoded
 from ablation.training.recipe import load_model, lora_config, sft_config
@@ -32,10 +34,16 @@ class Task:
     attempt: Attempt
     world: World
 
-    @property
+    @cached_property
     def updates(self) -> Updates:
         """The updates of the run."""
-        return Updates(len(self.encoded.input_ids), self.recipe.batch, self.recipe.epochs, self.cell.seed.train)
+        return Updates.of(self.recipe, self.encoded.lengths, self.cell.seed.train)
+
+    def steps(self, rows: int) -> Steps:
+        """How the updates go through the model; packed, `rows` longest examples are the room of one row."""
+        lengths = self.encoded.lengths
+        cut: Cut = Packed(lengths, rows * max(lengths)) if self.recipe.packing else Padded(rows)
+        return Steps(self.updates, cut, self.world.size)
 
 
 @dataclass(frozen=True)
@@ -103,11 +111,13 @@ def _run(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fit
     recipe, seed = task.recipe, task.cell.seed.train
     set_seed(seed)
     pace = Pace(task.attempt, task.world, task.means.checkpoint_s, resume.spent_s if resume else 0.0)
+    steps = task.steps(rows)
     trainer = Trainer(
-        task.updates,
+        steps,
         task.world,
         model=load_model(task.cell.model),
-        args=sft_config(recipe, seed, task.attempt.kept, rows, task.world.size),
+        args=sft_config(recipe, seed, task.attempt.kept, steps),
+        data_collator=DataCollatorForLanguageModeling(task.tokenizer.pad_token_id, padding_free=recipe.packing),
         train_dataset=_dataset(task),
         processing_class=task.tokenizer,
         peft_config=lora_config(recipe.lora),
@@ -134,7 +144,7 @@ def _run(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fit
 
 def _dataset(task: Task) -> Dataset:
     ids, labels = task.encoded.input_ids, task.encoded.labels
-    if task.world.size > 1:
+    if task.world.size > 1 or task.recipe.packing:
         filler = [task.tokenizer.eos_token_id] * 2
         ids, labels = [*ids, filler], [*labels, [IGNORED] * 2]
     return Dataset.from_dict({"input_ids": ids, "labels": labels})

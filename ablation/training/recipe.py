@@ -9,20 +9,21 @@ from trl import SFTConfig
 
 from ablation.science import Lora, Model, Train
 from ablation.tokenizer import model_place
+from ablation.training.batches import Steps
 from ablation.training.world import backend
 
 
-def sft_config(recipe: Train, seed: int, folder: Path, rows: int, ranks: int = 1) -> SFTConfig:
-    """TRL's arguments for a recipe on `ranks` processes that take `rows` examples at a time; checkpoints go below `folder`.
+def sft_config(recipe: Train, seed: int, folder: Path, steps: Steps) -> SFTConfig:
+    """TRL's arguments for a recipe whose updates are cut into `steps`; checkpoints go below `folder`.
 
-    The effective batch is the recipe's, whatever the rows and ranks. The trainer saves when it is asked to, not by a schedule.
+    Which examples a step takes is the sampler's matter; the trainer's own batch size is not used. The trainer saves when it
+    is asked to, not by a schedule.
     """
     on_gpu = torch.cuda.is_available()
     return SFTConfig(
         output_dir=str(folder),
-        per_device_train_batch_size=rows,
-        gradient_accumulation_steps=recipe.batch // (rows * ranks),
-        num_train_epochs=recipe.epochs,
+        gradient_accumulation_steps=steps.per_update,
+        max_steps=steps.updates.count,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type=recipe.schedule,
         warmup_steps=recipe.warmup_share,
@@ -43,7 +44,7 @@ def sft_config(recipe: Train, seed: int, folder: Path, rows: int, ranks: int = 1
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,
-        ddp_backend=backend() if ranks > 1 else None,
+        ddp_backend=backend() if steps.ranks > 1 else None,
         ddp_find_unused_parameters=False,
     )
 

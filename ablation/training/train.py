@@ -13,11 +13,10 @@ from ablation.corpus.select import read_conversations
 from ablation.errors import AblationError, ConfigProblems, NanLoss
 from ablation.halt import Halt, Interrupted
 from ablation.records import LOSS_FILE, SUMMARY_FILE, TIMING_FILE, WEIGHTS_FOLDER, write_json
-from ablation.science import Train
 from ablation.tokenizer import load_tokenizer
 from ablation.training.checkpoint import Checkpoint, newest
 from ablation.training.curve import curve_lines, mean_loss
-from ablation.training.encode import Encoded, encode
+from ablation.training.encode import encode
 from ablation.training.fit import Fitted, Task, fit
 from ablation.training.world import World
 
@@ -124,17 +123,19 @@ def _write(task: Task, fitted: Fitted, folder: Path) -> None:
     model = fitted.model.merge_and_unload() if hasattr(fitted.model, "merge_and_unload") else fitted.model
     model.save_pretrained(folder / WEIGHTS_FOLDER)
     task.tokenizer.save_pretrained(folder / WEIGHTS_FOLDER)
-    lines = curve_lines(fitted.log, task.updates.sizes([len(ids) for ids in task.encoded.input_ids]))
+    lines = curve_lines(fitted.log, task.updates.sizes(task.encoded.lengths))
     (folder / LOSS_FILE).write_text("".join(f"{line}\n" for line in lines))
-    write_json(folder / SUMMARY_FILE, asdict(_summary(task.encoded, task.recipe, fitted)))
+    write_json(folder / SUMMARY_FILE, asdict(_summary(task, fitted)))
 
 
-def _summary(encoded: Encoded, recipe: Train, fitted: Fitted) -> TrainSummary:
+def _summary(task: Task, fitted: Fitted) -> TrainSummary:
+    lengths, targets = task.encoded.lengths, task.encoded.target_lengths
+    seen = [index for chosen in task.updates for index in chosen]
     return TrainSummary(
         updates=fitted.updates,
-        train_examples=len(encoded.input_ids) * recipe.epochs,
-        train_tokens=encoded.tokens * recipe.epochs,
-        target_tokens=encoded.target_tokens * recipe.epochs,
-        truncated_examples=encoded.truncated,
+        train_examples=len(seen),
+        train_tokens=sum(lengths[index] for index in seen),
+        target_tokens=sum(targets[index] for index in seen),
+        truncated_examples=task.encoded.truncated,
         train_loss=mean_loss(fitted.log),
     )

@@ -11,7 +11,7 @@ from trl import SFTTrainer
 
 from ablation.attempt import Attempt
 from ablation.errors import NanLoss
-from ablation.training.batches import Share, Updates
+from ablation.training.batches import Share, Steps
 from ablation.training.checkpoint import seal, tidy
 from ablation.training.world import World
 
@@ -19,14 +19,13 @@ from ablation.training.world import World
 class Trainer(SFTTrainer):  # type: ignore[misc]
     """SFTTrainer on the given updates: the base class would repeat examples where the processes' shares are uneven."""
 
-    def __init__(self, updates: Updates, world: World, **options: Any) -> None:
-        self.updates, self.world = updates, world
+    def __init__(self, steps: Steps, world: World, **options: Any) -> None:
+        self.steps, self.world = steps, world
         super().__init__(**options)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """This process's share of every update."""
-        rows = self.args.per_device_train_batch_size
-        share = Share(self.updates, rows, self.world.rank, self.world.size, lambda: self.state.global_step)
+        share = Share(self.steps, self.world.rank, lambda: self.state.global_step)
         return DataLoader(self.train_dataset, batch_sampler=share, collate_fn=self.data_collator)
 
     def create_model_card(self, *_: Any, **__: Any) -> None:

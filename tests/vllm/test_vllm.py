@@ -109,16 +109,23 @@ def test_a_killed_engine_costs_the_attempts_that_were_under_way(base: Callable[.
 
 
 class KillsTheEngine(Halt):
-    """Kills vLLM as soon as a completion is on disk; `check` is where the client looks while it waits."""
+    """Kills vLLM as soon as a completion is on disk; `reason` is where the client looks while it waits."""
 
     def __init__(self, journal: Path) -> None:
-        super().__init__()
         self.journal = journal
+        super().__init__()
 
-    def check(self) -> None:
+    @property
+    def reason(self) -> str | None:
+        """None: nobody asks to stop."""
         if self.journal.exists() and self.journal.stat().st_size:
             for process in vllm_process._warm:
                 os.kill(process._process.pid, signal.SIGKILL)
+        return None
+
+    @reason.setter
+    def reason(self, value: str | None) -> None:
+        del value
 
 
 def test_weights_are_swapped_in_place(cell_of: CellOf, base: Callable[..., Cell], tmp_path: Path) -> None:
