@@ -26,6 +26,7 @@ CellOf = Callable[..., Cell]
 # Six updates; the last of each epoch is a smaller one.
 SIX = ("count.size=12", "train.epochs=3", "train.batch=8")
 DROPOUT = ("train=mini_lora", *SIX, "train.lora.dropout=0.2")
+PACKED = (*DROPOUT, "train.packing=true")
 BYTES = ("weights/model.safetensors", "loss.jsonl", "summary.json")
 
 
@@ -101,7 +102,7 @@ def assert_same(one: Path, two: Path) -> None:
         assert (one / name).read_bytes() == (two / name).read_bytes(), name
 
 
-@pytest.mark.parametrize("overrides", [SIX, DROPOUT], ids=["full", "lora with dropout"])
+@pytest.mark.parametrize("overrides", [SIX, PACKED], ids=["full", "packed lora with dropout"])
 def test_stopped_after_every_update_it_ends_with_the_same_bytes(
     trials: Callable[..., Trials], alone: Callable[..., Path], overrides: tuple[str, ...]
 ) -> None:

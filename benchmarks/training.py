@@ -1,0 +1,178 @@
+"""Measure the trainer: useful tokens a second and padding, packed and not, beside TRL's own trainer as it comes.
+
+    python -m benchmarks.training
+
+Prints a Markdown table for docs/benchmarks.md. The examples have the skewed lengths of reasoning traces: log-normal, the long
+tail cut at the block. All arms train the same small model on the same examples, in turns; only ratios carry over.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase, PrinterCallback, Qwen2Config, Qwen2ForCausalLM, set_seed
+from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+from ablation.expansion import composed_grid
+from ablation.science import Train
+from ablation.tokenizer import load_tokenizer
+from ablation.training.batches import Cut, Packed, Padded, Steps, Updates
+from ablation.training.encode import IGNORED
+from ablation.training.recipe import sft_config
+from ablation.training.trainer import Trainer
+from ablation.training.world import World
+
+BLOCK, BATCH, PROMPT = 1024, 32, 16
+
+
+@dataclass
+class Collator:
+    """TRL's collator, which counts the tokens that go through the model, padding included."""
+
+    inner: DataCollatorForLanguageModeling
+    tokens: int = 0
+
+    def __call__(self, rows: Any) -> Any:
+        """A batch as TRL makes it."""
+        made = self.inner(rows)
+        self.tokens += made["input_ids"].numel()
+        return made
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The examples, the model's size, and a place for what the trainers write."""
+
+    ids: Sequence[Sequence[int]]
+    tokenizer: PreTrainedTokenizerBase
+    recipe: Train
+    folder: Path
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    through: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens by example."""
+        return [len(one) for one in self.ids]
+
+    def ours(self, cut: Cut) -> tuple[Any, Collator]:
+        """Our trainer on updates that are cut like this."""
+        steps = Steps(Updates.of(self.recipe, self.lengths, seed=0), cut)
+        collator = self.collator(padding_free=isinstance(cut, Packed))
+        options = {"model": self.model(), "args": sft_config(self.recipe, 0, self.folder, steps)}
+        made = Trainer(
+            steps,
+            World(),
+            train_dataset=self.rows(),
+            processing_class=self.tokenizer,
+            data_collator=collator,
+            **options,
+        )
+        return made, collator
+
+    def trl(self, packing: bool) -> tuple[Any, Collator]:
+        """TRL's trainer with its own batch size of 8 rows, as many of them as make up the batch."""
+        arguments = SFTConfig(
+            output_dir=str(self.folder), per_device_train_batch_size=8, gradient_accumulation_steps=BATCH // 8,
+            num_train_epochs=1, max_length=BLOCK, packing=packing, bf16=False, use_cpu=True, report_to=[],
+            save_strategy="no", disable_tqdm=True, gradient_checkpointing=False,
+        )  # fmt: skip
+        made = SFTTrainer(
+            self.model(), args=arguments, train_dataset=self.rows(filler=False), processing_class=self.tokenizer
+        )
+        made.data_collator = collator = Collator(made.data_collator)
+        return made, collator
+
+    def model(self) -> Qwen2ForCausalLM:
+        """A model of some million parameters, the same in every arm."""
+        set_seed(0)
+        shape = Qwen2Config(
+            vocab_size=len(self.tokenizer), hidden_size=256, intermediate_size=768, num_hidden_layers=6,
+            num_attention_heads=8, num_key_value_heads=4, max_position_embeddings=2 * BLOCK,
+        )  # fmt: skip
+        return Qwen2ForCausalLM(shape)  # type: ignore[no-untyped-call]
+
+    def rows(self, filler: bool = True) -> Dataset:
+        """The examples in TRL's columns; the filler behind them is what our cuts fill up with."""
+        ids = [list(one) for one in self.ids]
+        labels = [[IGNORED] * PROMPT + one[PROMPT:] for one in ids]
+        if filler:
+            ids, labels = [*ids, [0, 0]], [*labels, [IGNORED] * 2]
+        return Dataset.from_dict({"input_ids": ids, "labels": labels})
+
+    def collator(self, padding_free: bool) -> Collator:
+        """TRL's, counted."""
+        return Collator(DataCollatorForLanguageModeling(self.tokenizer.pad_token_id, padding_free=padding_free))
+
+    def measure(self, name: str, make: Callable[[], tuple[Any, Collator]]) -> None:
+        """Train once and note the seconds of its updates."""
+        trainer, collator = make()
+        trainer.remove_callback(PrinterCallback)
+        started = time.perf_counter()
+        trainer.train()
+        self.seconds.setdefault(name, []).append(time.perf_counter() - started)
+        self.through[name] = collator.tokens
+
+
+def main() -> None:
+    """Measure all arms in turns and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--examples", type=int, default=96)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rows", type=int, nargs="+", default=[1, 2], help="longest examples that a packed row holds")
+    given = parser.parse_args()
+    warnings.simplefilter("ignore")
+    cell = composed_grid(["sweep=smoke"]).cells[-1]
+    assert cell.train
+    recipe = cell.train.model_copy(update={"batch": BATCH, "epochs": 1, "block_tokens": BLOCK})
+    tokenizer = load_tokenizer(cell.model)
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(examples(given.examples, len(tokenizer)), tokenizer, recipe, Path(folder))
+        arms: dict[str, Callable[[], tuple[Any, Collator]]] = {
+            "TRL, as it comes": lambda: bench.trl(packing=False),
+            "TRL, packing=bfd (fewer, other updates)": lambda: bench.trl(packing=True),
+            "train.packing=false": lambda: bench.ours(Padded(8)),
+        }
+        for rows in given.rows:
+            cut = Packed(bench.lengths, rows * max(bench.lengths))
+            arms[f"train.packing=true, room of {rows}"] = lambda cut=cut: bench.ours(cut)  # type: ignore[misc]
+        for _ in range(given.rounds):
+            for name, make in arms.items():
+                bench.measure(name, make)
+        print_table(bench)
+
+
+def examples(count: int, vocabulary: int) -> list[list[int]]:
+    """Random token ids in lengths whose median is a fifth of the block; the longest tenth is twice to five times that."""
+    rng = np.random.default_rng(0)
+    lengths = np.clip(rng.lognormal(np.log(BLOCK / 5), 0.8, count), 2 * PROMPT, BLOCK).astype(int)
+    return [rng.integers(3, vocabulary, length).tolist() for length in lengths]
+
+
+def print_table(bench: Bench) -> None:
+    """Medians over the rounds, and the ratio to TRL as it comes."""
+    useful = sum(bench.lengths)
+    rates = {name: useful / statistics.median(seconds) for name, seconds in bench.seconds.items()}
+    first = next(iter(rates.values()))
+    size = sum(weight.numel() for weight in bench.model().parameters())
+    print(
+        f"{size / 1e6:.1f} million parameters, {len(bench.ids)} examples of {useful} tokens (median "
+        f"{statistics.median(bench.lengths):.0f}, longest {max(bench.lengths)}), {torch.get_num_threads()} threads\n"
+    )
+    print("| trainer | useful tokens/s | ratio | padding |\n|---|---|---|---|")
+    for name, rate in rates.items():
+        print(f"| {name} | {rate:.0f} | {rate / first:.2f} | {1 - useful / bench.through[name]:.1%} |")
+
+
+if __name__ == "__main__":
+    main()
