@@ -15,11 +15,14 @@ class Means:
     """How a stage is carried out. None of it can change a number (the micro-batch may change the last bits of sums).
 
     `micro_batch` rows go through the model at once (None: the whole batch). A checkpoint is kept when `checkpoint_s` seconds
-    have passed since the last one.
+    have passed since the last one. The processes of a world share the model's states by ZeRO stage `zero` (0: each has all), with
+    `offload` in the host's memory.
     """
 
     micro_batch: int | None = None
     checkpoint_s: float = 600.0
+    zero: int = 0
+    offload: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_serializer
 
+from ablation.attempt import Means
 from ablation.science import Positive
 from ablation.spec import Spec
 
@@ -43,11 +44,17 @@ class Local(Spec):
         del model
         return 1
 
+    def means_for(self, model: str) -> Means:
+        """How the stages of a cell of this model are carried out."""
+        del model
+        return Means(self.micro_batch, self.checkpoint_s)
+
 
 class Resources(Spec):
     """What one task of an array asks Slurm for; `timeout_min` holds for all cells that the task runs.
 
-    `tasks_per_node` processes a node train one cell together. `mem_gb` None and 0 GPUs leave the choice to the partition.
+    `tasks_per_node` processes a node train one cell together, and share its model by ZeRO stage `zero` (0: each holds all of it),
+    with `offload` in the host's memory. `mem_gb` None and 0 GPUs leave the choice to the partition.
     """
 
     partition: Word | None = None
@@ -61,6 +68,8 @@ class Resources(Spec):
     cpus_per_task: Positive = 1
     mem_gb: Positive | None = None
     timeout_min: Positive = 60
+    zero: Literal[0, 2, 3] = 0
+    offload: bool = False
 
 
 class Rule(Resources):
@@ -121,8 +130,16 @@ class Slurm(Resources):
 
     def processes_for(self, model: str) -> int:
         """How many processes train one cell of this model together."""
-        asked = self.resources_for("train" if self.split else "cell", model)
+        asked = self._for_training(model)
         return asked.nodes * asked.tasks_per_node
+
+    def means_for(self, model: str) -> Means:
+        """How the stages of a cell of this model are carried out."""
+        asked = self._for_training(model)
+        return Means(self.micro_batch, self.checkpoint_s, asked.zero, asked.offload)
+
+    def _for_training(self, model: str) -> Resources:
+        return self.resources_for("train" if self.split else "cell", model)
 
 
 Cluster = Annotated[Local | Slurm, Field(discriminator="kind")]

@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -13,8 +13,12 @@ from hydra.core.global_hydra import GlobalHydra
 
 from ablation.cell import Cell
 from ablation.config import plain, read_cell
+from ablation.pipeline import run_cell
 from ablation.source import pinned_cell
 from ablation.store import Store
+
+if TYPE_CHECKING:
+    from tests.processes import Processes
 
 os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false", WANDB_MODE="offline", HF_HUB_OFFLINE="1")
 
@@ -82,3 +86,22 @@ def tiny_benchmark(tmp_path: Path) -> list[str]:
     ids = [json.loads(line)["id"] for line in shipped]
     (tmp_path / "tiers.yaml").write_text(json.dumps({"easy": ids[:1], "hard": ids[1:]}))
     return [f"benchmark.source.path={tmp_path}/two.jsonl", f"benchmark.tiers.path={tmp_path}/tiers.yaml"]
+
+
+@pytest.fixture(scope="session")
+def selections(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Pools and selections, made once for all tests that train."""
+    return Store(tmp_path_factory.mktemp("selections"))
+
+
+@pytest.fixture
+def processes(cell_of: Callable[..., Cell], selections: Store, tmp_path: Path) -> "Callable[..., Processes]":
+    """Worlds that train a cell, by name and overrides."""
+    from tests.processes import Processes
+
+    def make(name: str, *overrides: str) -> Processes:
+        cell = cell_of(*overrides)
+        paths = run_cell(cell, selections, last="select")
+        return Processes(cell, (paths["select"], paths["pool"]), tmp_path / name)
+
+    return make

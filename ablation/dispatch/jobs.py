@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from ablation.attempt import Means
 from ablation.cell import Cell
 from ablation.dispatch.job import Job
 from ablation.study import Plan
@@ -11,8 +10,8 @@ from ablation.study import Plan
 def jobs_of(plan: Plan, cells: Sequence[Cell]) -> list[Job]:
     """One job for each cell, in order."""
     cluster, logs = plan.execution.cluster, plan.folder / "logs"
-    means = Means(cluster.micro_batch, cluster.checkpoint_s)
+    threads = cluster.threads_per_worker
     return [
-        Job(cell, cell.name, plan.store.root, logs / f"{cell.name}.log", cluster.threads_per_worker, means)
+        Job(cell, cell.name, plan.store.root, logs / f"{cell.name}.log", threads, cluster.means_for(cell.model.name))
         for cell in cells
     ]

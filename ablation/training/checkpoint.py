@@ -99,13 +99,14 @@ def _link(folder: Path, own: Path) -> None:
     """The same files under a name of ours, copied where the disk has no links. Raises FileNotFoundError when they are gone."""
     shutil.rmtree(own, ignore_errors=True)
     own.mkdir(parents=True)
-    for item in folder.iterdir():
+    for item in sorted(folder.rglob("*")):
+        other = own / item.relative_to(folder)
         try:
-            os.link(item, own / item.name)
+            other.mkdir() if item.is_dir() else os.link(item, other)
         except FileNotFoundError:
             raise
         except OSError:
-            shutil.copyfile(item, own / item.name)
+            shutil.copyfile(item, other)
 
 
 def _verified(folder: Path) -> Checkpoint:

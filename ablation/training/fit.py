@@ -18,6 +18,7 @@ from ablation.training.batches import Cut, Packed, Padded, Steps, Updates
 from ablation.training.checkpoint import Checkpoint, newest, tidy
 from ablation.training.encode import IGNORED, Encoded
 from ablation.training.recipe import load_model, lora_config, sft_config
+from ablation.training.sharding import Sharding, whole_weights
 from ablation.training.trainer import NumbersOnly, Pace, Trainer
 from ablation.training.world import World
 
@@ -55,6 +56,7 @@ class Fitted:
     """
 
     model: Any
+    weights: dict[str, Any] | None
     log: list[dict[str, Any]]
     updates: int
     rows: int
@@ -110,17 +112,20 @@ def _try(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fit
 def _run(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fitted:
     recipe, seed = task.recipe, task.cell.seed.train
     set_seed(seed)
-    pace = Pace(task.attempt, task.world, task.means.checkpoint_s, resume.spent_s if resume else 0.0)
     steps = task.steps(rows)
+    sharding = Sharding.of(task.means, task.world)
+    pace = Pace(task.attempt, task.world, task.means.checkpoint_s, resume.spent_s if resume else 0.0, sharding)
+    # Before the model: at ZeRO's stage 3 the weights are split as they are loaded.
+    arguments = sft_config(recipe, seed, task.attempt.kept, steps, sharding)
     trainer = Trainer(
         steps,
         task.world,
         model=load_model(task.cell.model),
-        args=sft_config(recipe, seed, task.attempt.kept, steps),
+        args=arguments,
         data_collator=DataCollatorForLanguageModeling(task.tokenizer.pad_token_id, padding_free=recipe.packing),
         train_dataset=_dataset(task),
         processing_class=task.tokenizer,
-        peft_config=lora_config(recipe.lora),
+        peft_config=recipe.lora and lora_config(recipe.lora),
         callbacks=[NumbersOnly(recipe.learning_rate, recipe.precision), pace],
     )
     trainer.remove_callback(PrinterCallback)
@@ -132,6 +137,7 @@ def _run(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fit
     spent_s = pace.spent_s
     return Fitted(
         model=trainer.model,
+        weights=whole_weights(trainer) if sharding.stage else None,
         log=trainer.state.log_history,
         updates=trainer.state.global_step,
         rows=rows,

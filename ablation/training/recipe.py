@@ -1,19 +1,22 @@
 """A recipe in the words of TRL, PEFT and transformers."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-from peft import LoraConfig
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from trl import SFTConfig
 
 from ablation.science import Lora, Model, Train
 from ablation.tokenizer import model_place
 from ablation.training.batches import Steps
+from ablation.training.sharding import ALONE, Sharding
 from ablation.training.world import backend
 
 
-def sft_config(recipe: Train, seed: int, folder: Path, steps: Steps) -> SFTConfig:
+def sft_config(recipe: Train, seed: int, folder: Path, steps: Steps, sharding: Sharding = ALONE) -> SFTConfig:
     """TRL's arguments for a recipe whose updates are cut into `steps`; checkpoints go below `folder`.
 
     Which examples a step takes is the sampler's matter; the trainer's own batch size is not used. The trainer saves when it
@@ -32,7 +35,8 @@ def sft_config(recipe: Train, seed: int, folder: Path, steps: Steps) -> SFTConfi
         adam_beta2=recipe.adam_beta2,
         max_grad_norm=recipe.max_grad_norm,
         max_length=recipe.block_tokens,
-        bf16=recipe.precision == "bf16",
+        bf16=recipe.precision == "bf16" and not sharding.stage,
+        deepspeed=sharding.config(recipe),
         use_cpu=not on_gpu,
         gradient_checkpointing=on_gpu,
         dataset_kwargs={"skip_prepare_dataset": True},
@@ -61,10 +65,15 @@ def load_model(model: Model) -> PreTrainedModel:
     return loaded
 
 
-def lora_config(lora: Lora | None) -> LoraConfig | None:
-    """The adapter in PEFT's words; None trains all weights."""
-    if lora is None:
-        return None
+def with_adapter(model: Model, lora: Lora, weights: Mapping[str, Any]) -> PeftModel:
+    """The base model, loaded anew, with the adapter of a trained one, whose weights are given by name."""
+    fresh = get_peft_model(load_model(model), lora_config(lora))
+    set_peft_model_state_dict(fresh, get_peft_model_state_dict(fresh, state_dict=dict(weights)))
+    return fresh
+
+
+def lora_config(lora: Lora) -> LoraConfig:
+    """The adapter in PEFT's words."""
     targets = lora.targets if isinstance(lora.targets, str) else list(lora.targets)
     return LoraConfig(
         r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=targets, task_type="CAUSAL_LM"

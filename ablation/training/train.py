@@ -18,6 +18,7 @@ from ablation.training.checkpoint import Checkpoint, newest
 from ablation.training.curve import curve_lines, mean_loss
 from ablation.training.encode import encode
 from ablation.training.fit import Fitted, Task, fit
+from ablation.training.recipe import with_adapter
 from ablation.training.world import World
 
 
@@ -120,8 +121,11 @@ def _take_part(message: dict[str, Any], world: World, halt: Halt) -> None:
 
 
 def _write(task: Task, fitted: Fitted, folder: Path) -> None:
-    model = fitted.model.merge_and_unload() if hasattr(fitted.model, "merge_and_unload") else fitted.model
-    model.save_pretrained(folder / WEIGHTS_FOLDER)
+    model, weights = fitted.model, fitted.weights
+    if task.recipe.lora:
+        trained = model if weights is None else with_adapter(task.cell.model, task.recipe.lora, weights)
+        model, weights = trained.merge_and_unload(), None
+    model.save_pretrained(folder / WEIGHTS_FOLDER, state_dict=weights)
     task.tokenizer.save_pretrained(folder / WEIGHTS_FOLDER)
     lines = curve_lines(fitted.log, task.updates.sizes(task.encoded.lengths))
     (folder / LOSS_FILE).write_text("".join(f"{line}\n" for line in lines))

@@ -13,6 +13,7 @@ from ablation.attempt import Attempt
 from ablation.errors import NanLoss
 from ablation.training.batches import Share, Steps
 from ablation.training.checkpoint import seal, tidy
+from ablation.training.sharding import ALONE, Sharding
 from ablation.training.world import World
 
 
@@ -38,8 +39,11 @@ class Pace(TrainerCallback):
     `spent_s` counts the seconds of training, those of earlier attempts up to their checkpoint included.
     """
 
-    def __init__(self, attempt: Attempt, world: World, checkpoint_s: float, spent_s: float) -> None:
+    def __init__(
+        self, attempt: Attempt, world: World, checkpoint_s: float, spent_s: float, sharding: Sharding = ALONE
+    ) -> None:
         self.attempt, self.world, self.checkpoint_s, self.before_s = attempt, world, checkpoint_s, spent_s
+        self.sharding = sharding
         self.began = self.saved = time.monotonic()
 
     @property
@@ -70,14 +74,15 @@ class Pace(TrainerCallback):
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         self.world.barrier()
         if self.world.rank == 0:
-            seal(folder, state.global_step, self.spent_s, awaited=self._of_ranks())
+            seal(folder, state.global_step, self.spent_s, awaited=self._of_ranks(state.global_step))
             tidy(self.attempt.kept)
             self.attempt.drop_earlier()
         self.saved = time.monotonic()
 
-    def _of_ranks(self) -> list[str]:
-        alone = self.world.size == 1
-        return [] if alone else [f"rng_state_{rank}.pth" for rank in range(self.world.size)]
+    def _of_ranks(self, update: int) -> list[str]:
+        size = self.world.size
+        states = [f"rng_state_{rank}.pth" for rank in range(size)] if size > 1 else []
+        return states + self.sharding.files(update, size)
 
 
 class NumbersOnly(TrainerCallback):

@@ -1,0 +1,117 @@
+"""Several processes that train one cell as one world, each a fork of the test's."""
+
+import json
+import os
+import signal
+import socket
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ablation.attempt import Attempt, Means
+from ablation.cell import Cell
+from ablation.halt import Halt
+from ablation.training.train import follow, train
+from ablation.training.world import VARIABLES, World
+from tests.attempts import Attempts
+
+# Updates of 8 and 5 examples: among four processes that take two at a time, one has nothing of the last.
+UNEVEN = ("count.size=13", "train.epochs=2", "train.batch=8")
+
+
+class Processes(Attempts):
+    """Process 0 trains, the others follow; each is a fork of this one with the variables of a world."""
+
+    def __init__(self, cell: Cell, chosen: tuple[Path, Path], place: Path) -> None:
+        super().__init__(place)
+        self.cell, self.chosen = cell, chosen
+
+    def run(
+        self,
+        size: int,
+        means: Means | None = None,
+        halts: dict[int, Halt] | None = None,
+        before: Callable[[int], object] = lambda rank: rank,
+    ) -> list[str]:
+        """How each process ended: "" or the name of its exception and its text. `before` runs in each of them."""
+        attempt, port, halts = self.begin(), free_port(), halts or {}
+        children = []
+        for rank in range(size):
+            told = self.place / f"{attempt.out.parent.name}-{rank}.txt"
+            environment = dict(zip(VARIABLES, (str(rank), str(size), str(rank), "127.0.0.1", str(port)), strict=True))
+            work = partial(self._work, rank, attempt, means, halts, before)
+            children.append(forked(work, environment, told))
+        return [child() for child in children]
+
+    def _work(
+        self, rank: int, attempt: Attempt, means: Means | None, halts: dict[int, Halt], before: Callable[[int], object]
+    ) -> None:
+        torch.set_num_threads(1)
+        World.here.cache_clear()
+        before(rank)
+        halt = halts.get(rank, Halt())
+        if rank:
+            follow(halt)
+            return
+        try:
+            train(self.cell, *self.chosen, Attempt(attempt.out, attempt.kept, attempt.earlier, halt), means or Means())
+        finally:
+            World.here().dismiss()
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+def forked(work: Callable[[], object], environment: dict[str, str], told: Path) -> Callable[[], str]:
+    """Run `work` in a child; the function that waits for it and says how it ended. It is killed after two minutes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        os.environ.update(environment)
+        try:
+            work()
+            told.write_text("")
+        except BaseException as error:  # noqa: BLE001 a child has no other way to tell
+            traceback.print_exc()
+            told.write_text(f"{type(error).__name__}: {error}")
+        finally:
+            os._exit(0)
+
+    def wait() -> str:
+        deadline = time.monotonic() + 120
+        while os.waitpid(child, os.WNOHANG) == (0, 0):
+            if time.monotonic() > deadline:
+                os.kill(child, signal.SIGKILL)
+            time.sleep(0.01)
+        return told.read_text() if told.exists() else "killed"
+
+    return wait
+
+
+def results(attempt: Attempt) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
+    curve = [json.loads(line) for line in (attempt.out / "loss.jsonl").read_text().splitlines()]
+    return load_file(attempt.out / "weights/model.safetensors"), curve
+
+
+def read(attempt: Attempt, name: str) -> dict[str, float]:
+    told: dict[str, float] = json.loads((attempt.out / name).read_text())
+    return told
+
+
+def assert_close(one: Attempt, two: Attempt) -> None:
+    (weights, curve), (others, other_curve) = results(one), results(two)
+    for told, other in zip(curve, other_curve, strict=True):
+        assert told == pytest.approx(other, rel=1e-4)
+    for name, tensor in weights.items():
+        torch.testing.assert_close(others[name], tensor, rtol=1e-3, atol=2e-5)

@@ -1,0 +1,55 @@
+"""Processes that share a model's states by ZeRO make the updates of one process (needs DeepSpeed)."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from transformers import AutoModelForCausalLM
+
+from ablation.attempt import Means
+from ablation.training.train import train
+from tests.attempts import StopAt
+from tests.processes import UNEVEN, Processes, assert_close, read
+
+pytestmark = [
+    pytest.mark.deepspeed,
+    pytest.mark.timeout(900),
+    # DeepSpeed's own words to torch.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
+COMPILE = "from deepspeed.ops.op_builder.cpu import ShareMemCommBuilder as builder; builder().load()"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled() -> None:
+    """What DeepSpeed compiles at its first start, minutes before the processes of a test would wait for each other."""
+    pytest.importorskip("deepspeed")
+    told = subprocess.run([sys.executable, "-c", COMPILE], capture_output=True, text=True, timeout=800, check=False)
+    if told.returncode:
+        pytest.skip(f"DeepSpeed cannot compile here what its processes talk through: {told.stderr.splitlines()[-1:]}")
+
+
+@pytest.mark.parametrize("zero", [2, 3])
+@pytest.mark.parametrize("recipe", ["mini", "mini_lora"])
+def test_sharded_updates_are_those_of_one_process(processes: Callable[..., Processes], recipe: str, zero: int) -> None:
+    one = processes("one", *UNEVEN, f"train={recipe}")
+    train(one.cell, *one.chosen, one.begin(), Means())
+    for size in (2, 4):
+        many = processes(f"{size}", *UNEVEN, f"train={recipe}")
+        assert many.run(size, Means(zero=zero)) == [""] * size
+        assert_close(one.last, many.last)
+        AutoModelForCausalLM.from_pretrained(many.last.out / "weights")
+
+
+@pytest.mark.parametrize(("recipe", "means"), [("mini", Means(zero=2)), ("mini_lora", Means(zero=3, offload=True))])
+def test_a_sharded_run_goes_on_where_it_was_stopped(
+    processes: Callable[..., Processes], recipe: str, means: Means
+) -> None:
+    whole, pieces = (processes(name, *UNEVEN, f"train={recipe}") for name in ("whole", "pieces"))
+    assert whole.run(2, means) == ["", ""]
+    stopped = pieces.run(2, means, halts={1: StopAt(2)})
+    assert [told.partition(":")[0] for told in stopped] == ["Interrupted", ""]
+    assert pieces.run(2, means) == ["", ""]
+    assert 0 < read(pieces.last, "timing.json")["went_on_from_update"] < 4
+    assert_close(whole.last, pieces.last)
