@@ -99,7 +99,8 @@ class Slurm(Resources):
     cheapest cell of an array before the rest; after `hold_after` failures of one class the rest is held (0: never).
     A task asks Slurm `requeues` times to be started again, at its time limit or when preempted; a cell that failed of a class
     that may pass is submitted `retries` times again. `setup` holds the site's own shell lines, `prefix` the words before
-    `python`, which None makes the interpreter that submits. A command that may use more than `budget_gpu_hours` asks first.
+    `python`, which None makes the interpreter that submits. A command that may use more than `budget_gpu_hours` asks first;
+    a plan says whether training fits a GPU's `gpu_memory_gb`.
     """
 
     kind: Literal["slurm"]
@@ -117,6 +118,7 @@ class Slurm(Resources):
     hub_offline: bool = True
     wait: bool = False
     budget_gpu_hours: Annotated[float, Field(ge=0)] = 100.0
+    gpu_memory_gb: Annotated[float, Field(gt=0)] = 80.0
     threads_per_worker: Positive = 1
     micro_batch: Positive | None = None
     checkpoint_s: Annotated[float, Field(ge=0)] = 600.0

@@ -49,10 +49,26 @@ class OutOfMemory(AblationError):  # noqa: N818 named as torch names it
     kind = "oom_gpu"
 
 
-class NanLoss(AblationError):  # noqa: N818 named after what was seen
-    """The loss is no longer a number; trying the same again gives the same, so the text says what to change."""
+class BadLoss(AblationError):  # noqa: N818 named after what was seen
+    """The loss leads nowhere. Every process of a world sees it at the same update; the same input would fail again."""
+
+
+class NanLoss(BadLoss):
+    """The loss is no longer a number."""
 
     kind = "nan_loss"
+
+
+class ExplodedLoss(BadLoss):
+    """The loss has left what a model can have."""
+
+    kind = "exploded_loss"
+
+
+class NoGradient(BadLoss):
+    """Nothing reaches the weights."""
+
+    kind = "no_gradient"
 
 
 def nearest(given: str, allowed: Iterable[str]) -> str:

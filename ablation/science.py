@@ -313,14 +313,28 @@ class Corpus(Spec):
         return {name: value for name, value in self.canonical().items() if name != "filters"}
 
 
-class Model(Spec):
-    """The base model: weights, tokenizer and chat template. `parameters` is its size, for a plan made before it is here."""
+class Shape(Spec):
+    """The architecture of a decoder, as its config.json has it; `keys` is the width of all key heads together."""
 
-    labels: ClassVar[frozenset[str]] = frozenset({"name", "parameters"})
+    layers: Positive
+    hidden: Positive
+    intermediate: Positive
+    heads: Positive
+    keys: Positive
+    vocabulary: Positive
+    tied: bool
+    biased: bool
+
+
+class Model(Spec):
+    """The base model: weights, tokenizer and chat template. `parameters` and `shape` are for a plan made before it is here."""
+
+    labels: ClassVar[frozenset[str]] = frozenset({"name", "parameters", "shape"})
     name: Name
     source: Source
     trust_remote_code: bool = False
     parameters: Positive | None = None
+    shape: Shape | None = None
 
 
 class Lora(Spec):

@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 def prepare(cells: Sequence[Cell], store: Store, say: Say, cluster: Cluster) -> list[Cell]:
     """The cells with their sources pinned, once pools, benchmarks and counts are known to fit. Raises ConfigProblems."""
+    from ablation.training.preflight import misfits
+
     problems: list[str] = []
     known: Known = {}
     ready = [
@@ -35,6 +37,9 @@ def prepare(cells: Sequence[Cell], store: Store, say: Say, cluster: Cluster) -> 
     for asked in dict.fromkeys(cell.sample for cell in ready if cell.sample.engine == "vllm"):
         _collect(lambda asked=asked: _engine_version(asked), problems)  # type: ignore[misc]
     problems += [found for cell in ready if (found := _indivisible(cell, cluster))]
+    recipes = ((cell.model, cell.train) for cell in ready if cell.train and not store.has(cell.outcome))
+    for model, recipe in dict.fromkeys(recipes):
+        problems += misfits(model, recipe)
     problems += [found for cell in ready if (found := without_weights(cell, store))]
     if not problems:
         problems += _shortages(ready, store, say)

@@ -56,13 +56,18 @@ def disk(untrained: Sequence[Cell], running: int, outputs: Path) -> Disk:
 
 def parameters(model: Model) -> int | None:
     """How many parameters a model has: counted where its weights are on this machine, else as its configuration says."""
+    folder = folder_of(model)
+    files = sorted(folder.glob("*.safetensors")) if folder else []
+    return sum(map(_tensors, files)) if files else model.parameters
+
+
+def folder_of(model: Model) -> Path | None:
+    """Where a model lies on this machine, in a folder of its own or in the shared cache; None where it does not."""
     try:
         folder = local_path(model.source)
     except DataError:
         folder = None
-    folder = folder or _cached(model)
-    files = sorted(folder.glob("*.safetensors")) if folder else []
-    return sum(map(_tensors, files)) if files else model.parameters
+    return folder or _cached(model)
 
 
 def _cached(model: Model) -> Path | None:

@@ -15,6 +15,7 @@ from ablation.dispatch.groups import Group, groups
 from ablation.planning.confounds import Confound, confounds, warnings
 from ablation.planning.cost import Ask, asks, per_cell
 from ablation.planning.disk import Disk, disk
+from ablation.planning.fits import Fit, fits
 from ablation.planning.lengths import drawn
 from ablation.planning.work import Work, standing
 from ablation.progress.pace import Left, seconds_left
@@ -36,6 +37,7 @@ class Outlook:
     left: Left | None
     gpus: int
     cores: int
+    fits: tuple[Fit, ...]
     disk: Disk
     confounds: tuple[Confound, ...]
     unread: tuple[str, ...]
@@ -85,6 +87,7 @@ def outlook(
         left=seconds_left(stand.missing, stand.sampled, store),
         gpus=gpus,
         cores=cores,
+        fits=tuple(fits(stand.untrained, cluster)) if isinstance(cluster, Slurm) else (),
         disk=disk(stand.untrained, at_once(cluster), outputs),
         confounds=tuple(confounds(cells, from_corpora.lengths)),
         unread=from_corpora.unread,

@@ -1,6 +1,7 @@
 """The outlook as tables for a terminal, 80 columns and no colour included."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -18,7 +19,7 @@ def render(found: Outlook) -> Group:
         parts.append(_left_out(found))
     if found.asks:
         parts.append(_arrays(found))
-    parts += [*_cost(found), *_disk(found), ""]
+    parts += [*_cost(found), *_memory(found), *_disk(found), ""]
     if found.confounds:
         parts += [Text("differs with a factor, all other factors and seeds equal", "bold"), _confounds(found)]
     if found.unread:
@@ -78,6 +79,21 @@ def _cost(found: Outlook) -> Iterator[RenderableType]:
     hours, unit = found.left.seconds / 3600 * (found.gpus or found.cores), "GPU-hours" if found.gpus else "core-hours"
     apart = f"; {found.left.unmeasured} cells like none of them are not counted" if found.left.unmeasured else ""
     yield Text(f"about {_hours(hours)} {unit} by the pace of {found.left.measured} finished stages{apart}")
+
+
+def _memory(found: Outlook) -> Iterator[RenderableType]:
+    for one in found.fits:
+        parts = ", ".join(f"{name} {size_in_words(value)}" for name, value in asdict(one.footprint).items())
+        shared = f", ZeRO {one.means.zero}" if one.means.zero and one.processes > 1 else ""
+        where = f"{one.processes} GPU{'s' if one.processes > 1 else ''}{shared}"
+        told = f"memory of a GPU, {one.model}, {one.method}, {one.block_tokens:,} tokens on {where}: "
+        yield Text(
+            f"{told}{size_in_words(one.footprint.total)} ({parts}), {'fits' if one.fits else 'does not fit'} "
+            f"{one.gpu_memory_gb:g} GB",
+            "" if one.fits else "red",
+        )
+        if one.remedy:
+            yield Text(f"  would fit: {one.remedy}", "red")
 
 
 def _disk(found: Outlook) -> Iterator[RenderableType]:

@@ -17,9 +17,10 @@ from ablation.science import Train
 from ablation.training.batches import Cut, Packed, Padded, Steps, Updates
 from ablation.training.checkpoint import Checkpoint, newest, tidy
 from ablation.training.encode import IGNORED, Encoded
+from ablation.training.guard import Guard
 from ablation.training.recipe import load_model, lora_config, sft_config
 from ablation.training.sharding import Sharding, whole_weights
-from ablation.training.trainer import NumbersOnly, Pace, Trainer
+from ablation.training.trainer import Pace, Trainer
 from ablation.training.world import World
 
 
@@ -67,7 +68,7 @@ class Fitted:
 
 
 def fit(task: Task, resume: Checkpoint | None) -> Fitted:
-    """Train to the last update. Raises Interrupted, NanLoss, OutOfMemory and ConfigProblems.
+    """Train to the last update. Raises Interrupted, BadLoss, OutOfMemory and ConfigProblems.
 
     Where the rows do not fit in the device's memory, half of them are tried, from the last checkpoint on: the update stays the
     same. Several processes cannot agree on that once one of them has failed; then the error says what to ask for.
@@ -126,7 +127,7 @@ def _run(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fit
         train_dataset=_dataset(task),
         processing_class=task.tokenizer,
         peft_config=recipe.lora and lora_config(recipe.lora),
-        callbacks=[NumbersOnly(recipe.learning_rate, recipe.precision), pace],
+        callbacks=[Guard(recipe, len(task.tokenizer)), pace],
     )
     trainer.remove_callback(PrinterCallback)
     if task.world.rank:

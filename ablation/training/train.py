@@ -10,7 +10,7 @@ import torch
 from ablation.attempt import Attempt, Means
 from ablation.cell import Cell
 from ablation.corpus.select import read_conversations
-from ablation.errors import AblationError, ConfigProblems, NanLoss
+from ablation.errors import AblationError, BadLoss, ConfigProblems
 from ablation.halt import Halt, Interrupted
 from ablation.records import LOSS_FILE, SUMMARY_FILE, TIMING_FILE, WEIGHTS_FOLDER, write_json
 from ablation.tokenizer import load_tokenizer
@@ -38,7 +38,7 @@ def train(cell: Cell, selection: Path, pool: Path, attempt: Attempt, means: Mean
     """Write ``weights/``, ``loss.jsonl``, ``summary.json`` and ``timing.json``; deterministic on one CPU thread.
 
     Goes on from the newest checkpoint that is whole. All but ``timing.json`` is the same however often that happened, byte for
-    byte in one process. Raises Interrupted, NanLoss, OutOfMemory, ConfigProblems and DataError.
+    byte in one process. Raises Interrupted, BadLoss, OutOfMemory, ConfigProblems and DataError.
     """
     started, world = time.perf_counter(), World.here()
     task = _task(cell, selection, pool, attempt, means, world)
@@ -47,7 +47,7 @@ def train(cell: Cell, selection: Path, pool: Path, attempt: Attempt, means: Mean
     world.call(_message(task, selection, pool, resume))
     try:
         fitted = fit(task, resume)
-    except (Interrupted, NanLoss):
+    except (Interrupted, BadLoss):
         raise  # in every process at the same update: the world is as it was
     except AblationError:
         world.is_broken = True
@@ -84,7 +84,7 @@ def follow(halt: Halt) -> None:
         try:
             world.join()
             _take_part(message, world, halt)
-        except (Interrupted, NanLoss):
+        except (Interrupted, BadLoss):
             continue  # process 0 says what comes next
         except Exception as error:
             world.tell_failure(error)

@@ -1,6 +1,5 @@
-"""TRL's trainer with our updates, and what watches it: when to save, when to stop, when to give up."""
+"""TRL's trainer with our updates, and what watches it: when to save and when to stop."""
 
-import math
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from transformers import TrainerCallback
 from trl import SFTTrainer
 
 from ablation.attempt import Attempt
-from ablation.errors import NanLoss
 from ablation.training.batches import Share, Steps
 from ablation.training.checkpoint import seal, tidy
 from ablation.training.sharding import ALONE, Sharding
@@ -83,25 +81,3 @@ class Pace(TrainerCallback):
         size = self.world.size
         states = [f"rng_state_{rank}.pth" for rank in range(size)] if size > 1 else []
         return states + self.sharding.files(update, size)
-
-
-class NumbersOnly(TrainerCallback):
-    """Ends a run whose loss or gradient is no longer a number, before a checkpoint is made of it."""
-
-    def __init__(self, learning_rate: float, precision: str) -> None:
-        self.learning_rate, self.precision = learning_rate, precision
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        """Look at what the trainer logs of an update. Raises NanLoss."""
-        del args, control
-        wrong = [
-            f"{name} is {logs[name]}"
-            for name in ("loss", "grad_norm")
-            if logs and not math.isfinite(logs.get(name, 0.0))
-        ]
-        if wrong:
-            raise NanLoss(
-                f"update {state.global_step}: the {' and the '.join(wrong)}, and every later one would be; trying again "
-                f"gives the same. Lower train.learning_rate (given {self.learning_rate}) or train.max_grad_norm"
-                + (", or set train.precision=float32" if self.precision != "float32" else "")
-            )

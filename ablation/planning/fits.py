@@ -1,0 +1,90 @@
+"""Whether the cells' models fit the GPUs that they would train on, and what would make them fit."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ablation.attempt import Means
+from ablation.cell import Cell
+from ablation.cluster import Slurm
+from ablation.planning.disk import folder_of
+from ablation.planning.memory import GB, Footprint, footprint
+from ablation.science import Model, Shape, Train
+
+_KINDS_WITH_BIAS = ("qwen2",)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The memory that training one kind of cell takes on each GPU, in bytes; `remedy` is what would fit where it does not."""
+
+    model: str
+    method: str
+    block_tokens: int
+    processes: int
+    means: Means
+    footprint: Footprint
+    gpu_memory_gb: float
+    remedy: str | None
+
+    @property
+    def fits(self) -> bool:
+        """True when the sum is below the GPU's memory."""
+        return self.footprint.total <= self.gpu_memory_gb * GB
+
+
+def fits(cells: Sequence[Cell], cluster: Slurm) -> list[Fit]:
+    """One for each kind of training that asks for GPUs, where the model's architecture is known."""
+    found: dict[tuple[Model, Train], Fit] = {}
+    for cell in cells:
+        if cell.train is None or (cell.model, cell.train) in found:
+            continue
+        asked = cluster.resources_for("train" if cluster.split else "cell", cell.model.name)
+        shape = shape_of(cell.model)
+        if shape and asked.gpus_per_node:
+            found[cell.model, cell.train] = _fit(cell.model, cell.train, shape, cluster)
+    return list(found.values())
+
+
+def shape_of(model: Model) -> Shape | None:
+    """From the config.json of a model that is on this machine, else as its configuration says."""
+    folder = folder_of(model)
+    path = folder / "config.json" if folder else None
+    if path is None or not path.is_file():
+        return model.shape
+    told = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        heads = told["num_attention_heads"]
+        size = told.get("head_dim") or told["hidden_size"] // heads
+        return Shape(
+            layers=told["num_hidden_layers"],
+            hidden=told["hidden_size"],
+            intermediate=told["intermediate_size"],
+            heads=heads,
+            keys=told.get("num_key_value_heads", heads) * size,
+            vocabulary=told["vocab_size"],
+            tied=told.get("tie_word_embeddings", False),
+            biased=told.get("model_type") in _KINDS_WITH_BIAS or bool(told.get("attention_bias")),
+        )
+    except (KeyError, TypeError, ValueError):  # another kind of model: nothing can be said of it
+        return model.shape
+
+
+def _fit(model: Model, recipe: Train, shape: Shape, cluster: Slurm) -> Fit:
+    processes, means = cluster.processes_for(model.name), cluster.means_for(model.name)
+    told = footprint(shape, recipe, means, processes)
+    too_much = told.total > cluster.gpu_memory_gb * GB
+    remedy = _remedy(shape, recipe, means, cluster.gpu_memory_gb) if too_much else None
+    return Fit(model.name, recipe.method, recipe.block_tokens, processes, means, told, cluster.gpu_memory_gb, remedy)
+
+
+def _remedy(shape: Shape, recipe: Train, means: Means, gpu_memory_gb: float) -> str:
+    """The fewest GPUs on which it fits, with the smallest micro-batch."""
+    small = replace(means, micro_batch=1)
+    for zero in (0, 2, 3):
+        for processes in (size for size in range(1, recipe.batch + 1) if recipe.batch % size == 0):
+            asked = replace(small, zero=zero)
+            if footprint(shape, recipe, asked, processes).total <= gpu_memory_gb * GB:
+                shared = f", cluster.zero={zero}" if zero else ""
+                return f"{processes} GPU{'s' if processes > 1 else ''} with cluster.micro_batch=1{shared}"
+    return "no number of GPUs up to train.batch: use train.method=lora, a shorter train.block_tokens or cluster.offload=true"

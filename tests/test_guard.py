@@ -1,0 +1,73 @@
+"""What ends a training run that leads nowhere, and what is refused before one begins."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+from ablation.cell import Cell
+from ablation.errors import ExplodedLoss, NanLoss, NoGradient
+from ablation.science import Train
+from ablation.training.guard import Guard
+from ablation.training.preflight import misfits
+
+CellOf = Callable[..., Cell]
+
+
+@pytest.fixture
+def recipe(cell_of: CellOf) -> Train:
+    found = cell_of("count.size=8").train
+    assert found
+    return found
+
+
+def shown(guard: Guard, *updates: tuple[float, float]) -> None:
+    for number, (loss, gradient) in enumerate(updates, start=1):
+        guard.on_log(None, SimpleNamespace(global_step=number), None, {"loss": loss, "grad_norm": gradient})
+
+
+def test_a_loss_or_gradient_that_is_no_number_ends_the_run_at_once(recipe: Train) -> None:
+    for wrong in ((float("nan"), 1.0), (2.0, float("inf"))):
+        with pytest.raises(NanLoss, match=r"update 2: .* Lower train.learning_rate \(given 0.002\)"):
+            shown(Guard(recipe, 100), (2.0, 1.0), wrong)
+
+
+def test_a_loss_that_no_model_can_have_ends_the_run_when_it_stays(recipe: Train) -> None:
+    high = (9.3, 1.0)  # 2 ln 100 is 9.21
+    shown(Guard(recipe, 100), high, high, (9.2, 1.0), high, high)
+    with pytest.raises(ExplodedLoss, match=r"update 4: the loss is 9.3, .* \(9.21\)"):
+        shown(Guard(recipe, 100), (4.0, 1.0), high, high, high)
+
+
+def test_weights_that_nothing_reaches_end_the_run(recipe: Train) -> None:
+    shown(Guard(recipe, 100), (4.0, 0.0), (4.0, 0.0), (4.0, 0.1), (4.0, 0.0))
+    with pytest.raises(NoGradient, match="update 3: no gradient"):
+        shown(Guard(recipe, 100), *[(4.0, 0.0)] * 3)
+
+
+def test_what_the_trainer_says_at_the_end_is_no_update(recipe: Train) -> None:
+    Guard(recipe, 100).on_log(None, SimpleNamespace(global_step=9), None, {"train_loss": float("nan")})
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("train.block_tokens=4096", r"train.block_tokens: given 4096; allowed: up to the \d+ positions of model mini"),
+        ("train.lora.targets=[q_proj,qq_proj]", r"given \['qq_proj'\], which match nothing .* it has .*down_proj"),
+        ("train.lora.targets='.*nothing.*'", "which match nothing"),
+    ],
+)
+def test_a_recipe_that_its_model_cannot_follow_is_refused(cell_of: CellOf, override: str, said: str) -> None:
+    cell = cell_of("count.size=8", "train=mini_lora", override)
+    assert cell.train
+    [problem] = misfits(cell.model, cell.train)
+    import re
+
+    assert re.search(said, problem)
+
+
+@pytest.mark.parametrize("targets", ["all-linear", "[q_proj,v_proj]", "'.*(gate|up)_proj'"])
+def test_a_recipe_that_fits_is_not(cell_of: CellOf, targets: str) -> None:
+    cell = cell_of("count.size=8", "train=mini_lora", f"train.lora.targets={targets}")
+    assert cell.train
+    assert not list(misfits(cell.model, cell.train))
