@@ -6,9 +6,10 @@
     python benchmarks/compare.py count=n25,n100 style=r1    # fewer levels, the same on both sides
 
 Ours counts to the end of the report; the stock launcher runs the cells alone (benchmarks/stock_app.py). Both find the pool of
-trajectories made, and their verdicts are compared byte for byte. The stock local launcher starts all cells at once, each in a
-process with libraries of its own. On a busy machine compare processor times, which locally are those of all cells. Prints a
-Markdown table for docs/benchmarks.md.
+trajectories made, and their verdicts are compared byte for byte. The stock local launcher starts every cell of a batch at once,
+each in a process with libraries of its own, about 0.7 GB: all 48 need 33 GB, so that its sweeper is given batches of
+`--stock-batch` cells, and waits for each batch. On a busy machine compare processor times, which locally are those of all cells.
+Prints a Markdown table for docs/benchmarks.md.
 """
 
 import argparse
@@ -67,6 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cluster", choices=sorted(_OURS), default="local")
     parser.add_argument("--cells-per-job", type=int, default=6, help="of ours on Slurm, as one warm process")
+    parser.add_argument("--stock-batch", type=int, default=12, help="cells that the stock launcher starts at once here")
     parser.add_argument(
         "--folder", type=Path, default=None, help="a folder that compute nodes see; default: a temporary one"
     )
@@ -78,7 +80,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         work = Path(folder)
         run_cell(cells[0], Store(work / "pool"), last="sift")
-        rows = [(side.name, timed(side, grid, work, cells)) for side in sides(given.cluster, given.cells_per_job, work)]
+        compared = sides(given.cluster, given.cells_per_job, given.stock_batch, work)
+        rows = [(side.name, timed(side, grid, work, cells)) for side in compared]
         check_equal([verdicts(cells, work / name.split()[0].strip(",") / "store") for name, _ in rows])
     ours = rows[0][1]
     typed = " ".join(["python benchmarks/compare.py", f"--cluster {given.cluster}", *given.levels])
@@ -90,15 +93,19 @@ def main() -> None:
         print(f"| {name} | {wall:.0f} s | {wall / ours.wall_s:.1f} | {cpu:.0f} s | {cpu / ours.cpu_s:.1f} |")
 
 
-def sides(cluster: str, cells_per_job: int, work: Path) -> list[Side]:
+def sides(cluster: str, cells_per_job: int, stock_batch: int, work: Path) -> list[Side]:
     """Ours with and without packing on Slurm, then the stock launcher."""
     ours, stock, launch = _OURS[cluster], _STOCK[cluster], ROOT / "launch.py"
     found = [Side(f"ours, cluster={cluster}", launch, (*ours, "study=compared"))]
     if cluster == "slurm":
         packed = (*ours, f"cluster.cells_per_job={cells_per_job}", "study=compared")
         found.insert(0, Side(f"ours-packed, cells_per_job={cells_per_job}", launch, packed))
-    own = ("hydra/sweeper=basic", f"hydra.sweep.dir={work / 'stock' / 'jobs'}", "hydra.sweep.subdir=${hydra.job.num}")
-    return [*found, Side(f"stock {stock[0]}", ROOT / "benchmarks/stock_app.py", (*stock, *own))]
+    own = ["hydra/sweeper=basic", f"hydra.sweep.dir={work / 'stock' / 'jobs'}", "hydra.sweep.subdir=${hydra.job.num}"]
+    batches = [f"hydra.sweeper.max_batch_size={stock_batch}"] if cluster == "local" else []
+    return [
+        *found,
+        Side(" ".join(["stock", stock[0], *batches]), ROOT / "benchmarks/stock_app.py", (*stock, *own, *batches)),
+    ]
 
 
 def timed(side: Side, grid: Sequence[str], work: Path, cells: Sequence[Cell]) -> Took:

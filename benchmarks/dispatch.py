@@ -1,6 +1,8 @@
-"""Measure dispatch itself: planning, the overhead of a cell, the status of a large study, a command with nothing to do.
+"""Measure dispatch itself: planning, submitting, the overhead of a cell, and the commands on a large study that is done.
 
     python benchmarks/dispatch.py --cells 10000
+
+Where a Slurm answers (tools/slurm-sandbox up), an array of 1,000 cells is submitted to it, and cancelled at once.
 
 The cells that these commands look at are stand-ins: four stages with files of the right form and a few rows each, made by
 functions that take the places of training and sampling, and published through the store as any stage is. So only the commands are
@@ -12,6 +14,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,10 +30,13 @@ from ablation import pipeline
 from ablation.attempt import Attempt, Means
 from ablation.benchmark import read_questions
 from ablation.cell import Cell
-from ablation.cluster import Local
+from ablation.cluster import Local, Slurm
+from ablation.dispatch import slurm
 from ablation.dispatch.board import Board
 from ablation.dispatch.job import Job, Outcome, run_job
+from ablation.dispatch.jobs import jobs_of as jobs_of_plan
 from ablation.dispatch.run import run_jobs
+from ablation.dispatch.submit import submit_missing
 from ablation.expansion import composed_grid
 from ablation.records import (
     COMPLETIONS_FILE,
@@ -48,6 +54,7 @@ from ablation.records import (
 )
 from ablation.source import pinned_cell
 from ablation.store import Store
+from ablation.study import Plan, open_study
 from ablation.validate import prepare
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,6 +79,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", type=int, default=10_000, help="about this many in the large study")
     parser.add_argument("--warm", type=int, default=500, help="stand-in cells that run in one warm worker")
+    parser.add_argument(
+        "--slurm",
+        action=argparse.BooleanOptionalAction,
+        default=shutil.which("sbatch") is not None,
+        help="submit to the Slurm here",
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -80,6 +93,10 @@ def main() -> None:
             (f"`ablation plan`, {cells_of(count):,} cells", f"{took(plan(grid(count, overrides)))}", f"{wanted} s")
             for count, wanted in ((1_000, 10), (given.cells, 60))
         ]
+        if given.slurm:
+            rows.append(
+                (f"submitting {cells_of(1_000):,} cells, once planned", f"{submitting(1_000, overrides)}", "5 s")
+            )
         large = grid(given.cells, overrides)
         cells = stand_ins(large, work / "outputs")
         warm_s = warm_worker(cells[: given.warm], work)
@@ -88,7 +105,8 @@ def main() -> None:
         rows += [
             ("the launch command when all cells have just ended: tables and report", f"{took(launch(large))}", "–"),
             ("the launch command again, nothing to do", f"{took(launch(large))}", "10 s"),
-            (f"`ablation status --json`, {len(cells):,} cells", f"{took(status(work))}", "2 s"),
+            (f"`ablation status --json`, {len(cells):,} cells", f"{took(status(work, '--json'))}", "2 s"),
+            ("`ablation status`, the same as tables", f"{took(status(work))}", "2 s"),
         ]
     print(f"\n`python benchmarks/dispatch.py --cells {given.cells}`\n")
     print("| what | wall time | processor time | wanted, at most |\n|---|---|---|---|")
@@ -116,9 +134,9 @@ def launch(arguments: Sequence[str]) -> list[str]:
     return [sys.executable, str(ROOT / "launch.py"), "-m", *arguments]
 
 
-def status(work: Path) -> list[str]:
+def status(work: Path, *options: str) -> list[str]:
     """The command that looks at the large study."""
-    return [sys.executable, "-m", "ablation.cli", "status", "cnls", "--outputs", str(work / "outputs"), "--json"]
+    return [sys.executable, "-m", "ablation.cli", "status", "cnls", "--outputs", str(work / "outputs"), *options]
 
 
 def took(command: Sequence[str]) -> Took:
@@ -129,6 +147,29 @@ def took(command: Sequence[str]) -> Took:
         sys.exit(f"{' '.join(command)} ended with {ended.returncode}:\n{ended.stderr}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Took(time.monotonic() - started, after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime)
+
+
+def submitting(count: int, overrides: Sequence[str]) -> Took:
+    """From planned cells to the id of their array; it is cancelled before anything of it has run for long."""
+    asked = [
+        *grid(count, overrides),
+        "study=submitted",
+        "cluster=slurm",
+        "cluster.cpus_per_task=8",
+        "cluster.canary=false",
+    ]
+    found = composed_grid(asked)
+    cluster, outputs = found.execution.cluster, Path(found.execution.outputs)
+    if not isinstance(cluster, Slurm):
+        raise TypeError(cluster)
+    cells = tuple(prepare(found.cells, Store(outputs / "store"), print, cluster))
+    plan = Plan(cells, (), found.execution, "", "", None)
+    open_study(plan)
+    started, used = time.monotonic(), time.process_time()
+    done = submit_missing(jobs_of_plan(plan, cells), cluster, plan.folder)
+    took = Took(time.monotonic() - started, time.process_time() - used)
+    slurm.cancel([str(one.job) for one in done.taken])
+    return took
 
 
 def benchmark_of_two(folder: Path) -> list[str]:
@@ -181,8 +222,9 @@ class Timed(Board):
 
 
 def publish(cells: Sequence[Cell], work: Path) -> None:
-    """Make the other stand-ins in this process."""
+    """Make the other stand-ins in this process. How long that takes is not measured, so that nobody waits for the disk."""
     take_places()
+    os.fsync = int  # type: ignore[assignment]
     for number, job in enumerate(jobs_of(cells, work)):
         if error := run_job(job).error:
             sys.exit(f"{job.name}: {error}")

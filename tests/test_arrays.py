@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from ablation.cell import Cell
 from ablation.cluster import Slurm
 from ablation.config import read_execution
-from ablation.dispatch.arrays import Array, Places, pieces, places, preview, sbatch_text
+from ablation.dispatch.arrays import Array, Places, pieces, places, sbatch_text
 from ablation.dispatch.groups import Group, Part, groups
 from ablation.errors import ConfigProblems
 
@@ -146,14 +146,6 @@ def test_the_sbatch_file_is_a_function_of_its_values(case: str) -> None:
 def test_a_path_that_slurm_would_read_otherwise_is_refused(folder: str) -> None:
     with pytest.raises(ConfigProblems, match="outputs: "):
         places(Path("/outputs") / folder / "cnls", "name", Path("/code"))
-
-
-def test_a_preview_shows_every_file_and_writes_none(cells: list[Cell], tmp_path: Path) -> None:
-    cluster = slurm_of(split=True)
-    told = preview(groups(cells, cluster, untrained), cluster, tmp_path / "cnls", 0, 1000)
-    assert len(told) == 5, "the base model's evaluation, and two parts of a canary and of the rest"
-    assert all(name.startswith("ablation-cnls-") and f"--job-name={name}" in text for name, text in told.items())
-    assert not list(tmp_path.iterdir())
 
 
 HOSTILE = (

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,6 +23,7 @@ from ablation.dispatch.retry import Retry, retries
 from ablation.dispatch.slurm import SlurmUnreachable, expanded
 from ablation.dispatch.states import CellState
 from ablation.dispatch.submit import only_submitter, submit_missing
+from ablation.dispatch.wave import preview
 from ablation.errors import RecordError
 from ablation.store import Store
 
@@ -135,6 +137,35 @@ def test_launching_again_replaces_what_waits_in_vain(fake: FakeSlurm, jobs: list
     done = submit_missing(jobs, replace_canary(CLUSTER), study)
     assert (fake.folder / "cancelled").read_text().split() == ["6_0", "6_1"]
     assert [(len(one.tasks), bool(one.gate)) for one in done.taken] == [(1, False), (2, True)]
+
+
+@pytest.mark.parametrize("split", [False, True])
+@pytest.mark.parametrize("canary", [False, True])
+@pytest.mark.usefixtures("fake")
+def test_a_preview_is_what_the_launch_then_writes(
+    jobs: list[Job], study: Path, store: Store, split: bool, canary: bool
+) -> None:
+    cluster, cells = CLUSTER.model_copy(update={"split": split, "canary": canary}), [job.cell for job in jobs]
+    told = preview(cells, cluster, study, store)
+    assert len(told) == (1 + split) * (1 + canary)
+    assert not list(study.iterdir()), "looking writes nothing"
+    submit_missing(jobs, cluster, study)
+    written = {path.stem: path.read_text() for path in (study / "jobs").glob("*.sbatch")}
+    assert {name: re.sub("ID-OF-[a-z0-9-]+", "7", text) for name, text in told.items()} == written
+
+
+def test_a_preview_leaves_out_what_is_in_the_queue_and_names_the_canary_by_its_id(
+    fake: FakeSlurm, jobs: list[Job], study: Path, store: Store
+) -> None:
+    cluster, cells = replace_canary(CLUSTER), [job.cell for job in jobs]
+    fake.command("scontrol", "printf 'MaxArraySize = 1001\\nMaxJobCount = 1\\n'")
+    [canary] = submit_missing(jobs, cluster, study).taken
+    fake.command("squeue", f'case "$*" in *--name=*) ;; *) echo "7_0|RUNNING|None|{canary.name}";; esac')
+    assert preview(cells, cluster, study, store) == {}, "there is no room"
+    fake.command("scontrol", f"printf '{CONFIG}'")
+    [text] = preview(cells, cluster, study, store).values()
+    assert "--array=0-1%" in text
+    assert "--dependency=afterok:7" in text
 
 
 def replace_canary(cluster: Slurm) -> Slurm:

@@ -43,12 +43,9 @@ def _plan(given: argparse.Namespace) -> int:
 
 
 def _scripts(cells: "list[Cell]", execution: "Execution", as_json: bool) -> int:
-    """The files as they would be written: the same names, the same text, and names where Slurm's ids would stand."""
+    """The files that the launch command would write and submit now; names stand where ids that Slurm has yet to give will."""
     from ablation.cluster import Slurm
-    from ablation.dispatch.arrays import preview
-    from ablation.dispatch.ledger import LEDGER, Ledger
-    from ablation.dispatch.limits import limits
-    from ablation.planning.outlook import grouped
+    from ablation.dispatch.wave import preview
     from ablation.planning.work import standing
     from ablation.store import Store
 
@@ -56,11 +53,11 @@ def _scripts(cells: "list[Cell]", execution: "Execution", as_json: bool) -> int:
     if not isinstance(cluster, Slurm):
         raise ConfigProblems(["--scripts: cluster=local writes none; plan with cluster=slurm or your site's file"])
     store, study = Store(outputs / "store"), outputs / execution.study
-    submitted = len(Ledger(study / LEDGER).submissions())
-    missing = standing(cells, store).missing
-    files = preview(grouped(missing, cluster, store), cluster, study, submitted, limits(cluster).array)
+    files = preview(standing(cells, store).missing, cluster, study, store)
     if as_json:
         print(json.dumps(files))
-    else:
-        print("\n".join(f"# {study / 'jobs' / name}.sbatch\n{text}" for name, text in files.items()), end="")
+        return 0
+    print("".join(f"# {study / 'jobs' / name}.sbatch\n{text}" for name, text in files.items()), end="")
+    if not files:
+        print("nothing to submit: every cell is done, in the queue, or waits for room there")
     return 0

@@ -135,18 +135,6 @@ def _exports(cluster: Slurm, places: Places) -> Iterator[tuple[str, str]]:
         yield "HF_HUB_OFFLINE", "1"
 
 
-def preview(found: list[Group], cluster: Slurm, study: Path, nonce: int, largest: int) -> dict[str, str]:
-    """The sbatch files that would be written for these groups, by name, with names where ids would stand. Writes nothing."""
-    every = [
-        array
-        for group in found
-        for piece in pieces(group, study.name, nonce, cluster.canary, largest, sys.maxsize)
-        for array in piece.arrays
-    ]
-    ids = {array.name: f"<{array.name}>" for array in every}
-    return {array.name: sbatch_text(array, cluster, places(study, array.name, study / "code"), ids) for array in every}
-
-
 def places(study: Path, name: str, code: Path) -> Places:
     """Where the files of an array of this study lie. Raises ConfigProblems on a path that cannot stand in an sbatch file."""
     whole = study.absolute()

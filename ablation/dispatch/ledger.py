@@ -91,11 +91,22 @@ class Ledger:
                 found = dict.fromkeys(told["waiting"], told["why"])
         return found
 
-    def adopt(self, look_up: Callable[[str], str | None]) -> None:
-        """Settle every intent without an id: confirm it when Slurm has a job of that name, else withdraw it."""
-        for open_intent in [one for one in self.submissions() if one.job is None]:
-            job = look_up(open_intent.name)
-            self.confirm(open_intent.name, job) if job else self.withdraw(open_intent.name)
+    def settled(self, look_up: Callable[[str], str | None]) -> list[Submission]:
+        """All submissions that Slurm has or had; writes nothing, which `adopt` does.
+
+        `look_up` gives the id of an intent that was not confirmed, or None.
+        """
+        found = [one if one.job else replace(one, job=look_up(one.name)) for one in self.submissions()]
+        return [one for one in found if one.job]
+
+    def adopt(self, look_up: Callable[[str], str | None]) -> list[Submission]:
+        """Confirm every intent that Slurm has, withdraw those that it has not; the submissions `settled`."""
+        found = self.settled(look_up)
+        ids = {one.name: one.job for one in found}
+        for open_intent in [one.name for one in self.submissions() if one.job is None]:
+            job = ids.get(open_intent)
+            self.confirm(open_intent, job) if job else self.withdraw(open_intent)
+        return found
 
     def _lines(self) -> list[dict[str, Any]]:
         if not self.path.exists():

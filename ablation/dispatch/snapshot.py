@@ -10,19 +10,25 @@ from ablation.store import partial_folder
 _PACKAGES = ("ablation", "hydra_plugins")
 
 
+_ROOT = Path(__file__).resolve().parent.parent.parent
+
+
 def snapshot(folder: Path) -> Path:
     """Copy this installation's packages to ``FOLDER/DIGEST`` unless that copy exists; the copy's path."""
-    root = Path(__file__).resolve().parent.parent.parent
-    files = _files(root)
-    final = folder / _digest(root, files)[:12]
+    final = snapshot_path(folder)
     if final.is_dir():
-        return final.resolve()
+        return final
     with partial_folder(final) as beside:
-        for name in files:
+        for name in _files(_ROOT):
             (beside / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, beside / name)
+            shutil.copy2(_ROOT / name, beside / name)
         beside.rename(final)
-    return final.resolve()
+    return final
+
+
+def snapshot_path(folder: Path) -> Path:
+    """Where the copy of the code as it is now is or would be, absolute; nothing is copied."""
+    return (folder / _digest(_ROOT, _files(_ROOT))[:12]).resolve()
 
 
 def _files(root: Path) -> list[str]:

@@ -12,7 +12,7 @@ from ablation.dispatch import history, slurm
 from ablation.dispatch.classes import class_of_message
 from ablation.dispatch.filters import read_filters
 from ablation.dispatch.held import why_held
-from ablation.dispatch.ledger import LEDGER, Ledger, Place, latest
+from ablation.dispatch.ledger import LEDGER, Ledger, Place, Submission, latest
 from ablation.dispatch.verdict import Seen, State, Verdict, judge
 from ablation.store import Store
 from ablation.study import read_errors
@@ -61,17 +61,19 @@ def cell_states(cells: Sequence[Cell], store: Store, study: Path) -> list[CellSt
 
 
 class Survey:
-    """Everything that the states of cells are read from, asked once.
+    """Everything that the states of cells are read from, asked once. `submissions` are those of the ledger where none are given.
 
     Slurm that does not answer makes states unknown, and raises nothing.
     """
 
-    def __init__(self, cells: Sequence[Cell], store: Store, study: Path) -> None:
+    def __init__(
+        self, cells: Sequence[Cell], store: Store, study: Path, submissions: Sequence[Submission] | None = None
+    ) -> None:
         self.store, self.jobs, self.logs = store, study / "jobs", study / "logs"
         graded = store.complete("grade")
         self.done = {cell.name for cell in cells if cell.folders["grade"] in graded}
         ledger = Ledger(study / LEDGER)
-        self.submissions = {one.name: one for one in ledger.submissions()}
+        self.submissions = {one.name: one for one in (ledger.submissions() if submissions is None else submissions)}
         self.places = latest(list(self.submissions.values()))
         self.waiting, self.errors = ledger.waiting(), read_errors(study)
         asked = [

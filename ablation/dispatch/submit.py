@@ -6,18 +6,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ablation.cell import Cell, addresses
-from ablation.cluster import Resources, Slurm
+from ablation.cluster import Slurm
 from ablation.dispatch import slurm
-from ablation.dispatch.arrays import Array, pieces, places, sbatch_text
+from ablation.dispatch.arrays import Array, places, sbatch_text
 from ablation.dispatch.frozen import Order, Origin, freeze
-from ablation.dispatch.groups import groups
 from ablation.dispatch.job import Job
 from ablation.dispatch.ledger import LEDGER, Ledger, Submission
-from ablation.dispatch.limits import Limits, limits
 from ablation.dispatch.retry import Retry
 from ablation.dispatch.snapshot import snapshot
-from ablation.dispatch.states import Survey
+from ablation.dispatch.wave import Wave, next_wave
 from ablation.errors import ConfigProblems, RecordError
 from ablation.halt import Halt, Pause
 from ablation.lease import Lease, Watcher
@@ -69,55 +66,26 @@ class _Submitter:
 
     def run(self) -> Handover:
         """Submit what fits."""
-        self.ledger.adopt(slurm.queued_under)
-        submissions, waiting = self.ledger.submissions(), self.ledger.waiting()
-        self.ids = {one.name: one.job for one in submissions if one.job}
-        queue = slurm.queue()
-        todo = self._todo(queue)
-        bounds = limits(self.cluster) if todo else Limits(1, 0, "")
-        is_wave = bool(waiting) and all(cell.name in waiting for cell in todo)
-        gate = self._open_gate(submissions, queue) if is_wave else None
-        canary = self.cluster.canary and not is_wave and not self.retries
-        taken, why = self._submit_all(todo, bounds, bounds.room(len(queue)), len(submissions), canary, gate)
+        submissions, waiting = self.ledger.adopt(slurm.queued_under), self.ledger.waiting()
+        cells = [job.cell for job in self.jobs.values()]
+        wave = next_wave(cells, self.cluster, self.study, self.store, submissions, self.retries)
+        slurm.cancel(wave.in_vain)
+        self.ids = dict(wave.ids)
+        taken, why = self._submit_all(wave)
         gone = {cell for one in taken if one.stage != "train" for cell in one.cells}
-        left = tuple(cell.name for cell in todo if cell.name not in gone)
+        left = tuple(cell.name for cell in wave.todo if cell.name not in gone)
         if left or waiting:
             self.ledger.postpone(left, why)
-        return Handover(tuple(taken), len(self.jobs) - len(todo), left, why if left else "")
+        return Handover(tuple(taken), len(self.jobs) - len(wave.todo), left, why if left else "")
 
-    def _todo(self, queue: Mapping[str, slurm.Queued]) -> list[Cell]:
-        """The cells that nothing in the queue will complete. What waits there in vain is cancelled, to be submitted anew."""
-        cells = [job.cell for job in self.jobs.values()]
-        survey = Survey(cells, self.store, self.study)
-        todo: list[Cell] = []
-        in_vain: set[str] = set()
-        for cell in cells:
-            tasks = [one.job for one in survey.places.get(cell.name, {}).values() if one.job in queue]
-            if tasks and survey.state(cell).state not in ("failed", "lost") and not survey.is_blocked(cell):
-                continue
-            todo.append(cell)
-            in_vain.update(task for task in tasks if queue[task].state == "PENDING")
-        slurm.cancel(sorted(in_vain))
-        return todo
-
-    def _open_gate(self, submissions: Sequence[Submission], queue: Mapping[str, slurm.Queued]) -> str | None:
-        """The canary of an earlier wave that has not ended yet."""
-        gates = [one.gate for one in submissions if one.gate and f"{self.ids.get(one.gate)}_0" in queue]
-        return gates[-1] if gates else None
-
-    def _submit_all(
-        self, todo: Sequence[Cell], bounds: Limits, room: int, nonce: int, canary: bool, gate: str | None
-    ) -> tuple[list[Submission], str]:
+    def _submit_all(self, wave: Wave) -> tuple[list[Submission], str]:
         taken: list[Submission] = []
-        for group in groups(todo, self.cluster, self._is_trained, self._changed):
-            for piece in pieces(group, self.study.name, nonce, canary, bounds.array, room, gate):
-                for array in piece.arrays:
-                    try:
-                        taken.append(self._submit(array))
-                    except slurm.NoRoom as full:
-                        return taken, str(full)
-                room -= piece.tasks
-        return taken, f"{bounds.named} is reached"
+        for array in wave.arrays:
+            try:
+                taken.append(self._submit(array))
+            except slurm.NoRoom as full:
+                return taken, str(full)
+        return taken, wave.why
 
     def _submit(self, array: Array) -> Submission:
         told = [] if array.after else [self.retries.get(cell) for task in array.cells for cell in task]
@@ -172,13 +140,6 @@ class _Submitter:
         if cell not in self.frozen:
             self.frozen[cell] = freeze(self.jobs[cell], folder, self.origin)
         return self.frozen[cell]
-
-    def _is_trained(self, cell: Cell) -> bool:
-        return self.store.find(addresses(cell)["train"]) is not None
-
-    def _changed(self, cell: Cell, resources: Resources) -> Resources:
-        retry = self.retries.get(cell.name)
-        return retry.applied_to(resources) if retry else resources
 
 
 @contextmanager
