@@ -5,12 +5,13 @@ import sys
 from collections.abc import Callable
 
 import pytest
+import torch
 from transformers import AutoModelForCausalLM
 
 from ablation.attempt import Means
 from ablation.training.train import train
 from tests.attempts import StopAt
-from tests.processes import UNEVEN, Processes, assert_close, read
+from tests.processes import UNEVEN, Processes, assert_close, read, results
 
 pytestmark = [
     pytest.mark.deepspeed,
@@ -53,3 +54,15 @@ def test_a_sharded_run_goes_on_where_it_was_stopped(
     assert pieces.run(2, means) == ["", ""]
     assert 0 < read(pieces.last, "timing.json")["went_on_from_update"] < 4
     assert_close(whole.last, pieces.last)
+
+
+def test_bf16_is_the_same_autocast_over_float32_masters(processes: Callable[..., Processes]) -> None:
+    one, many = (processes(name, *UNEVEN, "train.precision=bf16") for name in ("one", "many"))
+    train(one.cell, *one.chosen, one.begin(), Means())
+    assert many.run(2, Means(zero=3)) == ["", ""]
+    (weights, curve), (others, other_curve) = results(one.last), results(many.last)
+    assert [told["loss"] for told in curve] == pytest.approx([told["loss"] for told in other_curve], rel=1e-2)
+    for name, tensor in weights.items():
+        assert tensor.dtype == others[name].dtype == torch.float32
+        # Where a gradient is next to nothing, rounding can turn its sign, and with it Adam's whole step of 2e-3.
+        assert ((others[name] - tensor).abs() > 2e-3).float().mean() < 0.01, name
