@@ -1,19 +1,24 @@
 """What a sweep would train on, as numbers and as a page, and a cell's training set as a dataset of its own."""
 
+import hashlib
 import json
+import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import datasets
+import numpy as np
 import pytest
 
 from ablation.audit.measure import Audit, Selection
 from ablation.audit.page import MATRIX_LIMIT, render
-from ablation.cell import Cell
+from ablation.cell import Cell, addresses
 from ablation.cli import main
 from ablation.corpus.select import ids_digest, read_chosen, read_selection
 from ablation.pipeline import run_cell
 from ablation.store import Store
+from ablation.tokenizer import load_tokenizer
 from tests.conftest import openr1_row, write_lines
 from tests.studies import planned
 
@@ -23,7 +28,15 @@ CellOf = Callable[..., Cell]
 @pytest.fixture
 def overrides(tmp_path: Path) -> list[str]:
     """A sweep over two counts and two styles of 20 problems, one of which is a question of the benchmark."""
-    rows = [openr1_row(number, generation_styles=["r1", "gemini"]) for number in range(20)]
+    rows = [
+        openr1_row(
+            number,
+            generation_styles=["r1", "gemini"],
+            generations=[f"{'first ' * (1 + number % 7)}\\boxed{{ 7 }}", f"{'second ' * (1 + number)}\\boxed{{ 7 }}"],
+            problem_type="Geometry" if number % 4 == 0 else "Algebra",
+        )
+        for number in range(20)
+    ]
     rows[3]["problem"] = "What is <b>7</b> times 8, and why?"
     write_lines(tmp_path / "b.jsonl", [{"id": "<q>", "problem": "what is <b> 7 </b> times 8 and why", "answer": "56"}])
     (tmp_path / "t.yaml").write_text('{"easy": ["<q>"]}')
@@ -57,6 +70,41 @@ def test_an_audit_counts_what_the_cells_would_train_on(
     assert not (tmp_path / "out/store/train").exists()
 
 
+def test_the_page_s_numbers_are_those_of_the_chosen_texts(
+    overrides: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each computed anew from the texts, by other means."""
+    assert main(["audit", *overrides, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    page = (tmp_path / "out/smoke/audit/index.html").read_text()
+    plan = planned(tmp_path / "out", *overrides)
+    trained = {addresses(cell)["select"].slug: cell for cell in plan.cells if not cell.is_base}
+    tokenizer = load_tokenizer(next(iter(trained.values())).model)
+    ids = {}
+    for one in told["selections"]:
+        paths = run_cell(trained[one["name"]], plan.store, last="select")
+        chosen = read_selection(paths["select"], paths["pool"])
+        ids[one["name"]] = {each.id for each in chosen}
+        lengths = [len(tokenizer(each.generation, add_special_tokens=False)["input_ids"]) for each in chosen]
+        assert one["tokens"] == {f"p{at}": np.quantile(lengths, at / 100) for at in (0, 10, 25, 50, 75, 90, 100)}
+        assert one["categories"] == Counter(each.problem_type for each in chosen)
+        assert (
+            one["digest"]
+            == hashlib.sha256("".join(f"{name}\n" for name in sorted(ids[one["name"]])).encode()).hexdigest()
+        )
+        assert [hit.split(":")[0] for hit in one["hits"]] == [each.id for each in chosen if "times 8" in each.problem]
+        row = re.search(rf"<tr><th[^>]*>{one['name']}</th>(.*?)</tr>", page)
+        assert row
+        cells = re.findall(r">([^<]*)<", row[1])
+        assert f"{np.quantile(lengths, 0.5):,.0f}" in cells
+        assert one["digest"][:12] in cells
+    names = [one["name"] for one in told["selections"]]
+    assert told["shared"] == [[len(ids[row] & ids[column]) for column in names] for row in names]
+    shared = len(ids[names[0]] & ids[names[1]])
+    assert f"{names[0]} and {names[1]}: {shared} trajectories" in page
+    assert told["questions"] == {"mini": 1}
+
+
 def test_a_cell_audited_is_the_cell_that_runs(
     overrides: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -79,12 +127,12 @@ def test_the_page_is_safe_and_ends() -> None:
     )  # fmt: skip
     for count in (1, 2, MATRIX_LIMIT + 1):
         square = tuple(tuple(1 for _ in range(count)) for _ in range(count))
-        page = render(Audit(hostile, (one,) * count, square, square, 0))
+        page = render(Audit(hostile, (one,) * count, square, square, 0, {hostile: 1}))
         assert "<script" not in page
         assert not {"\u202e", "\x1b"}.intersection(page)
         assert ("more than a readable matrix" in page) == (count > MATRIX_LIMIT)
         assert ("are the same set" in page) == (count > 1)
-    assert "0 training sets" in render(Audit("empty", (), (), (), 2))
+    assert "0 training sets" in render(Audit("empty", (), (), (), 2, {}))
 
 
 @pytest.mark.parametrize("form", ["parquet", "jsonl"])

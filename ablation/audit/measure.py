@@ -1,6 +1,7 @@
 """The selections of a sweep in numbers: lengths, categories, sources, what two of them share, what gives a benchmark away."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from ablation.cell import Cell, addresses
-from ablation.corpus.contamination import Contamination
+from ablation.corpus.contamination import Contamination, Question
 from ablation.corpus.pool import read_trajectories
 from ablation.corpus.select import read_chosen
 from ablation.corpus.sift import questions_of
@@ -39,13 +40,17 @@ class Selection:
 
 @dataclass(frozen=True)
 class Audit:
-    """All selections of a sweep. `shared[i][j]` is how many trajectories selections i and j have in common."""
+    """All selections of a sweep, and how many `questions` each benchmark has that they were held against.
+
+    `shared[i][j]` is how many trajectories selections i and j have in common.
+    """
 
     study: str
     selections: tuple[Selection, ...]
     shared: tuple[tuple[int, ...], ...]
     shared_problems: tuple[tuple[int, ...], ...]
     base_cells: int
+    questions: dict[str, int]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for a machine."""
@@ -63,14 +68,17 @@ class Made:
 def audit(study: str, made: Sequence[Made], base_cells: int) -> Audit:
     """Measure selections that are in the store."""
     chosen = [read_chosen(one.paths["select"]) for one in made]
-    hits = _hits(made, chosen)
+    benchmarks = {cell.benchmark.source: cell.benchmark for one in made for cell in one.cells}
+    asked = [(one.name, questions_of([one])) for one in benchmarks.values()]
+    hits = _hits(made, chosen, [question for _, some in asked for question in some])
     selections = [_selection(*one) for one in zip(made, chosen, hits, strict=True)]
     # Ids are unique in a corpus, and corpora may number theirs alike.
     ids = [
         [f"{one.paths['pool'].name}/{name}" for name in frame["id"]] for one, frame in zip(made, chosen, strict=True)
     ]
     problems = [frame["problem_key"].tolist() for frame in chosen]
-    return Audit(study, tuple(selections), _common(ids), _common(problems), base_cells)
+    counts = Counter(name for name, some in asked for _ in some)
+    return Audit(study, tuple(selections), _common(ids), _common(problems), base_cells, dict(counts))
 
 
 def _selection(made: Made, chosen: pd.DataFrame, hits: tuple[str, ...]) -> Selection:
@@ -105,12 +113,11 @@ def _common(members: Sequence[Sequence[str]]) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(int(count) for count in row) for row in (held @ held.T).toarray())
 
 
-def _hits(made: Sequence[Made], chosen: Sequence[pd.DataFrame]) -> list[tuple[str, ...]]:
-    """For each selection, the trajectories whose problem gives away a question of any benchmark of the sweep, as sentences.
+def _hits(made: Sequence[Made], chosen: Sequence[pd.DataFrame], questions: Sequence[Question]) -> list[tuple[str, ...]]:
+    """For each selection, the trajectories whose problem gives away one of the questions, as sentences.
 
     By the n-grams of the corpus's own filter, also where that filter is off. A problem is looked at once.
     """
-    questions = questions_of(dict.fromkeys(cell.benchmark for one in made for cell in one.cells))
     known: dict[tuple[str, int, float], str | None] = {}
     found = []
     for one, frame in zip(made, chosen, strict=True):

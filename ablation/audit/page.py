@@ -39,7 +39,9 @@ def render(audit: Audit) -> str:
         style=Markup(style),
         quantiles=QUANTILES,
         quantity=quantity,
+        counted=counted,
         shares=shares,
+        counts=counts,
         matrix=matrix(audit) if len(audit.selections) <= MATRIX_LIMIT else None,
         limit=MATRIX_LIMIT,
         contaminated=[one for one in audit.selections if one.hits],
@@ -48,11 +50,23 @@ def render(audit: Audit) -> str:
     )
 
 
-def shares(counts: dict[str, int]) -> str:
-    """The most frequent names with their percentages: ``Algebra 60 %, Geometry 40 %``."""
-    total = sum(counts.values())
-    told = [f"{name} {100 * count / total:.0f} %" for name, count in list(counts.items())[:_SHOWN]]
-    return ", ".join([*told, f"{len(counts) - _SHOWN} more"] if len(counts) > _SHOWN else told)
+def counted(number: int, one: str, many: str = "") -> str:
+    """``1 cell``, ``2 cells``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def shares(of: dict[str, int]) -> str:
+    """The most frequent names with their percentages: ``Algebra 60 %, Geometry 40 %``; ``7 evenly`` where they are many."""
+    total = sum(of.values())
+    if len(of) > _SHOWN and max(of.values()) - min(of.values()) <= 1:
+        return f"{len(of)} evenly"
+    told = [f"{name} {100 * count / total:.0f} %" for name, count in list(of.items())[:_SHOWN]]
+    return ", ".join([*told, f"{len(of) - _SHOWN} more"] if len(of) > _SHOWN else told)
+
+
+def counts(of: dict[str, int]) -> str:
+    """All names with their numbers: ``Algebra 60, Geometry 40``."""
+    return ", ".join(f"{name} {number:,}" for name, number in of.items())
 
 
 def matrix(audit: Audit) -> list[list[tuple[str, int, str]]]:

@@ -63,6 +63,9 @@ def _parted(prompt: str, whole: str, text: str, identity: str) -> Rendered:
             f"the chat template does not fit supervised fine-tuning (seen on {identity}): a conversation must begin with its own "
             "prompt"
         )
+    for kept in (text, text.strip()):
+        if answer.startswith(kept):
+            return Rendered(prompt, answer, answer[len(kept) :])
     kept = text if text in answer else text.strip()
     if kept not in answer:
         raise DataError(

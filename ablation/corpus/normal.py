@@ -42,13 +42,17 @@ def words(text: str) -> list[str]:
 
 def problem_key(text: str) -> str:
     """16 hexadecimal digits, equal for equal normalised problems."""
-    return _digest(" ".join(words(text)) or text)
+    return _digest(_encoded(" ".join(words(text)) or text))
 
 
 def text_key(text: str) -> str:
-    """16 hexadecimal digits, equal for texts that differ in case and white space alone."""
-    return _digest(" ".join(text.lower().split()))
+    """16 hexadecimal digits, equal for texts that differ in case and in ASCII white space alone."""
+    return _digest(_encoded(text.lower()).translate(None, b" \t\n\v\f\r"))
 
 
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=8).hexdigest()

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -160,12 +160,29 @@ def _tables(batch: _Batch, tokenizer: "PreTrainedTokenizerBase") -> tuple[pa.Rec
         [len(ids) - tail_tokens[one.tail] for ids, one in zip(answers, batch.rendered, strict=True)],
         [len(prompt) + len(answer) for prompt, answer in zip(prompts, answers, strict=True)],
     ]  # fmt: skip
-    texts: list[Any] = [[item.problem for item in items], [item.text for item in items], prompts, answers]
+    texts: list[Any] = [
+        [item.problem for item in items],
+        [item.text for item in items],
+        _lists(prompts),
+        _lists(answers),
+    ]
     return _record_batch(index, INDEX), _record_batch(texts, TRAJECTORIES)
 
 
+def _lists(given: Sequence[Sequence[int]]) -> pa.Array:
+    """What `pa.array` makes of lists of integers, in half its time."""
+    import numpy as np
+
+    ends = np.cumsum([0, *map(len, given)], dtype=np.int32)
+    values = np.fromiter(chain.from_iterable(given), np.int32, int(ends[-1]))
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(values))
+
+
 def _record_batch(columns: list[Any], schema: pa.Schema) -> pa.RecordBatch:
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    arrays = [
+        column if isinstance(column, pa.Array) else pa.array(column, field.type)
+        for column, field in zip(columns, schema, strict=True)
+    ]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
