@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from ablation.cell import Cell
 from ablation.cluster import Cluster, Local, Slurm
 from ablation.errors import ConfigProblems, nearest
+from ablation.primary import Primary
 from ablation.science import Name
 from ablation.spec import Spec
 
@@ -32,6 +33,7 @@ class Execution(Spec):
     cluster: Cluster
     tracker: Tracker
     hypothesis: str | None = None
+    primary: Primary | None = None
     note: str | None = None
     scale: str
 
@@ -80,6 +82,7 @@ def read_execution(content: Mapping[str, Any]) -> Execution:
     """Where and how the configuration asks to run. Raises ConfigProblems."""
     scale, sweep = content.get("scale") or {}, content.get("sweep") or {}
     told = {"scale": scale.get("name"), "note": scale.get("note"), "hypothesis": sweep.get("hypothesis")}
+    told["primary"] = sweep.get("primary")
     try:
         return Execution.model_validate_json(json.dumps({**{name: content.get(name) for name in _EXECUTION}, **told}))
     except ValidationError as error:

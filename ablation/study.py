@@ -172,6 +172,7 @@ def _manifest(plan: Plan, errors: Mapping[str, str]) -> dict[str, Any]:
         "command": plan.command,
         "created": plan.created,
         "hypothesis": plan.execution.hypothesis,
+        "primary": plan.execution.primary and plan.execution.primary.model_dump(mode="json"),
         "note": plan.execution.note,
         "scale": plan.execution.scale,
         "n": max(cell.sample.n for cell in plan.cells),

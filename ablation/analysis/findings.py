@@ -33,8 +33,9 @@ def state_findings(study: Study, tally: Tally, effects: pd.DataFrame, slopes: pd
     metric = f"avg@{study.n_attempts}"
     compared = [_effect(rows, metric) for rows in _grouped(effects, ["factor", "level", "reference"])]
     compared += [_slope(rows, metric) for rows in _grouped(slopes, ["length", "style"])]
+    primary = _primary(study, effects, slopes, metric)
     remarks = [*_uninformative(tally), *_without_answer(study), *_ladder(tally, metric)]
-    return (*_missing(study, tally), *compared, *remarks, _caution(study, effects, slopes))
+    return (*_missing(study, tally), *primary, *compared, *remarks, _caution(study, effects, slopes))
 
 
 def state_claims(claims: Sequence[Claim]) -> tuple[Finding, ...]:
@@ -58,6 +59,27 @@ def _missing(study: Study, tally: Tally) -> list[Finding]:
 def _grouped(frame: pd.DataFrame, by: list[str]) -> Iterable[Sequence[Row]]:
     """The rows of each estimate, one a scope, the scope of every question first."""
     return (group.to_dict("records") for _, group in frame.groupby(by, sort=False, dropna=False))
+
+
+def _primary(study: Study, effects: pd.DataFrame, slopes: pd.DataFrame, metric: str) -> list[Finding]:
+    """The comparison that was named beforehand: a single one, so its interval needs no correction."""
+    primary = study.primary
+    if primary is None:
+        return []
+    if primary.is_slope:
+        rows = slopes[slopes["length"].isna() & slopes["style"].isna()]
+    else:
+        same = (effects["level"].astype(str) == str(primary.level)) & (
+            effects["reference"].astype(str) == str(primary.reference)
+        )
+        rows = effects[(effects["factor"] == primary.factor) & same]
+    found = rows[rows["tier"] == primary.tier].to_dict("records")
+    named = f"Named beforehand ({primary})"
+    if not found:
+        return [Finding("primary", "unknown", f"{named}: not among the comparisons that this study can make.")]
+    row = {name: value for name, value in found[0].items() if name != "p_holm"}
+    over = counted(row["sets" if primary.is_slope else "pairs"], "matched set" if primary.is_slope else "matched pair")
+    return [Finding("primary", judge(row), sentence(f"{named}: this", metric, over, row))]
 
 
 def _effect(rows: Sequence[Row], metric: str) -> Finding:
@@ -125,13 +147,14 @@ def _ladder(tally: Tally, metric: str) -> list[Finding]:
 
 def _caution(study: Study, effects: pd.DataFrame, slopes: pd.DataFrame) -> Finding:
     shown = int(effects["low"].notna().sum() + slopes["low"].notna().sum())
-    stated = (
-        "The hypothesis does not single out a comparison"
-        if study.manifest.get("hypothesis")
-        else "No hypothesis was stated beforehand"
-    )
+    if study.primary:
+        stated = f"One comparison was named beforehand ({study.primary}); every other one is exploratory"
+    elif study.manifest.get("hypothesis"):
+        stated = "The hypothesis does not single out a comparison, so every comparison is exploratory"
+    else:
+        stated = "No hypothesis was stated beforehand, so every comparison is exploratory"
     text = (
-        f"{stated}, so every comparison is exploratory. {counted(shown, 'interval')} at 95 % are shown, each for itself; "
+        f"{stated}. {counted(shown, 'interval')} at 95 % are shown, each for itself; "
         "verdicts on contrasts are corrected for the number of them within one factor and tier (Holm), not across."
     )
     return Finding("caution", "note", text, headline=False)

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ablation.errors import RecordError
+from ablation.primary import Primary
 
 FORMAT = 1
 ALL = "all"  # the scope of every question; so no tier may bear this name
@@ -38,6 +39,12 @@ class Study:
     @property
     def name(self) -> str:
         return str(self.manifest["study"])
+
+    @property
+    def primary(self) -> Primary | None:
+        """The comparison that was named before the study was run; studies of earlier versions name none."""
+        told = self.manifest.get("primary")
+        return Primary.model_validate(told) if told else None
 
     @property
     def n_attempts(self) -> int:

@@ -130,6 +130,7 @@ def _manifest(name: str, imported: Imported, planned: dict[str, int], order: lis
         "command": command,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "hypothesis": None,
+        "primary": None,
         "note": _note(attempts),
         "scale": "imported",
         "n": max(attempts.values()),

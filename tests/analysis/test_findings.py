@@ -1,11 +1,15 @@
 """Sentences follow from the numbers by one rule, whichever way an effect points."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from ablation.analysis import Finding, analyse
 from ablation.analysis.study import Study
 from ablation.analysis.wording import judge, points, sentence
+from ablation.primary import Primary
 
 from .studies import BASE, build, factorial, trained
 
@@ -68,3 +72,30 @@ def test_a_hypothesis_is_never_read_as_a_direction() -> None:
         ),
     )
     assert _about(plain, "style") == _about(hoping, "style")
+
+
+def test_what_was_named_beforehand_comes_first_and_alone_is_confirmatory() -> None:
+    study = _style_study(1, 3)
+    named = {"factor": "style", "level": "gemini", "reference": "r1", "tier": "all"}
+    findings = analyse(replace(study, manifest={**study.manifest, "primary": named})).findings
+    assert [found.topic for found in findings if found.verdict == "raised" and not found.exploratory] == ["primary"]
+    assert findings[0].text.startswith(
+        "Named beforehand (style gemini against r1, all questions): this raised avg@4 by"
+    )
+    assert any("every other one is exploratory" in found.text for found in findings)
+
+
+def test_a_comparison_that_the_records_cannot_make_is_said_to_be_so() -> None:
+    study = _style_study(1, 3)
+    for named in ({"factor": "count"}, {"factor": "style", "level": "gemini", "reference": "r2"}):
+        (found,) = _about(replace(study, manifest={**study.manifest, "primary": named}), "primary")
+        assert found.verdict == "unknown"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"factor": "style"}, {"factor": "style", "level": "r1"}, {"factor": "sytle", "level": "a", "reference": "b"}],
+)
+def test_a_primary_comparison_that_compares_nothing_is_refused(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        Primary.model_validate(wrong)
