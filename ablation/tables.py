@@ -89,14 +89,15 @@ def _seeds(cell: Cell) -> dict[str, int | None]:
 def _cell_row(cell: Cell, store: Store, errors: Mapping[str, str]) -> dict[str, Any]:
     paths = {stage: store.path(address) for stage, address in addresses(cell).items()}
     trained = read_json(paths["train"] / SUMMARY_FILE) if "train" in paths else {}
-    train_s = read_json(paths["train"] / TIMING_FILE).get("train_s") if "train" in paths else None
+    timing = read_json(paths["train"] / TIMING_FILE) if "train" in paths else {}
     sample_s = [read_json(paths[name] / TIMING_FILE).get("sample_s") for name in sample_blocks(cell.sample.n)]
     lengths = read_json(paths["select"] / SUMMARY_FILE).get("tokens", {}) if "select" in paths else {}
     state = state_of(cell, store, errors)
     return {
         "cell": cell.name, "key": cell.key, "state": state, **cell.factors(), **_seeds(cell), "n": cell.sample.n,
         **{name: trained.get(name) for name in _TRAINING},
-        "train_seconds": train_s, "sample_seconds": None if None in sample_s else sum(sample_s),
+        "train_seconds": timing.get("train_s"), "train_tokens_per_second": timing.get("useful_tokens_per_second"),
+        "sample_seconds": None if None in sample_s else sum(sample_s),
         **{f"length_{name}": lengths.get(name) for name in ("p10", "p50", "p90")},
     }  # fmt: skip
 

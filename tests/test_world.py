@@ -43,6 +43,9 @@ def test_packed_updates_are_those_of_the_unpacked_run_on_one_two_and_four_proces
         assert packed.run(size) == [""] * size
         assert_close(one.last, packed.last)
         assert read(packed.last, "summary.json") == pytest.approx(read(one.last, "summary.json"), rel=1e-4)
+        timing = read(packed.last, "timing.json")
+        assert timing["padding_share"] == 0 < read(one.last, "timing.json")["padding_share"] < 1
+        assert timing["useful_tokens_per_second"] > 0 and timing["mfu"] is None
 
 
 def test_asked_in_any_process_all_stop_at_the_same_update_and_go_on_from_there(

@@ -72,6 +72,10 @@ class Updates:
 class Cut(Protocol):
     """How an update is cut into micro-batches; the first `ranks` of them are the first step of that many processes."""
 
+    def width(self, lengths: Sequence[int]) -> int:
+        """Tokens that examples of these lengths take in one micro-batch, padding included."""
+        ...
+
     def __call__(self, chosen: Sequence[int], ranks: int) -> list[list[int]]:
         """All examples of the update, each once."""
         ...
@@ -82,6 +86,10 @@ class Padded:
     """`rows` examples at a time in their order, each filled up to the longest of them."""
 
     rows: int
+
+    def width(self, lengths: Sequence[int]) -> int:
+        """All as long as the longest."""
+        return len(lengths) * max(lengths)
 
     def __call__(self, chosen: Sequence[int], ranks: int) -> list[list[int]]:
         """Any number of micro-batches."""
@@ -99,6 +107,10 @@ class Packed:
 
     lengths: Sequence[int]
     room: int
+
+    def width(self, lengths: Sequence[int]) -> int:
+        """End to end."""
+        return sum(lengths)
 
     def __call__(self, chosen: Sequence[int], ranks: int) -> list[list[int]]:
         """A multiple of `ranks` micro-batches, so that every process has a row in each step; some may be empty."""
@@ -153,6 +165,15 @@ class Steps:
             steps = self.per_last if number == self.updates.per_epoch else self.per_update
             given += [[]] * (steps - len(given))
             yield from (one or [self.updates.examples] for one in given)
+
+    def tokens_through(self, lengths: Sequence[int], first: int) -> tuple[int, int]:
+        """Tokens of the examples, and with padding, of all updates from the `first` (0) on, over all processes."""
+        useful = through = 0
+        for chosen in islice(self.updates, first, None):
+            micro_batches = [[lengths[index] for index in one] for one in self.cut(chosen, self.ranks) if one]
+            useful += sum(map(sum, micro_batches))
+            through += sum(map(self.cut.width, micro_batches))
+        return useful, through
 
     @cached_property
     def _needed(self) -> list[int]:

@@ -20,6 +20,7 @@ from ablation.training.encode import IGNORED, Encoded
 from ablation.training.guard import Guard
 from ablation.training.recipe import load_model, lora_config, sft_config
 from ablation.training.sharding import Sharding, whole_weights
+from ablation.training.speed import Speed
 from ablation.training.trainer import Pace, Trainer
 from ablation.training.world import World
 
@@ -65,6 +66,7 @@ class Fitted:
     went_on_from: int
     spent_s: float
     here_s: float
+    speed: Speed
 
 
 def fit(task: Task, resume: Checkpoint | None) -> Fitted:
@@ -146,7 +148,14 @@ def _run(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fit
         went_on_from=resume.update if resume else 0,
         spent_s=spent_s,
         here_s=spent_s - pace.before_s,
+        speed=_speed(task, steps, trainer.model, resume.update if resume else 0, spent_s - pace.before_s),
     )
+
+
+def _speed(task: Task, steps: Steps, model: Any, first: int, seconds: float) -> Speed:
+    useful, through = steps.tokens_through(task.encoded.lengths, first)
+    weights = sum(getattr(one, "ds_numel", one.numel()) for one in model.parameters())  # ZeRO 3 leaves empty ones
+    return Speed(useful, through, seconds, weights, task.world.size)
 
 
 def _dataset(task: Task) -> Dataset:

@@ -70,6 +70,7 @@ def train(cell: Cell, selection: Path, pool: Path, attempt: Attempt, means: Mean
             "processes": world.size,
             "out_of_memory": fitted.halvings,
             "went_on_from_update": fitted.went_on_from,
+            **fitted.speed.as_json(),
         },
     )
 
