@@ -28,6 +28,8 @@ MANIFEST = "manifest.json"
 PLAN = "plan.json"
 # What stands there once tables and report show all of a study: a digest of what they show.
 SHOWN = "shown.sha256"
+# Cells that failed under a launch that still runs, or that died before it could write the manifest.
+FAILED = "failed.jsonl"
 
 
 @dataclass(frozen=True)
@@ -122,10 +124,29 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def read_errors(folder: Path) -> dict[str, str]:
-    """The failed cells' messages by name, as the manifest has them; empty before there is one."""
+    """The failed cells' messages by name, as the manifest has them, and what was noted since; empty before there is either."""
     path = folder / MANIFEST
     cells = read_manifest(path)["cells"] if path.exists() else []
-    return {cell["cell"]: cell["error"] for cell in cells if cell["error"]}
+    return {cell["cell"]: cell["error"] for cell in cells if cell["error"]} | noted_failures(folder)
+
+
+def note_failure(folder: Path, cell: str, error: str) -> None:
+    """Say that a cell has failed, until the manifest does."""
+    with (folder / FAILED).open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps([cell, error]) + "\n")
+
+
+def noted_failures(folder: Path) -> dict[str, str]:
+    """What was noted since the manifest was written, by cell. A torn last line is passed over."""
+    try:
+        lines = (folder / FAILED).read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+        return {str(cell): str(error) for cell, error in map(json.loads, lines)}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError) as error:
+        raise RecordError(
+            f"{folder / FAILED} cannot be read ({error}); move it away: the launch command writes it anew"
+        ) from error
 
 
 def write_study(plan: Plan, errors: Mapping[str, str]) -> Path:
@@ -137,6 +158,7 @@ def write_study(plan: Plan, errors: Mapping[str, str]) -> Path:
         plan.folder / MANIFEST, json.dumps(_manifest(plan, errors), indent=1, ensure_ascii=False) + "\n"
     )
     write_tables(plan.cells, plan.store, plan.folder, errors)
+    (plan.folder / FAILED).unlink(missing_ok=True)
     return plan.folder
 
 

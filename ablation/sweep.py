@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -14,11 +15,14 @@ from ablation.cell import Cell
 from ablation.cluster import Local, Slurm
 from ablation.config import Execution
 from ablation.design import LeftOut
-from ablation.dispatch.job import Job
+from ablation.dispatch.job import Job, Outcome
 from ablation.dispatch.jobs import jobs_of
 from ablation.provenance import git_state
 from ablation.store import check_writable
-from ablation.study import Plan, is_shown, mark_shown, open_study, save_plan, write_study
+from ablation.study import FAILED, Plan, is_shown, mark_shown, note_failure, open_study, save_plan, write_study
+
+if TYPE_CHECKING:
+    from ablation.dispatch.follow import Show
 
 EXIT_OK, EXIT_CELLS_FAILED = 0, 1
 
@@ -72,11 +76,18 @@ def _run_here(plan: Plan, jobs: Sequence[Job], cluster: Local, console: Console)
     if not jobs:
         return {}
     from ablation.dispatch.board import Board
+    from ablation.dispatch.presence import running_here
     from ablation.dispatch.run import run_jobs, worker_count
 
-    board = Board(console, len(jobs), worker_count(cluster, len(jobs)), live=cluster.kind != "debug")
+    def note(outcome: Outcome) -> None:
+        if outcome.error:
+            note_failure(plan.folder, outcome.name, outcome.error)
+
+    board = Board(console, len(jobs), worker_count(cluster, len(jobs)), cluster.kind != "debug", note)
     try:
-        outcomes = run_jobs(jobs, cluster, board)
+        with running_here(plan.folder):
+            (plan.folder / FAILED).unlink(missing_ok=True)
+            outcomes = run_jobs(jobs, cluster, board)
     except KeyboardInterrupt:
         write_study(plan, {ended.name: ended.error for ended in board.outcomes if ended.error})
         console.print(Text("stopped; finished work is kept, and the same command goes on from here", style="yellow"))
@@ -111,12 +122,23 @@ def _hand_over(plan: Plan, jobs: Sequence[Job], cluster: Slurm, console: Console
     return EXIT_OK
 
 
-def follow(plan: Plan, console: Console) -> int:
-    """Watch a study on Slurm until nothing of it is queued or running, then conclude. Ctrl-C stops the watching alone."""
+def follow(plan: Plan, console: Console, show: "Show | None" = None) -> int:
+    """Watch a study until nothing of it is queued or running, then conclude. Ctrl-C stops the watching alone.
+
+    `show` is given the states of all cells whenever they have changed, in place of a table. What runs on this machine is
+    concluded by the command that launched it.
+    """
     from ablation.dispatch.follow import wait_for_cells
 
-    states = wait_for_cells(plan, console)
-    return conclude(plan, {one.name: one.detail or one.state for one in states if one.state != "done"}, console)
+    states = wait_for_cells(plan, console, show)
+    errors = {one.name: one.detail or one.state for one in states if one.state != "done"}
+    if isinstance(plan.execution.cluster, Slurm):
+        return conclude(plan, errors, console)
+    console.print(
+        "nothing of it runs any more; its launch command writes the report, and so does `ablation report`",
+        soft_wrap=True,
+    )
+    return EXIT_CELLS_FAILED if errors else EXIT_OK
 
 
 def conclude(plan: Plan, errors: dict[str, str], console: Console) -> int:

@@ -1,12 +1,23 @@
+import json
+import signal
+import subprocess
+import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from ablation.cell import Cell
 from ablation.cli import main
+from ablation.commands.logs import Goes
 from ablation.dispatch.history import Event, record
 from ablation.dispatch.logs import log_files, told
-from ablation.study import Plan
+from ablation.dispatch.presence import running_here
+from ablation.dispatch.states import cell_states
+from ablation.lease import Watcher
+from ablation.study import Plan, note_failure
+from tests.conftest import LISTENING
 from tests.studies import finish, planned
 
 
@@ -65,19 +76,20 @@ def test_a_log_is_followed_until_its_cell_has_ended(study: Plan) -> None:
     first = threading.Event()
 
     def listen() -> None:
-        for text in told(study.folder, cell, lambda: goes_on.pop(0)):
+        for where, text in told(study.folder, cell, lambda: goes_on.pop(0)):
+            assert where == path
             heard.append(text)
             first.set()
 
     listening = threading.Thread(target=listen)
     listening.start()
     assert first.wait(10)
-    assert heard == [f"== {path}\none\n"]
+    assert heard == ["one\n"]
     with path.open("a") as stream:
         stream.write("f\nand the end, without a newline")
     listening.join(30)
     assert not listening.is_alive()
-    assert "".join(heard) == f"== {path}\none\nhalf\nand the end, without a newline"
+    assert "".join(heard) == "one\nhalf\nand the end, without a newline"
 
 
 def test_following_a_cell_that_is_complete_ends_at_once(study: Plan, capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,3 +97,69 @@ def test_following_a_cell_that_is_complete_ends_at_once(study: Plan, capsys: pyt
     ran(study, study.cells[0].name, "7_0", "done\n")
     assert logs(study, study.cells[0].name, "-f") == 0
     assert capsys.readouterr().out.endswith("done\n")
+
+
+def published(plan: Plan, cell: Cell) -> None:
+    finish(plan, [cell])
+
+
+def failed(plan: Plan, cell: Cell) -> None:
+    note_failure(plan.folder, cell.name, "ValueError: it broke")
+
+
+@pytest.mark.parametrize("end", [published, failed])
+def test_a_cell_that_runs_here_is_followed_until_it_ends(study: Plan, end: Callable[[Plan, Cell], None]) -> None:
+    cell = study.cells[0]
+    (study.folder / "logs" / f"{cell.name}.log").write_text("begun\n")
+    heard: list[str] = []
+    first = threading.Event()
+
+    def listen() -> None:
+        for _, text in told(study.folder, cell.name, Goes(study, cell, ask_s=0.0)):
+            heard.append(text)
+            first.set()
+
+    listening = threading.Thread(target=listen)
+    with running_here(study.folder):
+        listening.start()
+        assert first.wait(30)
+        assert listening.is_alive()
+        end(study, cell)
+        listening.join(60)
+    assert not listening.is_alive()
+    assert heard == ["begun\n"]
+
+
+def test_what_a_launch_here_is_at_is_seen_by_others(study: Plan) -> None:
+    one, two = study.cells
+
+    def states() -> list[str]:
+        return [found.state for found in cell_states(study.cells, study.store, study.folder)]
+
+    assert states() == ["missing", "missing"]
+    with running_here(study.folder):
+        assert states() == ["queued", "queued"]
+        folder = study.store.root / one.folders["train"]
+        lease = Watcher(folder.with_name(f".work-{folder.name}")).take()
+        assert lease
+        assert states() == ["running", "queued"]
+        lease.release()
+        failed(study, two)
+        finish(study, [one])
+        assert states() == ["done", "failed"]
+    assert states() == ["done", "failed"], "also when the launch died before it could write the manifest"
+
+
+def test_ctrl_c_ends_the_following_alone(study: Plan) -> None:
+    cell = study.cells[0].name
+    (study.folder / "logs" / f"{cell}.log").write_text("begun\n")
+    command = [*LISTENING, sys.executable, "-m", "ablation.cli", "logs", "smoke", cell, "-f", "--json"]
+    with running_here(study.folder):
+        follower = subprocess.Popen(
+            [*command, "--outputs", str(study.folder.parent)], stdout=subprocess.PIPE, text=True
+        )
+        assert follower.stdout
+        assert json.loads(follower.stdout.readline())["text"] == "begun\n"
+        follower.send_signal(signal.SIGINT)
+        assert follower.wait(60) == 130
+        follower.stdout.close()

@@ -1,11 +1,12 @@
 """`ablation logs`: everything that was written about one cell, also while it runs."""
 
 import argparse
-import sys
+import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablation.commands.arguments import folder_of, study_parent
+from ablation.commands.arguments import folder_of, machine_parent, study_parent
 from ablation.errors import RecordError, nearest
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _SHOWN_NAMES = 20
 
 def register(commands: "Commands") -> None:
     """Add the parser of `logs`."""
-    logs = commands.add_parser("logs", parents=[study_parent()], help="the logs of one cell")
+    logs = commands.add_parser("logs", parents=[study_parent(), machine_parent()], help="the logs of one cell")
     logs.add_argument("cell", help="a cell's name, or how it begins")
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the cell has ended")
     logs.set_defaults(run=_logs)
@@ -32,10 +33,15 @@ def _logs(given: argparse.Namespace) -> int:
 
     plan = load_plan(folder_of(given))
     cell = _chosen(plan, given.cell)
-    for text in told(plan.folder, cell.name, _Goes(plan, cell) if given.follow else None):
-        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
-        sys.stdout.flush()
-    if not log_files(plan.folder, cell.name):
+    last: Path | None = None
+    for path, text in told(plan.folder, cell.name, Goes(plan, cell) if given.follow else None):
+        if given.json:
+            print(json.dumps({"cell": cell.name, "path": str(path), "text": text}), flush=True)
+        else:
+            whole = text if text.endswith("\n") else f"{text}\n"
+            print(whole if path == last else f"== {path}\n{whole}", end="", flush=True)
+        last = path
+    if not given.json and not log_files(plan.folder, cell.name):
         print(f"{cell.name} has no log yet")
     return 0
 
@@ -54,11 +60,11 @@ def _chosen(plan: "Plan", beginning: str) -> "Cell":
     )
 
 
-class _Goes:
-    """Whether the cell is queued or running, asked seldom enough for a busy Slurm."""
+class Goes:
+    """Whether the cell is queued or running, asked every `ask_s`: seldom enough for a busy Slurm."""
 
-    def __init__(self, plan: "Plan", cell: "Cell") -> None:
-        self.plan, self.cell = plan, cell
+    def __init__(self, plan: "Plan", cell: "Cell", ask_s: float = _ASK_S) -> None:
+        self.plan, self.cell, self.ask_s = plan, cell, ask_s
         self.asked, self.answer = float("-inf"), True
 
     def __call__(self) -> bool:
@@ -67,7 +73,7 @@ class _Goes:
         # The record of the end is looked for each time: it is there before the queue knows.
         if self.plan.store.has(self.cell.outcome):
             return False
-        if time.monotonic() - self.asked > _ASK_S:
+        if time.monotonic() - self.asked > self.ask_s:
             [state] = cell_states([self.cell], self.plan.store, self.plan.folder)
             self.asked, self.answer = time.monotonic(), state.state in ("queued", "running", "held", "unknown")
         return self.answer

@@ -1,9 +1,10 @@
 """`ablation report` and `verify`: what the records say, and whether they are still what was written."""
 
 import argparse
+import json
 from typing import TYPE_CHECKING
 
-from ablation.commands.arguments import filtered_parent, folder_of, places_of, study_parent
+from ablation.commands.arguments import filtered_parent, folder_of, machine_parent, places_of, study_parent
 
 if TYPE_CHECKING:
     from ablation.commands.arguments import Commands
@@ -12,12 +13,12 @@ if TYPE_CHECKING:
 def register(commands: "Commands") -> None:
     """Add the parsers of `report` and `verify`."""
     report = commands.add_parser(
-        "report", parents=[study_parent()], help="bring tables and report up to date with the records"
+        "report", parents=[study_parent(), machine_parent()], help="bring tables and report up to date with the records"
     )
     report.set_defaults(run=_report)
     verify = commands.add_parser(
         "verify",
-        parents=[filtered_parent()],
+        parents=[filtered_parent(), machine_parent()],
         help="check every file behind these cells against its recorded checksum",
     )
     verify.set_defaults(run=_verify)
@@ -37,10 +38,14 @@ def _report(given: argparse.Namespace) -> int:
     if not imported:
         write_study(load_plan(folder), read_errors(folder))
     page = write(folder)
-    console = Console(highlight=False)
-    console.print(render(load(folder)))
-    console.print(f"report: {page}", soft_wrap=True)
-    return 1 if read_errors(folder) else 0
+    errors = read_errors(folder)
+    if given.json:
+        print(json.dumps({"folder": str(folder), "report": str(page), "failed": errors}))
+    else:
+        console = Console(highlight=False)
+        console.print(render(load(folder)))
+        console.print(f"report: {page}", soft_wrap=True)
+    return 1 if errors else 0
 
 
 def _verify(given: argparse.Namespace) -> int:
@@ -57,5 +62,8 @@ def _verify(given: argparse.Namespace) -> int:
     }
     folders = [path for address in wanted.values() if (path := plan.store.find(address))]
     faults = [fault for path in folders for fault in verify(path)]
-    print("\n".join([*faults, f"{len(folders)} stage folders checked, {len(faults)} faults"]))
+    if given.json:
+        print(json.dumps({"checked": len(folders), "faults": faults}))
+    else:
+        print("\n".join([*faults, f"{len(folders)} stage folders checked, {len(faults)} faults"]))
     return 1 if faults else 0

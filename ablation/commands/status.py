@@ -24,7 +24,9 @@ def register(commands: "Commands") -> None:
         "status", parents=[filtered_parent(), machine_parent()], help="where every cell stands"
     )
     status.set_defaults(run=_status)
-    watch = commands.add_parser("watch", parents=[study_parent()], help="follow a study on Slurm to its report")
+    watch = commands.add_parser(
+        "watch", parents=[study_parent(), machine_parent()], help="follow a study to its end, on Slurm to its report"
+    )
     watch.set_defaults(run=_watch)
 
 
@@ -84,7 +86,20 @@ def _remaining(plan: "Plan", left: "Left") -> str:
 
 
 def _watch(given: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from ablation.progress.counts import totals
     from ablation.study import load_plan
     from ablation.sweep import follow
 
-    return follow(load_plan(folder_of(given)), console())
+    plan = load_plan(folder_of(given))
+    if not given.json:
+        return follow(plan, console())
+    before: dict[str, CellState] = {}
+
+    def show(states: "Sequence[CellState]") -> None:
+        changed = [vars(one) for one in states if before.get(one.name) != one]
+        before.update({one.name: one for one in states})
+        print(json.dumps({"study": plan.execution.study, "counts": totals(states), "cells": changed}), flush=True)
+
+    return follow(plan, Console(stderr=True, highlight=False), show)

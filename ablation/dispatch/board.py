@@ -1,6 +1,7 @@
 """What a person sees while cells run: one live table on a terminal, one line per change elsewhere."""
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -16,11 +17,18 @@ from ablation.dispatch.job import Outcome
 class Board:
     """Counts of done, running, failed and waiting cells, the time left, and the failures as they come.
 
-    `live` False writes lines on a terminal too: where a debugger wants it to itself.
+    `live` False writes lines on a terminal too: where a debugger wants it to itself. `heard` is told of each cell that ends.
     """
 
-    def __init__(self, console: Console, total: int, workers: int, live: bool = True) -> None:
-        self.console, self.total, self.workers = console, total, workers
+    def __init__(
+        self,
+        console: Console,
+        total: int,
+        workers: int,
+        live: bool = True,
+        heard: Callable[[Outcome], object] = lambda outcome: outcome,
+    ) -> None:
+        self.console, self.total, self.workers, self.heard = console, total, workers, heard
         self.running: dict[str, float] = {}
         self.stages: dict[str, str] = {}
         self.outcomes: list[Outcome] = []
@@ -51,6 +59,7 @@ class Board:
 
     def ended(self, outcome: Outcome) -> None:
         """A cell is complete or has failed."""
+        self.heard(outcome)
         self.running.pop(outcome.name, None)
         self.outcomes.append(outcome)
         word = "failed" if outcome.error else "done"

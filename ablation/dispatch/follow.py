@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -20,14 +20,15 @@ _PENDING = ("running", "queued", "unknown")
 Show = Callable[[Sequence[CellState]], None]
 
 
-def wait_for_cells(plan: Plan, console: Console) -> list[CellState]:
+def wait_for_cells(plan: Plan, console: Console, show: Show | None = None) -> list[CellState]:
     """The states of all cells once none is queued or running. A cell lost at one poll is asked for again at the next.
 
     Meanwhile what waits for room is submitted, and what may pass is tried again. Ctrl-C ends the watching alone, and says so.
+    `show` is given all states whenever one has changed; without it they are shown on the console.
     """
     try:
-        with _screen(plan, console) as show:
-            return _watched(plan, console, show)
+        with nullcontext(show) if show else _screen(plan, console) as shown:
+            return _watched(plan, console, shown)
     except KeyboardInterrupt:
         text = f"stopped watching; the jobs go on, `ablation watch {plan.execution.study}` comes back to them"
         console.print(Text(text, "yellow"), soft_wrap=True)

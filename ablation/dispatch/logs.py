@@ -45,18 +45,16 @@ class _Reader:
         return printable(new.decode(errors="replace"))
 
 
-def told(study: Path, cell: str, follow: Callable[[], bool] | None = None) -> Iterator[str]:
-    """The text of all logs, each under its path. With `follow`, what is added too, until `follow` says that the cell ended."""
+def told(study: Path, cell: str, follow: Callable[[], bool] | None = None) -> Iterator[tuple[Path, str]]:
+    """The text of all logs, with its path. With `follow`, what is added too, until `follow` says that the cell ended."""
     readers: dict[Path, _Reader] = {}
-    last: Path | None = None
     while True:
         goes_on = follow is not None and follow()
         for path in log_files(study, cell):
             reader = readers.setdefault(path, _Reader(path))
             text = reader.lines(is_final=not goes_on)
             if text:
-                yield (f"== {path}\n" if path != last else "") + text
-                last = path
+                yield path, text
         if not goes_on:
             return
         time.sleep(POLL_S)

@@ -13,9 +13,10 @@ from ablation.dispatch.classes import class_of_message
 from ablation.dispatch.filters import read_filters
 from ablation.dispatch.held import why_held
 from ablation.dispatch.ledger import LEDGER, Ledger, Place, Submission, latest
+from ablation.dispatch.presence import in_hand, is_running
 from ablation.dispatch.verdict import Seen, State, Verdict, judge
 from ablation.store import Store
-from ablation.study import read_errors
+from ablation.study import noted_failures, read_errors
 
 # The kind of a missing cell that the next wave submits.
 WAITS_FOR_ROOM = "waits_for_room"
@@ -76,6 +77,10 @@ class Survey:
         self.submissions = {one.name: one for one in (ledger.submissions() if submissions is None else submissions)}
         self.places = latest(list(self.submissions.values()))
         self.waiting, self.errors = ledger.waiting(), read_errors(study)
+        rest = [cell for cell in cells if cell.name not in self.done and cell.name not in self.places]
+        self.is_local = bool(rest) and is_running(study)
+        self.in_hand = in_hand(rest, store) if self.is_local else set()
+        self.noted = noted_failures(study) if self.is_local else {}
         asked = [
             place for cell in cells if cell.name not in self.done for place in self.places.get(cell.name, {}).values()
         ]
@@ -97,7 +102,11 @@ class Survey:
             return CellState(name, found.state, found.detail, found.kind, place.job, place.submission.stage, found.host)
         if name in self.waiting:
             return CellState(name, "missing", f"waits for room in the queue: {self.waiting[name]}", WAITS_FOR_ROOM)
-        error = self.errors.get(name)
+        if name in self.in_hand:
+            return CellState(name, "running")
+        error = (self.noted if self.is_local else self.errors).get(name)
+        if self.is_local and not error:
+            return CellState(name, "queued", "waits for a worker of the launch command")
         return CellState(name, "failed" if error else "missing", error, class_of_message(error) if error else None)
 
     def is_blocked(self, cell: Cell) -> bool:
