@@ -17,6 +17,7 @@ from ablation.planning.budget import confirm
 from ablation.planning.confounds import confounds, warnings
 from ablation.planning.disk import disk, parameters
 from ablation.planning.outlook import Outlook, outlook
+from ablation.planning.power import AT_MOST_CELLS, LATER, power_lines
 from ablation.planning.work import standing
 from ablation.source import pinned_cell
 from ablation.store import Store
@@ -196,3 +197,11 @@ def test_a_launch_above_the_budget_starts_nothing(tmp_path: Path) -> None:
     assert told.returncode == 2
     assert "type cluster.budget_gpu_hours=1600" in told.stderr
     assert not (tmp_path / "smoke" / "submissions.jsonl").exists()
+
+
+def test_the_plan_says_what_each_factor_could_show_and_leaves_large_ones_to_power() -> None:
+    cells = composed_grid(["sweep=cnls", "category=algebra", "length=normal", "count=n25,n100"]).cells
+    told = power_lines(cells)
+    assert [line.partition(":")[0] for line in told] == ["training", "count", "style"]
+    assert all("points on these questions" in line for line in told)
+    assert power_lines(cells * (AT_MOST_CELLS // len(cells) + 1)) == (LATER,)

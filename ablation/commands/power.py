@@ -10,7 +10,6 @@ from ablation.terminal import console
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ablation.cell import Cell
     from ablation.commands.arguments import Commands
 
 
@@ -30,6 +29,7 @@ def _power(given: argparse.Namespace) -> int:
     from ablation.analysis.power import assumed, caution, lines, recorded, smallest_effects, what_to_raise
     from ablation.benchmark import read_tiers
     from ablation.expansion import composed_grid
+    from ablation.planning.power import planned_cells
 
     cells = composed_grid(given.overrides).cells
     n = min(cell.sample.n for cell in cells)
@@ -58,17 +58,6 @@ def _power(given: argparse.Namespace) -> int:
     if said := caution(planned):
         out.print(said)
     return 0
-
-
-def planned_cells(cells: "tuple[Cell, ...] | list[Cell]") -> "pd.DataFrame":
-    """Factors and seeds of cells, as the tables name them."""
-    import pandas as pd
-
-    rows = [
-        {**cell.factors(), **{f"seed_{name}": getattr(cell.seed, name) for name in ("data", "train", "sample")}}
-        for cell in cells
-    ]
-    return pd.DataFrame(rows)
 
 
 def _contrasts(effects: "pd.DataFrame") -> list[str]:

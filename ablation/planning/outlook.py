@@ -17,6 +17,7 @@ from ablation.planning.cost import Ask, asks, per_cell
 from ablation.planning.disk import Disk, disk
 from ablation.planning.fits import Fit, fits
 from ablation.planning.lengths import drawn
+from ablation.planning.power import power_lines
 from ablation.planning.work import Work, standing
 from ablation.progress.pace import Left, seconds_left
 from ablation.store import Store
@@ -39,6 +40,7 @@ class Outlook:
     cores: int
     fits: tuple[Fit, ...]
     disk: Disk
+    power: tuple[str, ...]
     confounds: tuple[Confound, ...]
     unread: tuple[str, ...]
     unfilled: tuple[str, ...]
@@ -89,6 +91,7 @@ def outlook(
         cores=cores,
         fits=tuple(fits(stand.untrained, cluster)) if isinstance(cluster, Slurm) else (),
         disk=disk(stand.untrained, at_once(cluster), outputs),
+        power=power_lines(cells) if cells else (),
         confounds=tuple(confounds(cells, from_corpora.lengths)),
         unread=from_corpora.unread,
         unfilled=from_corpora.unfilled,

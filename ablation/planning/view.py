@@ -20,6 +20,13 @@ def render(found: Outlook) -> Group:
     if found.asks:
         parts.append(_arrays(found))
     parts += [*_cost(found), *_memory(found), *_disk(found), ""]
+    if found.power:
+        parts += [Text("smallest effect found with 80 % power at 5 %", "bold")]
+        parts += [
+            *map(Text, found.power),
+            Text("  `ablation power` says for which tiers, and what would shrink it", "dim"),
+            "",
+        ]
     if found.confounds:
         parts += [Text("differs with a factor, all other factors and seeds equal", "bold"), _confounds(found)]
     if found.unread:
