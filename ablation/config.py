@@ -26,12 +26,16 @@ class Tracker(Spec):
 
 
 class Execution(Spec):
-    """Everything that cannot change a number: where results go, what runs them, who watches."""
+    """Everything that cannot change a number: where results go, what runs them, who watches, what stays on disk.
+
+    `keep` none drops the weights of each cell once it is graded and no other cell waits for them.
+    """
 
     study: Name
     outputs: str
     cluster: Cluster
     tracker: Tracker
+    keep: Literal["weights", "none"] = "weights"
     hypothesis: str | None = None
     primary: Primary | None = None
     note: str | None = None
@@ -48,7 +52,7 @@ class Execution(Spec):
 # What else lies in the outputs folder.
 RESERVED = ("store", "wandb")
 _SCIENCE = tuple(Cell.model_fields)
-_EXECUTION = ("study", "outputs", "cluster", "tracker")
+_EXECUTION = ("study", "outputs", "cluster", "tracker", "keep")
 # Sections that steer composition and the design; they leave no value on a cell.
 _STEERING = ("scale", "sweep")
 
@@ -84,7 +88,9 @@ def read_execution(content: Mapping[str, Any]) -> Execution:
     told = {"scale": scale.get("name"), "note": scale.get("note"), "hypothesis": sweep.get("hypothesis")}
     told["primary"] = sweep.get("primary")
     try:
-        return Execution.model_validate_json(json.dumps({**{name: content.get(name) for name in _EXECUTION}, **told}))
+        return Execution.model_validate_json(
+            json.dumps({**{name: content[name] for name in _EXECUTION if name in content}, **told})
+        )
     except ValidationError as error:
         raise ConfigProblems(sentences(error, Execution)) from None
 

@@ -6,10 +6,11 @@ The folder stays, with its records: its seal names the files that were dropped, 
 import json
 import shutil
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablation.cell import Cell, addresses, sample_blocks
+from ablation.cell import Cell, sample_blocks
 from ablation.durable import flush
 from ablation.errors import RecordError
 from ablation.records import WEIGHTS_FOLDER
@@ -32,23 +33,25 @@ class Weights:
 
 def droppable(cells: Sequence[Cell], store: Store, outputs: Path) -> list[Weights]:
     """The weights of these cells that are graded, except where another cell, in any study of these outputs, still needs them."""
+    graded = store.complete("grade")
     waiting = {
-        addresses(cell)["train"].folder
+        cell.folders["train"]
         for cell in (*cells, *_cells_of_all(outputs))
-        if cell.train and not store.has(cell.outcome)
+        if cell.train and cell.folders["grade"] not in graded
     }
-    trained = {found["train"].folder: found["train"] for cell in cells if "train" in (found := addresses(cell))}
-    kept = [store.path(address) for folder, address in trained.items() if folder not in waiting and store.has(address)]
+    trained = dict.fromkeys(cell.folders["train"] for cell in cells if cell.train)
+    kept = [store.root / folder for folder in trained if folder not in waiting]
     return [Weights(path, _size(path / WEIGHTS_FOLDER)) for path in kept if (path / WEIGHTS_FOLDER).is_dir()]
 
 
 def drop(one: Weights) -> None:
-    """Say in the seal which files go, then remove them. Done again after a crash it finishes the work."""
+    """Say in the seal which files go, then remove them. Done again after a crash it finishes the work; two may do it at once."""
     told = json.loads((one.stage / SEAL).read_text(encoding="utf-8"))
     told["dropped"] = sorted(name for name in told["files"] if name.startswith(f"{WEIGHTS_FOLDER}/"))
     write_text_atomically(one.stage / SEAL, json.dumps(told, indent=1, sort_keys=True))
     flush(one.stage)
-    shutil.rmtree(one.path)
+    with suppress(FileNotFoundError):
+        shutil.rmtree(one.path)
 
 
 def without_weights(cell: Cell, store: Store) -> str | None:
@@ -61,7 +64,7 @@ def without_weights(cell: Cell, store: Store) -> str | None:
     if not stage.is_dir() or (stage / WEIGHTS_FOLDER).is_dir():
         return None
     return (
-        f"{cell.name}: its weights were dropped after an earlier evaluation (`ablation clean --weights`); "
+        f"{cell.name}: its weights were dropped after an earlier evaluation (`ablation clean --weights`, keep=none); "
         f"to train them again, move {stage} away"
     )
 

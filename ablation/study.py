@@ -180,7 +180,7 @@ def is_shown(plan: Plan) -> bool:
 
 def _told(plan: Plan) -> str:
     """A digest of what tables and report are made of: cells with their labels, what was left out, the code."""
-    execution = plan.execution.model_dump(mode="json", exclude={"outputs", "cluster"})
+    execution = plan.execution.model_dump(mode="json", exclude={"outputs", "cluster", "keep"})
     left_out = [[out.point, out.reason] for out in plan.left_out]
     state = hashlib.sha256(canonical_json([execution, left_out, plan.git, FORMAT]).encode())
     state.update(canonical_json(packed(plan.cells)).encode())

@@ -8,11 +8,14 @@ from ablation.attempt import begin
 from ablation.cell import addresses
 from ablation.cleaning import leftovers
 from ablation.cli import main
+from ablation.dispatch.job import run_job
+from ablation.dispatch.jobs import jobs_of
 from ablation.dispatch.states import cell_states
 from ablation.errors import ConfigProblems
 from ablation.halt import Halt
 from ablation.lease import Watcher
 from ablation.leftovers import Bench
+from ablation.planning.retraining import Retraining, retraining
 from ablation.store import verify
 from ablation.study import Plan
 from ablation.validate import prepare
@@ -171,3 +174,26 @@ def test_an_evaluation_that_needs_dropped_weights_says_what_to_do(study: Plan) -
         prepare([wider], study.store, print, study.execution.cluster)
     shutil.move(stage, stage.with_name("moved"))
     assert not study.store.has(addresses(wider)["train"])
+
+
+def test_a_study_that_keeps_no_weights_drops_them_as_cells_are_graded(tmp_path: Path) -> None:
+    """And where other cells wait for the same weights, the last of them does."""
+    plan = planned(tmp_path, "sweep=smoke", "style=r1", "sample.n=2,4", "keep=none")
+    one, two = plan.cells
+    weights = plan.store.root / one.folders["train"] / "weights"
+    finish(plan, [one])
+    jobs = jobs_of(plan, plan.cells)
+    assert run_job(jobs[0]).error is None
+    assert weights.is_dir(), "the second cell has yet to sample"
+    assert verify(weights.parent) == []
+    finish(plan, [two])
+    assert run_job(jobs[1]).error is None
+    assert not weights.exists()
+    assert verify(weights.parent) == []
+    wider = one.model_copy(update={"sample": one.sample.model_copy(update={"n": 64})})
+    assert retraining([wider], plan.store) == Retraining(1, 1, 2.0)
+
+
+def test_keeping_no_weights_changes_no_key(tmp_path: Path) -> None:
+    plans = [planned(tmp_path, "sweep=smoke", f"keep={keep}", f"study={keep}s") for keep in ("weights", "none")]
+    assert [cell.key for cell in plans[0].cells] == [cell.key for cell in plans[1].cells]

@@ -14,7 +14,7 @@ from pathlib import Path
 from ablation.attempt import Means
 from ablation.cell import Cell
 from ablation.dispatch.classes import class_of
-from ablation.errors import AblationError, ConfigProblems
+from ablation.errors import AblationError, ConfigProblems, RecordError
 from ablation.halt import Halt, Interrupted
 from ablation.pipeline import OnStage, run_cell, unheard
 from ablation.store import Store, explain_os_error, is_about_the_disk
@@ -22,7 +22,10 @@ from ablation.store import Store, explain_os_error, is_about_the_disk
 
 @dataclass(frozen=True)
 class Job:
-    """A cell with its execution: nothing here can change a number, except that threads may change the last bits of sums."""
+    """A cell with its execution: nothing here can change a number, except that threads may change the last bits of sums.
+
+    With `drops_weights`, those of a cell that is graded go, unless another cell of the outputs waits for them.
+    """
 
     cell: Cell
     name: str
@@ -30,6 +33,7 @@ class Job:
     log: Path
     threads: int
     means: Means
+    drops_weights: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ def run_job(
     try:
         _limit_threads(job.threads)
         run_cell(job.cell, Store(job.store_root), job.means, heard, last, halt)
+        if job.drops_weights and last == "grade":
+            _drop_weights(job)
     except Interrupted:
         raise
     except AblationError as known:
@@ -80,6 +86,18 @@ def run_job(
         on_crash(unknown)
         error, kind = in_words(unknown, job.store_root), class_of(unknown)
     return Outcome(job.name, error, time.monotonic() - started, tuple(ran), kind)
+
+
+def _drop_weights(job: Job) -> None:
+    """A study that cannot be read may wait for them: then they stay, and `ablation clean --weights` can drop them later."""
+    from ablation.retention import drop, droppable
+
+    try:
+        for one in droppable([job.cell], Store(job.store_root), job.store_root.parent):
+            drop(one)
+            print(f"{job.name}: dropped {one.path} (keep=none)", flush=True)
+    except RecordError as problem:
+        print(f"{job.name}: {problem}", flush=True)
 
 
 def in_words(error: Exception, folder: Path) -> str:

@@ -24,10 +24,13 @@ _HEADER_LIMIT = 100_000_000
 class Disk:
     """Bytes. `weights` of all cells still to be trained, `checkpoints` at most while `running` cells train at once.
 
-    `unknown` names the models whose size nobody has said; they are not in the sums.
+    With `keep` none, no more than `weights_at_once` are there at a time, unless cells share them. `unknown` names the models
+    whose size nobody has said; they are not in the sums.
     """
 
+    keep: str
     weights: int
+    weights_at_once: int
     checkpoints: int
     running: int
     free: int
@@ -36,17 +39,20 @@ class Disk:
     @property
     def is_short(self) -> bool:
         """True when the disk is too small for the sum, so that weights have to go meanwhile."""
-        return self.weights + self.checkpoints > self.free
+        weights = self.weights_at_once if self.keep == "none" else self.weights
+        return weights + self.checkpoints > self.free
 
 
-def disk(untrained: Sequence[Cell], running: int, outputs: Path) -> Disk:
+def disk(untrained: Sequence[Cell], running: int, outputs: Path, keep: str = "weights") -> Disk:
     """What training these cells will write. Completions and tables are small beside it."""
     sizes = {cell.model: parameters(cell.model) for cell in untrained}
     known = [size for cell in untrained if (size := sizes[cell.model])]
     at_once = sorted(known, reverse=True)[:running]
     free = shutil.disk_usage(next(path for path in (outputs, *outputs.absolute().parents) if path.is_dir())).free
     return Disk(
+        keep=keep,
         weights=_BYTES * sum(known),
+        weights_at_once=_BYTES * sum(at_once),
         checkpoints=_CHECKPOINTS * _CHECKPOINT_BYTES * sum(at_once),
         running=min(running, len(untrained)),
         free=free,

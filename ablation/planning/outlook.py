@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ablation.cell import Cell, addresses
+from ablation.cell import Cell
 from ablation.cluster import Local, Slurm
 from ablation.config import Execution
 from ablation.design import LeftOut
@@ -18,6 +18,7 @@ from ablation.planning.disk import Disk, disk
 from ablation.planning.fits import Fit, fits
 from ablation.planning.lengths import drawn
 from ablation.planning.power import power_lines
+from ablation.planning.retraining import Retraining, retraining
 from ablation.planning.work import Work, standing
 from ablation.progress.pace import Left, seconds_left
 from ablation.store import Store
@@ -40,6 +41,7 @@ class Outlook:
     cores: int
     fits: tuple[Fit, ...]
     disk: Disk
+    retraining: Retraining
     power: tuple[str, ...]
     confounds: tuple[Confound, ...]
     unread: tuple[str, ...]
@@ -90,7 +92,8 @@ def outlook(
         gpus=gpus,
         cores=cores,
         fits=tuple(fits(stand.untrained, cluster)) if isinstance(cluster, Slurm) else (),
-        disk=disk(stand.untrained, at_once(cluster), outputs),
+        disk=disk(stand.untrained, at_once(cluster), outputs, execution.keep),
+        retraining=retraining(stand.missing, store),
         power=power_lines(cells) if cells else (),
         confounds=tuple(confounds(cells, from_corpora.lengths)),
         unread=from_corpora.unread,
@@ -101,7 +104,7 @@ def outlook(
 
 def grouped(cells: Sequence[Cell], cluster: Slurm, store: Store) -> list[Group]:
     """The cells as they would be submitted."""
-    return groups(cells, cluster, lambda cell: store.has(addresses(cell)["train"]))
+    return groups(cells, cluster, lambda cell: (store.root / cell.folders["train"]).is_dir())
 
 
 def at_once(cluster: Local | Slurm) -> int:

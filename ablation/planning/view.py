@@ -107,13 +107,28 @@ def _disk(found: Outlook) -> Iterator[RenderableType]:
     disk = found.disk
     if disk.weights:
         style = "red" if disk.is_short else ""
+        every, few = size_in_words(disk.weights), size_in_words(disk.weights_at_once)
+        told = (
+            f"{every} of weights" if disk.keep == "weights" else f"up to {few} of weights ({every} with keep=weights)"
+        )
         yield Text(
-            f"disk: {size_in_words(disk.weights)} of weights, up to {size_in_words(disk.checkpoints)} of checkpoints while "
-            f"{disk.running} train at once; {size_in_words(disk.free)} free",
+            f"disk: {told}, up to {size_in_words(disk.checkpoints)} of checkpoints while {disk.running} train at once; "
+            f"{size_in_words(disk.free)} free",
             style,
         )
-        kept = "`ablation clean STUDY --weights` gives those of graded cells back, also while the others run"
+        other = (
+            f"keep=none drops them as cells are graded, up to {few} at once; so does `ablation clean STUDY --weights`"
+        )
+        kept = other if disk.keep == "weights" else "more attempts later need the training again"
         yield Text(f"  not enough for all at once: {kept}" if disk.is_short else f"  {kept}", style or "dim")
+    if found.retraining.cells:
+        again = found.retraining
+        hours, unit = again.seconds / 3600 * (found.gpus or found.cores), "GPU-hours" if found.gpus else "core-hours"
+        yield Text(
+            f"{again.cells} cells need weights that were dropped: {again.trainings} trainings again, "
+            f"about {_hours(hours)} {unit} (the launch names the folders to move away)",
+            "yellow",
+        )
     if disk.unknown:
         names = ", ".join(disk.unknown)
         yield Text(f"disk: size not known of {names}; `ablation prefetch`, or set model.parameters", "yellow")

@@ -68,7 +68,7 @@ def _pace(cells: Sequence[Cell], store: Store) -> dict[Kind, _Rate]:
     found: dict[Kind, _Rate] = defaultdict(_Rate)
     for cell in _spread(cells):
         for work in _works(cell):
-            seconds = _recorded_s(store.root / work.folder / TIMING_FILE)
+            seconds = recorded_s(store.root / work.folder / TIMING_FILE)
             if seconds is not None:
                 one = found[work.kind]
                 one.seconds, one.size, one.stages = one.seconds + seconds, one.size + work.size, one.stages + 1
@@ -97,8 +97,8 @@ def _kind(stage: str, cell: Cell) -> Kind:
     return "sample", cell.model.name, cell.benchmark.name, cell.sample.engine
 
 
-def _recorded_s(path: Path) -> float | None:
-    """The sum of what a stage says it took; None where it says nothing that can be read."""
+def recorded_s(path: Path) -> float | None:
+    """The sum of what a stage says in its timing file that it took; None where it says nothing that can be read."""
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         return sum(float(seconds) for name, seconds in told.items() if name.endswith("_s"))

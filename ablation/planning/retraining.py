@@ -1,0 +1,27 @@
+"""What it costs that weights were dropped: the trainings that an evaluation asks for again, by what each of them took."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ablation.cell import Cell
+from ablation.progress.pace import recorded_s
+from ablation.records import TIMING_FILE
+from ablation.retention import without_weights
+from ablation.store import Store
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """`cells` that cannot be evaluated before `trainings` are done again, which took `seconds` the first time."""
+
+    cells: int
+    trainings: int
+    seconds: float
+
+
+def retraining(missing: Sequence[Cell], store: Store) -> Retraining:
+    """Of the cells that are not graded, those whose weights were dropped while attempts are still to be sampled."""
+    stopped = [cell for cell in missing if without_weights(cell, store)]
+    stages = {cell.folders["train"] for cell in stopped}
+    took = [recorded_s(store.root / stage / TIMING_FILE) or 0.0 for stage in stages]
+    return Retraining(len(stopped), len(stages), sum(took))
