@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ablation.cluster import Resources, Slurm, Stage
 from ablation.dispatch import slurm
+from ablation.dispatch.limits import limits
 from ablation.doctor.check import Check, fail, ok, warn
 from ablation.errors import ConfigProblems
 
@@ -34,6 +35,8 @@ def checks(cluster: Slurm, models: Sequence[str]) -> Iterator[Check]:
     if absent:
         yield fail("Slurm commands", f"not on PATH: {', '.join(absent)}", "work on a login node of the cluster")
     yield from _limits(config)
+    bound = limits(cluster)
+    yield ok("submit limit", f"{bound.queued:,} of your tasks at a time ({bound.named}), {bound.array:,} in one array")
     partitions = read_partitions(slurm.run(["sinfo", "--noheader", "--format=%P|%l|%c|%D|%G"]))
     for stage in _STAGES if cluster.split else _STAGES[:1]:
         for asked in dict.fromkeys(cluster.resources_for(stage, model) for model in models):
@@ -103,7 +106,14 @@ def fits(asked: Resources, partitions: Sequence[Partition]) -> Iterator[Check]:
         lacks = list(_lacks(asked, known[name]))
         cpus = asked.cpus_per_task * asked.tasks_per_node
         told = f"{asked.nodes} nodes, {cpus} CPUs, {asked.gpus_per_node} GPUs, {asked.timeout_min} min"
-        yield fail(f"partition {name}", "; ".join(lacks), _SITE) if lacks else ok(f"partition {name}", f"takes {told}")
+        limit = known[name].limit_min
+        bound = "no time limit" if limit is None else f"at most {limit:,} min"
+        has = f"{known[name].nodes} nodes of up to {known[name].cpus} CPUs and {known[name].gpus} GPUs, {bound}"
+        yield (
+            fail(f"partition {name}", "; ".join(lacks), _SITE)
+            if lacks
+            else ok(f"partition {name}", f"takes {told}; it has {has}")
+        )
     if not names:
         yield fail("partition", "none is given and the cluster has no default", "set cluster.partition")
 
