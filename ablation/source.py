@@ -50,7 +50,7 @@ def local_path(source: Source) -> Path | None:
 
 
 def pinned(source: Source, kind: Kind = "dataset", strict: bool = True) -> Source:
-    """The same source as what it is now: absolute path and SHA-256 of a local one, the commit of a hub id.
+    """The same source as what it is now: absolute path and SHA-256 of a local one and nothing else, the commit of a hub id.
 
     Raises DataError when the hub cannot say which commit a branch or tag is. With `strict` False it then stays as it is: enough
     to count cells, not to make numbers.
@@ -58,7 +58,7 @@ def pinned(source: Source, kind: Kind = "dataset", strict: bool = True) -> Sourc
     path = local_path(source)
     if path is not None:
         place = source.path if str(source.path).startswith(PACKAGE_SCHEME) else str(path)
-        return source.model_copy(update={"path": place, "sha256": fingerprint(path)})
+        return Source(path=place, sha256=fingerprint(path))
     try:
         return source.model_copy(update={"revision": commit_of(str(source.hub), str(source.revision), kind)})
     except DataError:
@@ -150,6 +150,11 @@ def commit_of(hub: str, revision: str, kind: Kind) -> str:
             "give the commit (40 hexadecimal digits), check the name and the network, or give path= of a local copy"
         )
     return found
+
+
+def is_pinned(source: Source) -> bool:
+    """Whether the source names one content for ever."""
+    return source.sha256 is not None if source.hub is None else bool(_COMMIT.fullmatch(str(source.revision)))
 
 
 @lru_cache(maxsize=256)

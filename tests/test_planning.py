@@ -16,10 +16,10 @@ from ablation.expansion import Grid, composed_grid
 from ablation.planning.budget import confirm
 from ablation.planning.confounds import confounds, warnings
 from ablation.planning.disk import disk, parameters
-from ablation.planning.outlook import Outlook, outlook
+from ablation.planning.outlook import Outlook, outlook, unpinned
 from ablation.planning.power import AT_MOST_CELLS, LATER, power_lines
 from ablation.planning.work import standing
-from ablation.source import pinned_cell
+from ablation.source import pinned_cell, pinned_cells
 from ablation.store import Store
 from tests.conftest import ROOT, TINY
 from tests.studies import finish, planned
@@ -205,3 +205,11 @@ def test_the_plan_says_what_each_factor_could_show_and_leaves_large_ones_to_powe
     assert [line.partition(":")[0] for line in told] == ["training", "count", "style"]
     assert all("points on these questions" in line for line in told)
     assert power_lines(cells * (AT_MOST_CELLS // len(cells) + 1)) == (LATER,)
+
+
+def test_a_branch_whose_commit_nobody_can_tell_is_warned_of() -> None:
+    limo = composed_grid(["sweep=single", "corpus=limo", "category=all", "style=mixed"]).cells
+    (told,) = unpinned(pinned_cells(limo, strict=False))
+    assert told.startswith("corpus GAIR/LIMO at main: which commit 'main' is cannot be looked up here")
+    shipped = composed_grid(["sweep=single", "scale=paper", "benchmark=aime24,aime25,math500,gsm8k"]).cells
+    assert unpinned(pinned_cells(shipped, strict=False)) == []

@@ -15,8 +15,9 @@ from ablation.cell import Cell
 from ablation.corpus.columns import Generation
 from ablation.corpus.conversation import Renderer
 from ablation.corpus.read import read
+from ablation.corpus.rows import rows
 from ablation.errors import DataError
-from ablation.science import Corpus
+from ablation.science import Corpus, Source
 from ablation.source import commit_of, pinned, pinned_cells
 from ablation.tokenizer import load_tokenizer
 from tests.conftest import ROOT, openr1_row, write_lines
@@ -145,6 +146,18 @@ def test_a_download_that_stopped_half_way_is_refused(tmp_path: Path) -> None:
         )
     with pytest.raises(DataError, match=r"1 of the 3 files train-\*-of-00003 are not there, first number 1"):
         generations(local("table", tmp_path))
+
+
+def test_no_more_than_a_few_row_groups_are_in_memory(tmp_path: Path) -> None:
+    """However large a file is; 30 row groups of a megabyte here."""
+    group = pa.Table.from_pylist([{"problem": "p", "solution": "s" * 10_000}] * 100)
+    with pq.ParquetWriter(tmp_path / "t.parquet", group.schema) as file:
+        for _ in range(30):
+            file.write_table(group)
+    before = pa.total_allocated_bytes()
+    held = [pa.total_allocated_bytes() - before for _ in rows(Source(path=str(tmp_path / "t.parquet")))]
+    assert len(held) == 3000
+    assert max(held) < 6_000_000
 
 
 @pytest.fixture

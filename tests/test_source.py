@@ -6,7 +6,7 @@ import pytest
 from ablation.cell import Cell
 from ablation.errors import DataError
 from ablation.science import Source
-from ablation.source import fingerprint, local_path, pinned
+from ablation.source import fingerprint, is_pinned, local_path, pinned
 
 CellOf = Callable[..., Cell]
 
@@ -45,3 +45,11 @@ def test_where_data_lies_is_not_identity(cell_of: CellOf, tmp_path: Path) -> Non
     assert here is not None
     (tmp_path / "copy.jsonl").write_bytes(here.read_bytes())
     assert cell_of(f"benchmark.source.path={tmp_path}/copy.jsonl").key == cell_of().key
+
+
+def test_a_file_is_its_content_whatever_else_was_said_of_it(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("{}\n")
+    plain = Source(path=str(tmp_path / "a.jsonl"))
+    assert pinned(plain.model_copy(update={"split": "train", "revision": "main"})) == pinned(plain)
+    assert is_pinned(pinned(plain))
+    assert not is_pinned(plain)

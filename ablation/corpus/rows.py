@@ -26,7 +26,8 @@ def rows(source: Source) -> Iterator[tuple[int, Row]]:
 
     number = 0
     try:
-        for table in _dataset(source).with_format("arrow").iter(batch_size=_BATCH_ROWS):
+        # A shard is read ahead to its end, so row groups are made shards: else a whole file of a large corpus is in memory.
+        for table in _dataset(source).reshard().with_format("arrow").iter(batch_size=_BATCH_ROWS):
             for row in _plain(table, number, place(source)):
                 yield number, row
                 number += 1

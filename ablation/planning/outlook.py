@@ -20,7 +20,9 @@ from ablation.planning.lengths import drawn
 from ablation.planning.power import power_lines
 from ablation.planning.retraining import Retraining, retraining
 from ablation.planning.work import Work, standing
+from ablation.prefetch import wanted
 from ablation.progress.pace import Left, seconds_left
+from ablation.source import is_pinned
 from ablation.store import Store
 
 
@@ -98,8 +100,18 @@ def outlook(
         confounds=tuple(confounds(cells, from_corpora.lengths)),
         unread=from_corpora.unread,
         unfilled=from_corpora.unfilled,
-        warnings=tuple(warnings(cells)),
+        warnings=(*warnings(cells), *unpinned(cells)),
     )
+
+
+def unpinned(cells: Sequence[Cell]) -> list[str]:
+    """What a launch would refuse from here, as sentences: branches whose commit nobody can tell."""
+    return [
+        f"{one.kind} {one.name}: which commit {one.source.revision!r} is cannot be looked up here; a launch would be refused. "
+        "Reach the hub, or give source.revision=COMMIT or source.path"
+        for one in wanted(cells)
+        if not is_pinned(one.source)
+    ]
 
 
 def grouped(cells: Sequence[Cell], cluster: Slurm, store: Store) -> list[Group]:
