@@ -166,4 +166,5 @@ def run(command: Sequence[str]) -> str:
         raise NoRoom(words)
     if any(told in words for told in _NO_ANSWER):
         raise SlurmUnreachable(f"{command[0]}: {words}; nothing is lost, try again")
-    raise ConfigProblems([f"cluster: Slurm refuses: {words}"])
+    hint = " (`ablation doctor` with the same values says what its partitions have)" if command[0] == "sbatch" else ""
+    raise ConfigProblems([f"cluster: Slurm refuses: {words}{hint}"])

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ablation.planning.cost import Ask
 from ablation.planning.outlook import Outlook
+from ablation.progress.counts import in_order
 
 
 def render(found: Outlook) -> Group:
@@ -139,7 +140,7 @@ def _confounds(found: Outlook) -> Table:
     table = _table(None, ("", "left"), ("", "left"), *((name, "right") for name in quantities))
     for factor in dict.fromkeys(one.factor for one in found.confounds):
         mine = {one.quantity: one.by_level for one in found.confounds if one.factor == factor}
-        levels = list(dict.fromkeys(level for by_level in mine.values() for level in by_level))
+        levels = in_order(list(dict.fromkeys(level for by_level in mine.values() for level in by_level)))
         for place, level in enumerate(levels):
             values = [mine.get(name, {}).get(level) for name in quantities]
             table.add_row("" if place else factor, level, *("" if one is None else f"{one:,.0f}" for one in values))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ablation.cell import Cell, addresses
+from ablation.cell import Cell
 from ablation.leftovers import workbenches
 from ablation.store import Store
 
@@ -41,22 +41,23 @@ def standing(cells: Sequence[Cell], store: Store) -> Standing:
     untrained: dict[str, Cell] = {}
     resume = 0
     for cell in cells:
-        places = addresses(cell)
-        found = {stage: address.folder for stage, address in places.items()}
+        found = cell.folders
         for stage, folder in found.items():
             if folder not in stages:
-                stages[folder] = stage, store.has(places[stage])
+                stages[folder] = stage, (store.root / folder).is_dir()
         if stages[found["sample"]][1]:  # the first block of attempts tells the pace of the others
             sampled.append(cell)
         if stages[found["grade"]][1]:
             continue
         missing.append(cell)
-        own = [address.folder for address in places.values() if address.stage in _OWN]
+        own = [folder for stage, folder in found.items() if stage.partition("+")[0] in _OWN]
         resume += any(stages[folder][1] or folder in begun for folder in own)
         if "train" in found and not stages[found["train"]][1]:
             untrained.setdefault(found["train"], cell)
     absent = [stage for stage, is_there in stages.values() if not is_there]
-    to_do = {stage: absent.count(stage) for stage in dict.fromkeys(absent)}
+    # In the order in which they run; a base model, which skips some, may stand first.
+    longest = max((list(cell.folders) for cell in cells), key=len, default=[])
+    to_do = {stage: absent.count(stage) for stage in dict.fromkeys([*longest, *absent]) if stage in absent}
     done = len(cells) - len(missing)
     work = Work(len(cells), done, resume, len(missing) - resume, to_do)
     return Standing(work, tuple(missing), tuple(untrained.values()), tuple(sampled))
