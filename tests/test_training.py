@@ -3,6 +3,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -11,12 +13,14 @@ from transformers import PreTrainedTokenizerBase
 from ablation.attempt import Attempt, Means
 from ablation.cell import Cell
 from ablation.corpus.pool import Conversation
+from ablation.corpus.select import read_selection
 from ablation.errors import ConfigProblems, DataError
 from ablation.pipeline import run_cell
 from ablation.store import Store
 from ablation.tokenizer import load_tokenizer
 from ablation.training.encode import IGNORED, encode, prompt_ids
 from ablation.training.train import train
+from tests.conftest import ROOT, openr1_row
 
 CellOf = Callable[..., Cell]
 FEW = ("count.size=12", "train.epochs=2", "train.batch=8")
@@ -118,3 +122,30 @@ def test_truncation_is_counted_and_an_untrainable_example_refused(cell_of: CellO
     assert encode(conversation(tokenizer), prompt + 1).truncated == 1
     with pytest.raises(DataError, match="trajectory t: its problem alone has"):
         encode(conversation(tokenizer), prompt)
+
+
+def test_openr1_s_geometry_becomes_a_trained_cell(cell_of: CellOf, store: Store, tmp_path: Path) -> None:
+    """The real schema and the corpus's own configuration: the traps of its rows on the way to the updates."""
+    rows = [openr1_row(number, problem_type="Geometry" if number % 2 else "Algebra") for number in range(24)]
+    for number in (1, 3):  # right by the second checker alone
+        rows[number] |= {"correctness_math_verify": [False, False], "correctness_llama": [True, False]}
+    rows[5] |= {"correctness_math_verify": [False, False]}
+    rows[7] |= {"is_reasoning_complete": [False, True]}
+    rows[9] |= {
+        "problem": json.loads((ROOT / "ablation/mini/data/benchmark.jsonl").read_text().splitlines()[0])["problem"]
+    }
+    path = tmp_path / "openr1.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    cell = cell_of(
+        "corpus=openr1_math", "corpus.source.hub=null", f"corpus.source.path={path}", "category=geometry", "length=normal",
+        "style=r1", "count.size=10", "train.epochs=1", "sample.n=1",
+    )  # fmt: skip
+    paths = run_cell(cell, store, last="train")
+    funnel = json.loads((paths["select"] / "summary.json").read_text())["funnel"]
+    assert funnel == {
+        "rows": 24, "generations": 48, "not_empty": 48, "right": 44, "complete": 43, "distinct": 43, "decontaminated": 41,
+        "fits_block": 41, "one_a_problem": 22, "in_category": 10, "in_style": 10, "in_band": 10, "chosen": 10,
+    }  # fmt: skip
+    chosen = {one.id for one in read_selection(paths["select"], paths["pool"])}
+    assert chosen == {f"row-{number}#{int(number == 7)}" for number in range(1, 24, 2) if number not in (5, 9)}
+    assert (paths["train"] / "weights/model.safetensors").is_file()
