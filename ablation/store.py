@@ -220,7 +220,7 @@ def _told(holder: Holder | None) -> str:
 def _seal(folder: Path, address: Address) -> None:
     sealed = {item.relative_to(folder).as_posix(): (item.stat().st_size, sha256(item)) for item in _files(folder)}
     (folder / SEAL).write_text(json.dumps({"address": address.content, "files": sealed}, indent=1, sort_keys=True))
-    for item in (*_files(folder), folder):
+    for item in (*folder.rglob("*"), folder):  # the folders too, which hold the names
         flush(item)
 
 
@@ -236,7 +236,8 @@ def _publish(folder: Path, final: Path) -> Path | None:
         if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
             return None
         raise
-    flush(final.parent)
+    for parent in final.parents[:3]:  # of the stages, the store and the outputs, each of which may be new
+        flush(parent)
     return final
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.cluster import Stage
+from ablation.durable import flush
 from ablation.errors import RecordError
 
 LEDGER = "submissions.jsonl"
@@ -132,11 +133,14 @@ class Ledger:
         )
 
     def _append(self, told: dict[str, object]) -> None:
+        is_new = not self.path.exists()
         with self.path.open("a+b") as stream:
             stream.truncate(self._whole_bytes())
             stream.write((json.dumps(told) + "\n").encode())
             stream.flush()
             os.fsync(stream.fileno())
+        if is_new:
+            flush(self.path.parent)
 
     def _whole_bytes(self) -> int:
         """Bytes up to the last newline: a line that its writer did not finish says nothing."""

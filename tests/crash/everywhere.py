@@ -131,7 +131,7 @@ def _outcome(folder: Path) -> int:
 def _attach(pid: int, inject: str | None, trace: Path | None) -> subprocess.Popen[bytes]:
     every = ",".join(CALLS.values())
     what = ["-e", f"trace={inject.split(':')[0]}", "-e", f"inject={inject}"] if inject else ["-e", f"trace={every}"]
-    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", str(trace or os.devnull), *what, "-p", str(pid)])
+    tracer = subprocess.Popen(["strace", "-f", "-qq", "-y", "-o", str(trace or os.devnull), *what, "-p", str(pid)])
     deadline = time.monotonic() + _PATIENCE_S
     while "TracerPid:\t0\n" in Path(f"/proc/{pid}/status").read_text():
         assert tracer.poll() is None, "strace could not attach"
