@@ -173,6 +173,8 @@ def test_states_come_from_records_then_queue_then_accounting(job: Job, fake_slur
     command(fake_slurm, "sacct", "exit 1")
     command(fake_slurm, "squeue", "echo '7_0|RUNNING|None|one'")
     assert state() == ("running", None)
+    command(fake_slurm, "squeue", "echo '7_0|RUNNING|None|another'")
+    assert state()[0] == "lost", "a controller that lost its state has given the number to another job"
     command(fake_slurm, "squeue", "echo '7_0|PENDING|PartitionTimeLimit|one'")
     assert "will never start: PartitionTimeLimit: cluster.timeout_min is above" in str(state()[1])
     command(fake_slurm, "squeue", "echo '7_0|PENDING|JobHeldUser|one'")

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,40 +25,11 @@ from ablation.dispatch.submit import only_submitter, submit_missing
 from ablation.dispatch.wave import preview
 from ablation.errors import RecordError
 from ablation.store import Store
+from tests.fake_slurm import CONFIG, FakeSlurm, fake
 
+__all__ = ["fake"]
 CellOf = Callable[..., Cell]
 CLUSTER = Slurm(kind="slurm", canary=False, mem_gb=10, timeout_min=5)
-CONFIG = "MaxArraySize            = 1001\nMaxJobCount             = 10000\nAccountingStorageType   = (null)\n"
-
-
-class FakeSlurm:
-    """A folder of commands, first on the path."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for name, script in (("squeue", "true"), ("sacct", "exit 1"), ("scancel", "true"), ("sacctmgr", "exit 1")):
-            self.command(name, script)
-        self.command("scontrol", f"printf '{CONFIG}'")
-        self.command("sbatch", f'[ "$1" = --test-only ] && exit 0\necho x >>{folder}/count\necho 7')
-
-    def command(self, name: str, script: str) -> None:
-        path = self.folder / name
-        path.write_text(f"#!/bin/sh\n{script}\n")
-        path.chmod(path.stat().st_mode | stat.S_IEXEC)
-
-    @property
-    def submitted(self) -> int:
-        """How often sbatch was called for good."""
-        count = self.folder / "count"
-        return len(count.read_text().split()) if count.exists() else 0
-
-
-@pytest.fixture
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    return FakeSlurm(folder)
 
 
 @pytest.fixture
@@ -91,11 +61,10 @@ def test_a_reply_that_is_no_id_leaves_an_intent_that_the_next_launch_settles(
     with pytest.raises(SlurmUnreachable, match="Welcome to the cluster"):
         submit_missing(jobs, CLUSTER, study)
     ledger = Ledger(study / LEDGER)
-    assert [one.job for one in ledger.submissions()] == [None]
-    fake.command(
-        "squeue",
-        'case "$*" in *--name=*) echo 12;; *) printf "12_0|PENDING|x|n\\n12_1|PENDING|x|n\\n12_2|PENDING|x|n\\n";; esac',
-    )
+    [intent] = ledger.submissions()
+    assert intent.job is None
+    lines = "".join(f"12_{index}|PENDING|x|{intent.name}\\n" for index in range(3))
+    fake.command("squeue", f'case "$*" in *--name=*) echo 12;; *) printf "{lines}";; esac')
     again = submit_missing(jobs, CLUSTER, study)
     assert (again.taken, again.queued) == ((), 3)
     assert [one.job for one in ledger.submissions()] == ["12"]

@@ -3,7 +3,7 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,10 @@ _QUEUE_LINE = re.compile(r"(\d+(?:[_+][^|]*)?)\|([A-Z_]+)\|([^|]*)\|(.*)")
 _NO_ANSWER = ("Unable to contact slurm controller", "Socket timed out", "Connection refused", "slurmctld is down")
 # Words with which sbatch says that a limit on queued jobs is reached; it is a matter of waiting.
 _NO_ROOM = re.compile(r"Resource temporarily unavailable|(Assoc|QOS)\w*SubmitJob")
+# Nodes in these states take no jobs now, and may later.
+_AWAY = "drain,down,fail,maint,unknown,no_respond"
+# Words with which `sbatch --test-only` says that no node could take the job now; whether one ever could they do not say.
+_FOR_NOW = re.compile(r"node configuration is not available|[Nn]ode not available|nodes are busy")
 # States after which Slurm itself will do nothing more.
 _ENDED = (
     "FAILED",
@@ -69,8 +73,15 @@ def submit(script: Path) -> str:
 
 
 def test_only(script: Path) -> None:
-    """Ask Slurm whether it would take the script. Raises ConfigProblems with Slurm's own words when it would not."""
-    run(["sbatch", "--test-only", str(script)])
+    """Ask Slurm whether it would take the script. Raises ConfigProblems with Slurm's own words when it would not.
+
+    While nodes are drained or down it says no, in the same words, to what they could run later; that may go to the queue.
+    """
+    try:
+        run(["sbatch", "--test-only", str(script)])
+    except ConfigProblems as refusal:
+        if not (_FOR_NOW.search(str(refusal)) and run(["sinfo", "--noheader", f"--states={_AWAY}", "--format=%N"])):
+            raise
 
 
 def queue() -> dict[str, Queued]:
@@ -80,6 +91,14 @@ def queue() -> dict[str, Queued]:
     if not all(found):
         raise SlurmUnreachable(f"squeue told something that is not a queue: {lines[found.index(None)][:80]!r}")
     return {match[1]: Queued(match[2], match[3], match[4]) for match in found if match}
+
+
+def queued_as(names: Mapping[str, str]) -> dict[str, Queued]:
+    """Those of these tasks, by ``JOB_INDEX``, that are in the queue under the name of their array. Raises as `queue` does.
+
+    A controller that lost its state gives the same numbers to other jobs.
+    """
+    return {task: one for task, one in queue().items() if names.get(task) == one.name}
 
 
 def queued_under(name: str) -> str | None:

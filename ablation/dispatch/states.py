@@ -85,7 +85,7 @@ class Survey:
             place for cell in cells if cell.name not in self.done for place in self.places.get(cell.name, {}).values()
         ]
         canaries = [place for one in {place.submission.gate for place in asked} for place in self._canary(one)]
-        self.seen = _look([place.job for place in (*asked, *canaries)])
+        self.seen = _look({place.job: place.submission.name for place in (*asked, *canaries)})
         self._why_held = cache(lambda submission: why_held(self.jobs, submission))
         self._why_stuck = cache(self._failed_canary)
 
@@ -157,10 +157,10 @@ class Survey:
         return None
 
 
-def _look(tasks: Sequence[str]) -> Seen:
-    """What Slurm says of these tasks; it is asked only when there are any."""
+def _look(tasks: Mapping[str, str]) -> Seen:
+    """What Slurm says of these tasks, by the names of their arrays; it is asked only when there are any."""
     try:
-        queue = slurm.queue() if tasks else {}
+        queue = slurm.queued_as(tasks) if tasks else {}
     except slurm.SlurmUnreachable:
         return Seen(None)
     return Seen(queue, slurm.ended_states(task for task in tasks if task not in queue))

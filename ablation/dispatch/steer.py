@@ -88,7 +88,8 @@ def _places(plan: Plan, states: Sequence[CellState]) -> dict[str, list[Place]]:
 def _in_queue(plan: Plan, states: Sequence[CellState], state: str | None = None) -> dict[str, list[Place]]:
     """The tasks in the queue (in this state of Slurm's) of each cell that has any."""
     places = _places(plan, [one for one in states if one.state != "done"])
-    queue = slurm.queue() if places else {}
+    names = {one.job: one.submission.name for found in places.values() for one in found}
+    queue = slurm.queued_as(names) if places else {}
     kept = {
         name: [one for one in found if one.job in queue and state in (None, queue[one.job].state)]
         for name, found in places.items()

@@ -112,9 +112,11 @@ class _Submitter:
         except slurm.NoRoom:
             self.ledger.withdraw(name)
             raise
-        except (slurm.SlurmUnreachable, ConfigProblems):
+        except (slurm.SlurmUnreachable, ConfigProblems) as problem:
             job = slurm.queued_under(name)
             if job is None:
+                if isinstance(problem, ConfigProblems):
+                    self.ledger.withdraw(name)
                 raise
             return job
 

@@ -16,6 +16,7 @@ State = Literal["done", "running", "queued", "held", "failed", "lost", "unknown"
 _HOPELESS = {
     "PartitionTimeLimit": "cluster.timeout_min is above the partition's limit; cancel, lower it, and launch again",
     "PartitionNodeLimit": "cluster.nodes is above the partition's limit; cancel, lower it, and launch again",
+    "PartitionConfig": "no node of the partition has what it asks for; cancel, ask for less, and launch again",
     "PartitionDown": "the partition is down; ask the site, or cancel and choose another cluster.partition",
     "PartitionInactive": "the partition takes no jobs; ask the site, or cancel and choose another cluster.partition",
     "DependencyNeverSatisfied": "what it waits for has failed; launch again",

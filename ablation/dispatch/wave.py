@@ -89,7 +89,8 @@ def _todo(survey: Survey, cells: Sequence[Cell], queue: Mapping[str, slurm.Queue
     todo: list[Cell] = []
     in_vain: set[str] = set()
     for cell in cells:
-        tasks = [one.job for one in survey.places.get(cell.name, {}).values() if one.job in queue]
+        places = survey.places.get(cell.name, {}).values()
+        tasks = [one.job for one in places if one.job in queue and queue[one.job].name == one.submission.name]
         if tasks and survey.state(cell).state not in ("failed", "lost") and not survey.is_blocked(cell):
             continue
         todo.append(cell)

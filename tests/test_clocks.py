@@ -1,0 +1,65 @@
+"""Clocks that are wrong, and file systems that show a file later than it was written: neither decides anything."""
+
+import io
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ablation.dispatch.follow import wait_for_cells
+from ablation.dispatch.ledger import LEDGER, Ledger, Submission
+from ablation.holder import Holder
+from ablation.lease import Watcher
+from ablation.training.checkpoint import newest, seal
+from tests.fake_slurm import FakeSlurm, fake
+from tests.studies import finish, planned
+
+__all__ = ["fake"]
+THREE_HOURS_S = 3 * 3600
+
+
+def test_a_record_that_appears_late_is_waited_for_and_its_cell_not_submitted_again(
+    fake: FakeSlurm, tmp_path: Path
+) -> None:
+    """The queue has forgotten the job, and the folder of its last stage appears between two looks."""
+    plan = planned(tmp_path / "outputs", "cluster=slurm")
+    [cell] = plan.cells
+    Ledger(plan.folder / LEDGER).intend(Submission("ablation-one", ((cell.name,),)))
+    Ledger(plan.folder / LEDGER).confirm("ablation-one", "7")
+    finish(plan, [cell])
+    place, unseen = plan.store.path(cell.outcome), tmp_path / "unseen"
+    place.rename(unseen)
+    looks = tmp_path / "looks"
+    fake.command("squeue", f'echo >>{looks}; [ "$(wc -l <{looks})" -lt 3 ] || mv {unseen} {place} 2>/dev/null; true')
+    [state] = wait_for_cells(plan, Console(file=io.StringIO()))
+    assert state.state == "done"
+    assert len(looks.read_text().splitlines()) == 3
+    assert fake.submitted == 0
+
+
+@pytest.mark.parametrize("shift_s", [-THREE_HOURS_S, THREE_HOURS_S])
+def test_a_holder_whose_clock_is_wrong_is_neither_dead_nor_immortal(tmp_path: Path, shift_s: int) -> None:
+    """Its files are hours old, or of a time to come; what counts is for how long they have not changed."""
+    far = Watcher(tmp_path / "far", replace(Holder.here("far"), machine="elsewhere")).take()
+    assert far
+    stamp = far.path.stat().st_mtime + shift_s
+    os.utime(far.path, (stamp, stamp))
+    assert Watcher(far.bench, Holder.here("here")).take() is None
+    died = Watcher(tmp_path / "died", replace(Holder.here("died"), started="1")).take()
+    assert died
+    os.utime(died.path, (stamp, stamp))
+    assert Watcher(died.bench, Holder.here("here")).take()
+
+
+def test_the_newest_checkpoint_is_the_one_with_the_most_updates(tmp_path: Path) -> None:
+    for update, stamp in ((2, 3 * THREE_HOURS_S), (10, THREE_HOURS_S)):
+        folder = tmp_path / f"checkpoint-{update}"
+        folder.mkdir()
+        (folder / "state.json").write_text(json.dumps({"update": update}))
+        seal(folder, update, 1.0)
+        os.utime(folder, (stamp, stamp))
+    found = newest(tmp_path)
+    assert found and found.update == 10
