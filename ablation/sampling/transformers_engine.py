@@ -65,7 +65,9 @@ def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Iterator[
         return
     tokenizer = sampling.tokenizer
     dtype = torch.bfloat16 if sampling.sample.precision == "bf16" else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(sampling.weights, revision=sampling.revision, dtype=dtype)
+    model = AutoModelForCausalLM.from_pretrained(
+        sampling.weights, revision=sampling.revision, dtype=dtype, use_safetensors=True
+    )
     model.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
     model.eval()  # type: ignore[no-untyped-call]
     # What a model's folder suggests (repetition penalties, suppressed tokens) is not part of the cell, so it must not act.

@@ -56,11 +56,15 @@ def sft_config(recipe: Train, seed: int, folder: Path, steps: Steps, sharding: S
 def load_model(model: Model) -> PreTrainedModel:
     """The base model with float32 weights: AdamW at small learning rates would round most updates of bf16 weights away.
 
-    ``train.precision=bf16`` is the autocast of the forward pass over these masters.
+    ``train.precision=bf16`` is the autocast of the forward pass over these masters. Raises OSError where there is no safetensors.
     """
     place, revision = model_place(model)
     loaded: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        place, revision=revision, dtype=torch.float32, trust_remote_code=model.trust_remote_code
+        place,
+        revision=revision,
+        dtype=torch.float32,
+        trust_remote_code=model.trust_remote_code,
+        use_safetensors=True,  # the older format is a pickle, which may run code
     )
     return loaded
 
