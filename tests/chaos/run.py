@@ -29,6 +29,8 @@ CLUSTER = ("cluster=slurm", "cluster.cpus_per_task=8", "cluster.canary=false", "
 _SMALLEST = 8
 # A user who looks in every so often.
 _LOOK_S = 10.0
+# Faults by which they may be ahead of the study: what has just begun is hit too.
+_AHEAD = 5
 
 
 def pair(cells: int, folder: Path) -> tuple[Launched, Launched]:
@@ -64,7 +66,7 @@ class Chaos:
         while self.hits.total() < kills and time.monotonic() - self._began < within_s:
             pause = self.chance.expovariate(1 / self.pause_s)
             [kind] = self.chance.choices(list(FAULTS), [share for share, _ in FAULTS.values()])
-            if not self._wait(pause) or not self._strike(kind):
+            if not self._wait(pause) or not self._wait_for_progress(kills) or not self._strike(kind):
                 break
         self._say("no more faults; the study may end")
         self._settle()
@@ -90,6 +92,14 @@ class Chaos:
             self._look_in()
             time.sleep(0.2)
             if self._is_complete():
+                return False
+        return True
+
+    def _wait_for_progress(self, kills: int) -> bool:
+        """Let no more faults hit than the study has come forward, so that they meet all of it; False once it is complete."""
+        stages = 4 * self._cells()
+        while self.hits.total() > _AHEAD + kills * len(self._published()) / stages:
+            if not self._wait(0.5):
                 return False
         return True
 
@@ -120,7 +130,7 @@ class Chaos:
             self._look_in()
             return self._is_complete()
 
-        until(is_complete, within_s=900.0)
+        until(is_complete, within_s=1800.0)
         if self._launching:
             self._launching.wait()
         until(lambda: not self.study.workers() and not self.study.queue())
@@ -136,10 +146,18 @@ class Chaos:
         return 2 * len(counts.split(","))
 
     def _graded(self) -> list[Path]:
-        return [path for path in (self.study.outputs / "store/grade").glob("*") if not path.name.startswith(".")]
+        return [path for path in self._published() if path.parent.name == "grade"]
+
+    def _published(self) -> list[Path]:
+        """The finished stages but for the pool, which all cells share."""
+        stages = self.study.outputs.glob("store/*/*")
+        return [path for path in stages if path.parent.name != "pool" and not path.name.startswith(".")]
 
     def _say(self, text: str) -> None:
-        print(f"{time.monotonic() - self._began:7.1f} s  {text}  [{self._left()} cells left]", flush=True)
+        print(
+            f"{time.monotonic() - self._began:7.1f} s  {text}  [{len(self._published())} of {4 * self._cells()} stages]",
+            flush=True,
+        )
 
 
 def main() -> int:

@@ -12,7 +12,6 @@ from pathlib import Path
 STATE = Path(os.environ.get("SLURM_SANDBOX_STATE", "/var/tmp/ablation-slurm"))
 # Nothing here is late before this; a test that waits several times has LIMIT_S in all.
 PATIENCE_S, LIMIT_S = 480.0, 1500
-NODES = ("sandbox1", "sandbox2", "sandbox3", "sandbox4")
 
 
 def are_here() -> bool:
@@ -50,9 +49,10 @@ def stop_controller() -> None:
 
 
 def start_controller() -> None:
-    """Start slurmctld from its saved state, and wait until it answers."""
+    """Start slurmctld from its saved state, and wait until it knows of every node whether it is there."""
     subprocess.run(["slurmctld"], check=True)
     until(lambda: subprocess.run(["squeue"], capture_output=True, check=False).returncode == 0)
+    until(lambda: not re.search(r"unk|(?<!down)\*", _out("sinfo", "--noheader", "--Node", "--format=%t")))
 
 
 @contextmanager
@@ -63,6 +63,17 @@ def no_controller() -> Iterator[None]:
         yield
     finally:
         start_controller()
+
+
+@contextmanager
+def drained_nodes() -> Iterator[None]:
+    """With no node that takes jobs for a while."""
+    every = f"NodeName={','.join(_out('sinfo', '--noheader', '--Node', '--partition=main', '--format=%N').split())}"
+    subprocess.run(["scontrol", "update", every, "State=DRAIN", "Reason=test"], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["scontrol", "update", every, "State=RESUME"], check=True)
 
 
 def processes(part: str) -> Iterator[tuple[int, str]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ablation.benchmark import read_questions
 from ablation.cell import Cell, addresses, sample_blocks
 from ablation.errors import AblationError
+from ablation.leftovers import workbenches
 from ablation.records import COMPLETIONS_FILE, VERDICTS_FILE, Completion, Verdict, read_rows
 from ablation.store import Store, read_seal, verify
 from ablation.study import Plan, load_plan
@@ -17,7 +18,7 @@ from tests.slurm.launched import Launched
 def assert_nothing_lost(study: Launched, undisturbed: bytes) -> None:
     """Raises AssertionError unless the study is complete and as if nothing had happened, and stays so when launched again."""
     plan = load_plan(study.outputs / study.study)
-    found = [*_of_stages(plan), *_of_attempts(plan), *_of_workbenches(plan.store.root)]
+    found = [*_of_stages(plan), *_of_attempts(plan), *_of_workbenches(plan.store)]
     assert not found, "\n".join(found)
     before = _snapshot(study)
     study.launch()
@@ -60,10 +61,10 @@ def _rows(cell: Cell, store: Store) -> dict[str, list[Completion] | list[Verdict
     }
 
 
-def _of_workbenches(root: Path) -> Iterator[str]:
-    """Nobody holds a lease any more, and nothing half written is left."""
-    left = [*root.glob("*/.work-*/lease-*"), *root.glob("*/.work-*/attempt-*/out/*"), *root.glob("*/.partial-*")]
-    return (f"{path} is left" for path in left)
+def _of_workbenches(store: Store) -> Iterator[str]:
+    """Nobody holds a lease any more. Who was killed right after publishing could not put the bench away, which is no loss."""
+    yield from (f"{bench.path} is held" for bench in workbenches(store) if not bench.is_dead)
+    yield from (f"{path} is left" for path in store.root.glob("*/.partial-*"))
 
 
 def _snapshot(study: Launched) -> dict[Path, tuple[int, int]]:

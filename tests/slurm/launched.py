@@ -133,14 +133,14 @@ class Launched:
                 soon = ["scontrol", "update", f"JobId={one.task}", "StartTime=now+3seconds"]
                 subprocess.run(soon, capture_output=True, check=False)
 
-    def wait_until_done(self) -> None:
-        """Until every cell is complete, with nothing said again."""
+    def wait_until(self, counts: dict[str, int]) -> None:
+        """Until so many cells are in these states, with nothing said again."""
 
-        def is_done() -> bool:
+        def is_so() -> bool:
             self.start_requeued()
-            return not self.queue() and self.counts().keys() == {"done"}
+            return not self.queue() and self.counts() == counts
 
-        until(is_done)
+        until(is_so)
 
     def workers(self) -> list[int]:
         """The study's worker processes, in the order of their ids; srun and the shell that name them are not meant."""

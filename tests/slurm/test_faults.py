@@ -1,25 +1,39 @@
-"""The fault matrix on a real Slurm: whatever dies, nothing is lost, and the numbers are those of an undisturbed run."""
+"""The fault matrix on a real Slurm: whatever dies, nothing is lost, and the numbers are those of an undisturbed run.
+
+Each test hits several tasks of one study, each with a fault of its own.
+"""
 
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.slurm import daemons
+from tests.slurm.caught import (
+    anything,
+    caught,
+    checkpoints,
+    crept_into_a_stage,
+    has_checkpoints,
+    has_heard,
+    has_journal,
+    journals,
+)
 from tests.slurm.daemons import until
 from tests.slurm.invariants import assert_nothing_lost
 from tests.slurm.launched import ON_SLURM, AtWork, Launched, signalled
 
-pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(daemons.LIMIT_S)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(daemons.LIMIT_S)]
 # Every update is kept, and sampling comes in many batches: whatever is interrupted has something to go on from.
-KEEPING = (
-    "sweep=smoke", "tracker=none", "train.epochs=8", "sample.n=4", "sample.max_tokens=48", "sample.batch_rows=16",
-    "cluster.checkpoint_s=0",
+FOUR_CELLS = (
+    "sweep=smoke", "tracker=none", "count.size=8,12", "train.epochs=4", "sample.n=2", "sample.max_tokens=32",
+    "sample.batch_rows=12", "cluster.checkpoint_s=0",
 )  # fmt: skip
-FOUR_CELLS = (*KEEPING, "count.size=8,12")
 ALL_AT_ONCE = (*ON_SLURM, "cluster.canary=false")
 
 
@@ -30,79 +44,149 @@ def our_slurm() -> None:
         pytest.skip("no sandbox runs here; start one with tools/slurm-sandbox up")
 
 
-def caught(study: Launched, stage: str, spared: set[str], when: Callable[[AtWork], bool]) -> AtWork:
-    """The first worker in this stage for which `when` holds, of a task that is not spared; from then on it is."""
-    found: list[AtWork] = []
-
-    def is_caught() -> bool:
-        at_work = [one for one in study.at_work() if one.stage == stage and one.task not in spared]
-        found.extend(one for one in at_work if when(one))
-        return bool(found)
-
-    until(is_caught, every_s=0.01)
-    spared.add(found[0].task)
-    return found[0]
+@pytest.fixture
+def expected(undisturbed: Callable[..., Launched]) -> bytes:
+    """What local workers make of the same four cells."""
+    return undisturbed(*FOUR_CELLS).results()
 
 
-def checkpoints(bench: Path) -> list[Path]:
-    """The complete checkpoints on a workbench, the newest last."""
-    found = [path.parent for path in bench.glob("attempt-*/kept/checkpoint-*/COMPLETE.json")]
-    return sorted(found, key=lambda path: int(path.name.removeprefix("checkpoint-")))
-
-
-def journals(bench: Path) -> list[Path]:
-    """The journals on a workbench that hold completions."""
-    return [path for path in bench.glob("attempt-*/kept/completions.jsonl") if path.stat().st_size]
-
-
-def test_workers_killed_in_each_stage(tmp_path: Path, undisturbed: Callable[..., Launched]) -> None:
-    study, killed = Launched(tmp_path, "killed", FOUR_CELLS, ALL_AT_ONCE), set[str]()
+def test_workers_killed_in_each_stage(tmp_path: Path, expected: bytes) -> None:
+    study = Launched(tmp_path, "killed", FOUR_CELLS, ALL_AT_ONCE)
     study.launch()
-    for stage, kept in {"select": None, "train": checkpoints, "sample": journals, "grade": None}.items():
-        one = caught(study, stage, killed, lambda at, kept=kept: kept is None or bool(kept(at.bench)))  # type: ignore[misc]
+    selecting = crept_into_a_stage(study)
+    assert selecting.stage == "select"
+    others = caught(study, ("train", has_checkpoints(1)), ("sample", has_journal), ("grade", anything))
+    for one in selecting, *others:
         assert signalled(one.worker, signal.SIGKILL)
     until(lambda: not study.queue())
-    assert [event["kind"] for event in study.events() if event["what"] == "ended"] == []
+    assert [event for event in study.events() if event["what"] == "ended"] == []
     study.launch_until_done()
     assert "training goes on from update" in study.log()
-    assert "sampling goes on" in study.log()
-    assert_nothing_lost(study, undisturbed(*FOUR_CELLS).results())
+    assert "attempts were kept" in study.log()
+    assert_nothing_lost(study, expected)
 
 
-def test_requeued_and_preempted_tasks_go_on_from_what_they_kept(
-    tmp_path: Path, undisturbed: Callable[..., Launched]
-) -> None:
-    """One task each: preempted in training; requeued in training, its newest checkpoint cut short while it waits; requeued in
-    sampling; and requeued in sampling, its last record cut short.
+def test_tasks_that_slurm_stops_and_starts_again(tmp_path: Path, expected: bytes) -> None:
+    """One task each: preempted; its time limit reached; requeued in training, its newest checkpoint cut short while it waits; and
+    requeued in sampling, its last record cut short.
     """
-    study, hit = Launched(tmp_path, "requeued", FOUR_CELLS, ALL_AT_ONCE), set[str]()
+    study, began = Launched(tmp_path, "stopped", FOUR_CELLS, ALL_AT_ONCE), time.monotonic()
     study.launch()
-    preempted = caught(study, "train", hit, lambda one: bool(checkpoints(one.bench)))
+    training = ("train", has_checkpoints(1)), ("train", has_checkpoints(1)), ("train", has_checkpoints(2))
+    preempted, limited, cut_training, cut_sampling = caught(study, *training, ("sample", has_journal))
+
     [node] = [one.node for one in study.queue() if one.task == preempted.task]
     urgent = ["--partition=high", f"--nodelist={node}", "--cpus-per-task=8", "--output=/dev/null", "--wrap=true"]
-    subprocess.run(["sbatch", *urgent], check=True, capture_output=True)
-    cut_training = caught(study, "train", hit, lambda one: len(checkpoints(one.bench)) > 1)
+    subprocess.run(["sbatch", "--job-name=urgent", *urgent], check=True, capture_output=True)
+    limit(limited, int((time.monotonic() - began) / 60) + 1)
+    for one in preempted, limited:
+        until(lambda worker=one.worker: has_heard(worker, signal.SIGUSR2))  # type: ignore[misc]
+        signalled(one.worker, signal.SIGCONT)
+        until(lambda worker=one.worker: worker not in study.workers())  # type: ignore[misc]
+    limit(limited, 20)
+
     requeue(study, cut_training)
     weights = checkpoints(cut_training.bench)[-1] / "model.safetensors"
     os.truncate(weights, weights.stat().st_size // 2)
-    plain = caught(study, "sample", hit, lambda one: bool(journals(one.bench)))
-    requeue(study, plain)
-    cut_sampling = caught(study, "sample", hit, lambda one: bool(journals(one.bench)))
     requeue(study, cut_sampling)
     [journal] = journals(cut_sampling.bench)
     os.truncate(journal, journal.stat().st_size - 10)
-    study.wait_until_done()
+
+    study.wait_until({"done": 4})
     assert "training goes on from update" in study.log(preempted.task)
+    assert "training goes on from update" in study.log(limited.task)
     assert "is damaged" in study.log(cut_training.task)
     assert "training goes on from update" in study.log(cut_training.task)
-    assert "attempts were kept" in study.log(plain.task)
     assert "1 damaged or foreign records were dropped" in study.log(cut_sampling.task)
-    study.watch()
+    interrupted = {event["job"]: event["error"] for event in study.events() if event["kind"] == "interrupted"}
+    assert interrupted[preempted.task] == interrupted[limited.task] == "stopped by SIGUSR2"
     assert {event["restart"] for event in study.events()} == {0, 1}
-    assert_nothing_lost(study, undisturbed(*FOUR_CELLS).results())
+    study.watch()
+    assert_nothing_lost(study, expected)
+
+
+def test_daemons_that_die(tmp_path: Path, expected: bytes) -> None:
+    """The controller away when the study is submitted and while it runs; then all nodes drained; a slurmd; a node whose processes
+    outlive it.
+    """
+    accounting = subprocess.run(["sacct"], capture_output=True, check=False)
+    assert accounting.returncode, "the sandbox has no accounting, and nothing misses it"
+    study = Launched(tmp_path, "daemons", FOUR_CELLS, ALL_AT_ONCE)
+    with daemons.no_controller():
+        assert "nothing is lost" in study.launch(code=3)
+    with daemons.drained_nodes():
+        assert "4 cells submitted" in study.launch()
+        until(lambda: all("DRAINED" in (cell["detail"] or "") for cell in study.status().values()))
+    survivor, zombie = caught(study, ("train", has_checkpoints(1)), ("train", has_checkpoints(1)))
+    nodes = {one.task: one.node for one in study.queue()}
+    daemons.kill_node(nodes[survivor.task], with_steps=False)
+    daemons.start_node(nodes[survivor.task])
+    signalled(survivor.worker, signal.SIGCONT)
+    daemons.kill_node(nodes[zombie.task], with_steps=True)
+    with daemons.no_controller():
+        pass
+    until(lambda: [one.state for one in study.queue() if one.task == zombie.task] == ["PENDING"])
+    daemons.start_node(nodes[zombie.task])
+
+    def is_taken_over() -> bool:
+        study.start_requeued()
+        return any(one.bench == zombie.bench and one.worker != zombie.worker for one in study.at_work())
+
+    until(is_taken_over)
+    signalled(zombie.worker, signal.SIGCONT)
+    study.launch_until_done()
+    until(lambda: not study.workers())
+    restarts = {event["job"]: event["restart"] for event in study.events() if event["what"] == "began"}
+    assert restarts[survivor.task] == 0
+    assert restarts[zombie.task] == 1
+    assert_nothing_lost(study, expected)
+
+
+def test_a_full_disk_that_is_freed(tmp_path: Path, expected: bytes) -> None:
+    study = Launched(tmp_path, "full", FOUR_CELLS, ALL_AT_ONCE)
+    study.outputs.mkdir()
+    with small_disk(study.outputs):
+        study.launch()
+        [one] = caught(study, ("train", has_checkpoints(1)))
+        filler = study.outputs / "filler"
+        fill(filler)
+        signalled(one.worker, signal.SIGCONT)
+        until(lambda: not study.queue())
+        assert study.counts().keys() & {"failed", "lost"}, "a full disk does not keep anybody from looking"
+        filler.unlink()
+        study.launch_until_done()
+        assert_nothing_lost(study, expected)
+
+
+def limit(one: AtWork, minutes: int) -> None:
+    """Change the time limit of a task."""
+    subprocess.run(["scontrol", "update", f"JobId={one.task}", f"TimeLimit={minutes}"], check=True, capture_output=True)
 
 
 def requeue(study: Launched, one: AtWork) -> None:
     """`scontrol requeue`, and wait until its process has gone."""
     subprocess.run(["scontrol", "requeue", one.task], check=True, capture_output=True)
     until(lambda: one.worker not in study.workers())
+
+
+@contextmanager
+def small_disk(place: Path) -> Iterator[None]:
+    """A disk of its own, in memory."""
+    if os.geteuid():
+        pytest.skip("only root may mount a disk")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", str(place)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Take what is free."""
+    with path.open("wb", buffering=0) as stream:
+        for size in (1 << 20, 1 << 12):
+            while True:
+                try:
+                    stream.write(bytes(size))
+                except OSError:
+                    break

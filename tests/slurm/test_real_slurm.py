@@ -21,20 +21,31 @@ def study(tmp_path: Path) -> Launched:
     return Launched(tmp_path, "two", TWO_CELLS, ON_SLURM)
 
 
-def test_the_same_numbers_as_on_local_workers(study: Launched, undisturbed: Callable[..., Launched]) -> None:
-    assert "2 cells submitted" in study.launch()
-    again = study.launch()
-    assert "0 cells submitted, 2 in the queue already" in again or "2 done already" in again
-    assert study.watch() == undisturbed(*TWO_CELLS).results()
-
-
-def test_cancelled_cells_come_back_with_the_launch_command(
+def test_cancelled_and_launched_again_the_same_numbers_as_on_local_workers(
     study: Launched, undisturbed: Callable[..., Launched]
 ) -> None:
-    study.launch()
+    assert "2 cells submitted" in study.launch("cluster.setup=[sleep 1000]")
+    assert "0 cells submitted, 2 in the queue already" in study.launch()
     study.ablation("cancel")
     until(lambda: not study.counts().keys() & {"running", "queued"})
     study.launch()
+    assert study.watch() == undisturbed(*TWO_CELLS).results()
+
+
+def test_what_does_not_fit_is_submitted_as_room_appears(
+    study: Launched, undisturbed: Callable[..., Launched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`scontrol show config` is answered for a cluster that takes one task at a time; all else is real."""
+    real = subprocess.run(["which", "scontrol"], check=True, capture_output=True, text=True).stdout.strip()
+    fake = study.folder / "bin" / "scontrol"
+    fake.parent.mkdir()
+    fake.write_text(f'#!/bin/sh\n[ "$1 $2" = "show config" ] && exec echo "MaxJobCount = 1"\nexec {real} "$@"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(fake.parent), prepend=":")
+    others = subprocess.run(["squeue", "--me", "--noheader"], check=True, capture_output=True, text=True).stdout
+    if others:
+        pytest.skip("somebody else's jobs are in the queue, and count")
+    assert "1 cells wait for room in the queue (MaxJobCount=1 is reached)" in study.launch()
     assert study.watch() == undisturbed(*TWO_CELLS).results()
 
 
@@ -60,7 +71,15 @@ def test_a_submitter_that_dies_around_sbatch_submits_once(
     assert len(began) == 2, "each cell ran once"
 
 
-def test_a_request_that_no_partition_can_meet_is_refused_in_slurms_words(study: Launched) -> None:
-    refused = study.launch("cluster.partition=nope", code=2)
-    assert "invalid partition" in refused.lower()
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("cluster.partition=nope", "invalid partition"),
+        ("cluster.cpus_per_task=64", "node configuration is not available"),
+    ],
+)
+def test_a_request_that_no_partition_can_meet_is_refused_in_slurms_words(study: Launched, word: str, told: str) -> None:
+    refused = study.launch(word, code=2)
+    assert told in refused.lower()
     assert "Traceback" not in refused
+    assert not study.submissions()

@@ -1,0 +1,99 @@
+"""Workers stopped in the middle of a stage, so that a fault meets them there however fast the machine is."""
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.slurm.daemons import until
+from tests.slurm.launched import AtWork, Launched, signalled
+
+Kept = Callable[[Path], bool]
+
+
+def caught(study: Launched, *wanted: tuple[str, Kept]) -> list[AtWork]:
+    """For each stage a worker in it that has kept so much there, stopped by SIGSTOP. No two are of one task."""
+    found: dict[int, AtWork] = {}
+
+    def is_complete() -> bool:
+        for one in study.at_work():
+            if one.task not in {other.task for other in found.values()}:
+                fits = [
+                    place
+                    for place, (stage, kept) in enumerate(wanted)
+                    if place not in found and stage == one.stage and kept(one.bench)
+                ]
+                if fits and _stopped(study, one):
+                    found[fits[0]] = one
+        return len(found) == len(wanted)
+
+    until(is_complete, every_s=0.01)
+    return [found[place] for place in range(len(wanted))]
+
+
+def crept_into_a_stage(study: Launched) -> AtWork:
+    """The study's first worker, stopped in the first stage that it has work in.
+
+    That may take a moment only, so the worker is let go for two milliseconds at a time.
+    """
+    until(lambda: bool(study.workers()))
+    [worker, *_] = study.workers()
+    found: list[AtWork] = []
+
+    def is_in_a_stage() -> bool:
+        assert signalled(worker, signal.SIGCONT)
+        time.sleep(0.002)
+        assert signalled(worker, signal.SIGSTOP)
+        found.extend(one for one in study.at_work() if one.worker == worker)
+        return bool(found)
+
+    until(is_in_a_stage, every_s=0)
+    return found[0]
+
+
+def anything(bench: Path) -> bool:
+    """True at once."""
+    del bench
+    return True
+
+
+def has_checkpoints(count: int) -> Kept:
+    """True once so many complete checkpoints are there."""
+    return lambda bench: len(checkpoints(bench)) >= count
+
+
+def has_journal(bench: Path) -> bool:
+    """True once completions were kept."""
+    return bool(journals(bench))
+
+
+def checkpoints(bench: Path) -> list[Path]:
+    """The complete checkpoints on a workbench, the newest last."""
+    found = [path.parent for path in bench.glob("attempt-*/kept/checkpoint-*/COMPLETE.json")]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("checkpoint-")))
+
+
+def journals(bench: Path) -> list[Path]:
+    """The journals on a workbench that hold completions."""
+    return [path for path in bench.glob("attempt-*/kept/completions.jsonl") if path.stat().st_size]
+
+
+def has_heard(worker: int, number: int) -> bool:
+    """True when a signal waits for a stopped worker, or the worker goes on or is gone."""
+    try:
+        lines = Path(f"/proc/{worker}/status").read_text().splitlines()
+    except OSError:
+        return True
+    told = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    pending = int(told["SigPnd"], 16) | int(told["ShdPnd"], 16)
+    return not told["State"].startswith("T") or bool(pending >> (number - 1) & 1)
+
+
+def _stopped(study: Launched, one: AtWork) -> bool:
+    """Stop it; False where it was gone or had left the stage meanwhile."""
+    if not signalled(one.worker, signal.SIGSTOP):
+        return False
+    if one in study.at_work():
+        return True
+    signalled(one.worker, signal.SIGCONT)
+    return False
