@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,23 +21,25 @@ from tests.slurm.invariants import assert_nothing_lost
 from tests.slurm.launched import Launched
 
 # Every update of the training is kept, and there are many short batches: what is killed at any moment leaves something behind.
-CELLS = (
-    "sweep=smoke", "tracker=none", "train.epochs=10", "sample.n=8", "sample.max_tokens=48", "sample.batch_rows=16",
-    "cluster.checkpoint_s=0",
-)  # fmt: skip
+CELLS = ("sweep=smoke", "tracker=none", "sample.batch_rows=16", "cluster.checkpoint_s=0")
+LONG = ("train.epochs=10", "sample.n=8", "sample.max_tokens=48")
 # What fails is launched again at once, so nothing waits for a canary and nothing is held.
 CLUSTER = ("cluster=slurm", "cluster.cpus_per_task=8", "cluster.canary=false", "cluster.hold_after=0")
 _SMALLEST = 8
 # A user who looks in every so often.
 _LOOK_S = 10.0
+_STAGES = ("select", "train", "sample", "grade")
 # Faults by which they may be ahead of the study: what has just begun is hit too.
 _AHEAD = 5
 
 
-def pair(cells: int, folder: Path) -> tuple[Launched, Launched]:
-    """The study to be disturbed, and the same on local workers. `cells` is even: two styles of every count."""
+def pair(cells: int, folder: Path, work: Sequence[str] = LONG) -> tuple[Launched, Launched]:
+    """The study to be disturbed, and the same on local workers. `cells` is even: two styles of every count.
+
+    `work` are the words that say how much there is to do in a cell.
+    """
     counts = ",".join(str(_SMALLEST + step) for step in range(cells // 2))
-    words = (*CELLS, f"count.size={counts}")
+    words = (*CELLS, *work, f"count.size={counts}")
     return (
         Launched(folder / "disturbed", "chaos", words, CLUSTER),
         Launched(folder / "undisturbed", "chaos", words),
@@ -97,7 +100,7 @@ class Chaos:
 
     def _wait_for_progress(self, kills: int) -> bool:
         """Let no more faults hit than the study has come forward, so that they meet all of it; False once it is complete."""
-        stages = 4 * self._cells()
+        stages = len(_STAGES) * self._cells()
         while self.hits.total() > _AHEAD + kills * len(self._published()) / stages:
             if not self._wait(0.5):
                 return False
@@ -149,13 +152,14 @@ class Chaos:
         return [path for path in self._published() if path.parent.name == "grade"]
 
     def _published(self) -> list[Path]:
-        """The finished stages but for the pool, which all cells share."""
-        stages = self.study.outputs.glob("store/*/*")
-        return [path for path in stages if path.parent.name != "pool" and not path.name.startswith(".")]
+        """The finished stages that a cell has for itself."""
+        found = [path for stage in _STAGES for path in (self.study.outputs / "store" / stage).glob("*")]
+        return [path for path in found if not path.name.startswith(".")]
 
     def _say(self, text: str) -> None:
+        planned = len(_STAGES) * self._cells()
         print(
-            f"{time.monotonic() - self._began:7.1f} s  {text}  [{len(self._published())} of {4 * self._cells()} stages]",
+            f"{time.monotonic() - self._began:7.1f} s  {text}  [{len(self._published())} of {planned} stages]",
             flush=True,
         )
 

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slurm, pytest.mark.timeout(LIMIT_S)]
 def test_a_study_under_random_faults_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
     if not are_here():
         pytest.skip("no sandbox runs here; start one with tools/slurm-sandbox up")
-    disturbed, undisturbed = pair(6, tmp_path)
+    disturbed, undisturbed = pair(6, tmp_path, ("train.epochs=4", "sample.n=2", "sample.max_tokens=32"))
     undisturbed.launch()
     chaos = Chaos(disturbed, seed=7, pause_s=1.5)
     chaos.run(kills=10, within_s=120)
