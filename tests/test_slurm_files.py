@@ -261,6 +261,13 @@ def test_an_absent_slurm_is_told_from_a_failed_job(tmp_path: Path, monkeypatch: 
         slurm.queue()
 
 
+def test_a_slurm_that_does_not_answer_in_time_is_away(monkeypatch: pytest.MonkeyPatch, fake_slurm: Path) -> None:
+    command(fake_slurm, "squeue", "exec sleep 600")
+    monkeypatch.setattr(slurm, "TIMEOUT_S", 0.2)
+    with pytest.raises(slurm.SlurmUnreachable, match="squeue did not answer within"):
+        slurm.queue()
+
+
 def test_keys_do_not_reach_a_job(monkeypatch: pytest.MonkeyPatch, fake_slurm: Path) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "canary")
     monkeypatch.setenv("HF_TOKEN", "canary")
