@@ -172,9 +172,10 @@ def requeue(study: Launched, one: AtWork) -> None:
 @contextmanager
 def small_disk(place: Path) -> Iterator[None]:
     """A disk of its own, in memory."""
-    if os.geteuid():
-        pytest.skip("only root may mount a disk")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", str(place)], check=True)
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", str(place)]
+    mounted = subprocess.run(mounting, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"no disk may be mounted here: {mounted.stderr.strip()}")
     try:
         yield
     finally:
