@@ -98,8 +98,12 @@ def _run_here(plan: Plan, jobs: Sequence[Job], cluster: Local, console: Console)
 def _hand_over(plan: Plan, jobs: Sequence[Job], cluster: Slurm, console: Console) -> int:
     from ablation.dispatch.submit import submit_missing
     from ablation.planning.budget import confirm
+    from ablation.planning.fits import without_gpu
 
-    confirm([job.cell for job in jobs], cluster, plan.store, plan.folder)
+    cells = [job.cell for job in jobs]
+    for line in without_gpu(cells, cluster):
+        console.print(Text(f"warning: {line}", style="yellow"), soft_wrap=True)
+    confirm(cells, cluster, plan.store, plan.folder)
     done = submit_missing(jobs, cluster, plan.folder)
     ids = ", ".join(str(one.job) for one in done.taken)
     console.print(f"{done.cells} cells submitted{f' as {ids}' if ids else ''}, {done.queued} in the queue already")

@@ -10,7 +10,9 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen2Co
 
 from ablation.attempt import Means
 from ablation.cell import Cell
-from ablation.planning.fits import shape_of
+from ablation.cluster import Rule, Slurm
+from ablation.expansion import composed_grid
+from ablation.planning.fits import shape_of, without_gpu
 from ablation.planning.memory import activations, footprint, layer_bytes_per_token, parameters, trained_parameters
 from ablation.science import Lora, Shape
 from ablation.training.recipe import lora_config
@@ -111,3 +113,16 @@ def test_the_shape_is_read_from_the_model_itself(cell_of: Callable[..., Cell]) -
     shape = shape_of(cell_of("count.size=8").model)
     assert shape
     assert parameters(shape) == 433_408
+
+
+def test_a_large_model_without_a_gpu_is_told_before_the_queue(cell_of: Callable[..., Cell]) -> None:
+    small, large = cell_of("count.size=8"), composed_grid(["sweep=single", "scale=paper"]).cells[0]
+    name = large.model.name
+    assert without_gpu([small], Slurm(kind="slurm")) == []
+    [told] = without_gpu([small, large, large], Slurm(kind="slurm"))
+    assert told.startswith(
+        f"{name}: 32.8 billion weights, and its jobs (cell) ask for no GPU; give cluster.gpus_per_node"
+    )
+    assert without_gpu([large], Slurm(kind="slurm", gpus_per_node=8)) == []
+    [told] = without_gpu([large], Slurm(kind="slurm", split=True, resources=(Rule(stage="train", gpus_per_node=8),)))
+    assert "its jobs (evaluate) ask" in told

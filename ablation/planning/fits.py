@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 
 from ablation.attempt import Means
 from ablation.cell import Cell
-from ablation.cluster import Slurm
+from ablation.cluster import Slurm, Stage
 from ablation.planning.disk import folder_of
-from ablation.planning.memory import GB, Footprint, footprint
+from ablation.planning.memory import GB, Footprint, footprint, parameters
 from ablation.science import Model, Shape, Train
 
 _KINDS_WITH_BIAS = ("qwen2",)
+# From so many weights on nobody means to train or sample without a GPU.
+_FOR_A_GPU = 10**9
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,22 @@ def fits(cells: Sequence[Cell], cluster: Slurm) -> list[Fit]:
         if shape and asked.gpus_per_node:
             found[cell.model, cell.train] = _fit(cell.model, cell.train, shape, cluster)
     return list(found.values())
+
+
+def without_gpu(cells: Sequence[Cell], cluster: Slurm) -> list[str]:
+    """A sentence for each model of a billion weights and more whose jobs ask for no GPU."""
+    models = {cell.model.name: cell.model for cell in cells}
+    stages: tuple[Stage, ...] = ("train", "evaluate") if cluster.split else ("cell",)
+    found = []
+    for name, model in models.items():
+        shape = shape_of(model)
+        idle = [stage for stage in stages if not cluster.resources_for(stage, name).gpus_per_node]
+        if shape and parameters(shape) >= _FOR_A_GPU and idle:
+            found.append(
+                f"{name}: {parameters(shape) / 1e9:.1f} billion weights, and its jobs ({', '.join(idle)}) ask for no GPU; give "
+                "cluster.gpus_per_node, or a site's own file (see conf/cluster/example_site.yaml)"
+            )
+    return found
 
 
 def shape_of(model: Model) -> Shape | None:

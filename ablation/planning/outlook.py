@@ -15,7 +15,7 @@ from ablation.dispatch.groups import Group, groups
 from ablation.planning.confounds import Confound, confounds, warnings
 from ablation.planning.cost import Ask, asks, per_cell
 from ablation.planning.disk import Disk, disk
-from ablation.planning.fits import Fit, fits
+from ablation.planning.fits import Fit, fits, without_gpu
 from ablation.planning.lengths import drawn
 from ablation.planning.power import power_lines
 from ablation.planning.retraining import Retraining, retraining
@@ -100,7 +100,11 @@ def outlook(
         confounds=tuple(confounds(cells, from_corpora.lengths)),
         unread=from_corpora.unread,
         unfilled=from_corpora.unfilled,
-        warnings=(*warnings(cells), *unpinned(cells)),
+        warnings=(
+            *warnings(cells),
+            *unpinned(cells),
+            *(without_gpu(stand.missing, cluster) if isinstance(cluster, Slurm) else ()),
+        ),
     )
 
 
