@@ -142,6 +142,16 @@ def test_the_snapshot_holds_the_code_with_its_data_and_is_made_once(tmp_path: Pa
     assert len(list((tmp_path / "code").iterdir())) == 1
 
 
+def test_a_snapshot_that_was_edited_or_cut_off_is_made_again_and_kept_aside(tmp_path: Path) -> None:
+    code = snapshot(tmp_path / "code")
+    whole = (code / "ablation/worker.py").read_bytes()
+    for damage in (lambda: (code / "ablation/worker.py").write_bytes(whole[:100]), (code / "ablation/cell.py").unlink):
+        damage()
+        assert snapshot(tmp_path / "code") == code
+        assert (code / "ablation/worker.py").read_bytes() == whole
+    assert len(list((tmp_path / "code").glob("*.damaged-*"))) == 2
+
+
 def command(folder: Path, name: str, script: str) -> None:
     path = folder / name
     path.write_text(f"#!/bin/sh\n{script}\n")
@@ -177,6 +187,8 @@ def test_states_come_from_records_then_queue_then_accounting(job: Job, fake_slur
     assert state()[0] == "lost", "a controller that lost its state has given the number to another job"
     command(fake_slurm, "squeue", "echo '7_0|PENDING|PartitionTimeLimit|one'")
     assert "will never start: PartitionTimeLimit: cluster.timeout_min is above" in str(state()[1])
+    command(fake_slurm, "squeue", "echo '7_0|PENDING|ReqNodeNotAvail, UnavailableNodes:n1|one'")
+    assert "it starts when they are back" in str(state()[1])
     command(fake_slurm, "squeue", "echo '7_0|PENDING|JobHeldUser|one'")
     assert state()[0] == "held"
     command(fake_slurm, "squeue", "echo 'Unable to contact slurm controller' >&2; exit 1")

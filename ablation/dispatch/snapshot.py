@@ -3,32 +3,46 @@
 import hashlib
 import shutil
 import subprocess
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ablation.durable import flush
 from ablation.store import partial_folder
 
 _PACKAGES = ("ablation", "hydra_plugins")
-
-
 _ROOT = Path(__file__).resolve().parent.parent.parent
+_FLUSHES_AT_ONCE = 8
 
 
 def snapshot(folder: Path) -> Path:
-    """Copy this installation's packages to ``FOLDER/DIGEST`` unless that copy exists; the copy's path."""
-    final = snapshot_path(folder)
+    """Copy this installation's packages to ``FOLDER/DIGEST`` unless that copy exists; the copy's path.
+
+    A copy that was edited or damaged since is moved aside: jobs that wait start from the code that their cells were frozen with.
+    """
+    final, files = snapshot_path(folder), _files(_ROOT)
     if final.is_dir():
-        return final
+        if _is_whole(final, files):
+            return final
+        final.rename(final.with_name(f"{final.name}.damaged-{uuid.uuid4().hex[:8]}"))
     with partial_folder(final) as beside:
-        for name in _files(_ROOT):
+        for name in files:
             (beside / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(_ROOT / name, beside / name)
+        with ThreadPoolExecutor(_FLUSHES_AT_ONCE) as pool:
+            list(pool.map(lambda name: flush(beside / name), files))
         beside.rename(final)
+    flush(folder)
     return final
 
 
 def snapshot_path(folder: Path) -> Path:
     """Where the copy of the code as it is now is or would be, absolute; nothing is copied."""
     return (folder / _digest(_ROOT, _files(_ROOT))[:12]).resolve()
+
+
+def _is_whole(copy: Path, files: list[str]) -> bool:
+    return all((copy / name).is_file() for name in files) and _digest(copy, files)[:12] == copy.name
 
 
 def _files(root: Path) -> list[str]:

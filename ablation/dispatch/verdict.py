@@ -30,7 +30,6 @@ _HOPELESS = {
     "JobHeldAdmin": "an administrator holds it; ask the site",
     "launch failed requeued held": "it could not be started on its node; `ablation release STUDY` tries again",
     "job requeued in held state": "somebody has requeued it to wait; `ablation release STUDY` lets it go on",
-    "ReqNodeNotAvail, UnavailableNodes": "its nodes are down or reserved; ask the site, or cancel and ask for others",
 }
 _HOPELESS_PATTERNS = (
     (r"(QOS|Assoc)Max\w+(PerJob|PerNode)\w*", "it asks for more than a limit allows; cancel, ask for less"),
@@ -99,7 +98,11 @@ def _waiting(queued: Queued) -> Verdict:
         (fix for reason, fix in _HOPELESS.items() if queued.reason.startswith(reason)), None
     )
     fix = fix or next((fix for pattern, fix in _HOPELESS_PATTERNS if re.match(pattern, queued.reason)), None)
-    return Verdict("queued", f"will never start: {queued.reason}: {fix}" if fix else queued.reason)
+    if fix:
+        return Verdict("queued", f"will never start: {queued.reason}: {fix}")
+    away = "its nodes are down, drained or reserved: it starts when they are back, or cancel and ask for others"
+    is_away = queued.reason.startswith("ReqNodeNotAvail")
+    return Verdict("queued", f"{queued.reason}: {away}" if is_away else queued.reason)
 
 
 def _accounted(place: Place, told: Accounted, last: Event | None, logs: Path) -> Verdict:
