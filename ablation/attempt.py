@@ -46,10 +46,16 @@ class Attempt:
 
 
 def begin(lease: Lease, halt: Halt) -> Attempt:
-    """Fresh folders for the holder of a lease. What earlier attempts had half written is removed, what they kept is not."""
+    """Fresh folders for the holder of a lease. What earlier attempts had half written is removed, what they kept is not.
+
+    It is moved away in one step first: an attempt that was taken for dead, and is just about to publish, publishes all of it or none.
+    """
     earlier = sorted(lease.bench.glob("attempt-*-*"), reverse=True)
     for folder in earlier:
-        shutil.rmtree(folder / "out", ignore_errors=True)
+        with suppress(OSError):  # there is none, or it was published in this moment
+            (folder / "out").rename(folder / f"dropped-{lease.token:06d}")
+        for dropped in folder.glob("dropped-*"):
+            shutil.rmtree(dropped, ignore_errors=True)
     own = lease.bench / f"attempt-{lease.token:06d}-{lease.holder.attempt}"
     attempt = Attempt(own / "out", own / "kept", tuple(folder / "kept" for folder in earlier), halt)
     for folder in (attempt.out, attempt.kept):

@@ -1,7 +1,8 @@
 """The right to work on a stage: numbered files that are created once and never replaced, so the highest number holds.
 
-The number is a fencing token. A process that was taken for dead and is not (a node that lost its network, a job that Slurm has
-requeued, a suspended laptop) finds a higher number at its next heartbeat or before it publishes, and stops.
+The number is a fencing token. Whoever takes over removes the files of lower numbers. So a process that was taken for dead and is
+not (a node that lost its network, a job that Slurm has requeued, a suspended laptop) finds its own file gone, or a higher number,
+at its next heartbeat or before it publishes, and stops, also when the one that took over has given up meanwhile.
 """
 
 import os
@@ -44,7 +45,7 @@ class Lease:
             text = self.path.read_text()
         except FileNotFoundError:
             return False
-        return text == self.holder.to_json() and not _path(self.bench, self.token + 1).exists()
+        return text == self.holder.to_json() and _highest(self.bench) == self.token
 
     def release(self) -> None:
         """Give it back; another process may take the stage at once."""
@@ -105,6 +106,8 @@ class Watcher:
         finally:
             if not created:
                 lease.end()
+        if created:
+            _remove_below(lease)
         return lease if created else None
 
     def holder(self) -> Holder | None:
@@ -142,6 +145,13 @@ def _create(lease: Lease) -> bool:
         return False
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _remove_below(lease: Lease) -> None:
+    """Take their files from all that held before, for good."""
+    for path in (*lease.bench.glob("lease-*.json"), *lease.bench.glob("beat-*")):
+        if int(path.stem.rpartition("-")[2]) < lease.token:
+            path.unlink(missing_ok=True)
 
 
 def _reads(path: Path) -> Holder | None:

@@ -79,6 +79,22 @@ def test_a_zombie_hears_of_it_at_its_next_heartbeat(tmp_path: Path, monkeypatch:
             halt.check()
 
 
+def test_a_zombie_stays_fenced_off_when_the_one_that_took_over_has_given_up(tmp_path: Path) -> None:
+    zombie = watcher(tmp_path, "one", job="7", restart=0).take()
+    second = watcher(tmp_path, "two", job="7", restart=1).take()
+    assert zombie and second
+    second.release()
+    assert not zombie.is_held()
+
+
+def test_a_zombie_is_fenced_off_by_any_higher_number(tmp_path: Path) -> None:
+    zombie = watcher(tmp_path, "one", job="7", restart=0).take()
+    (tmp_path / "attempt-000004-dead").mkdir()
+    later = watcher(tmp_path, "two", job="7", restart=1).take()
+    assert zombie and later and later.token == 5
+    assert later.is_held() and not zombie.is_held()
+
+
 def test_on_another_machine_silence_is_the_only_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     far = watcher(tmp_path, "far", machine="elsewhere").take()
     assert far

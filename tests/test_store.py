@@ -70,6 +70,30 @@ def test_an_attempt_that_writes_on_after_it_was_taken_over_ends_with_the_other_r
     assert (store.make(ADDRESS, overtaken) / "deep" / "out.txt").read_text() == "first"
 
 
+def test_an_attempt_whose_half_was_cleared_by_one_that_gave_up_does_not_publish(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It wrote, froze, was taken over and cleared away; the one that took over was stopped; then it woke and wrote the rest."""
+
+    def give_up(attempt: Attempt) -> None:
+        raise Interrupted("stopped")
+
+    def overtaken(attempt: Attempt) -> None:
+        (attempt.out / "first half.txt").write_text("first half")
+        monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+        with pytest.raises(Interrupted, match="stopped"):
+            store.make(ADDRESS, give_up)
+        attempt.out.mkdir(parents=True, exist_ok=True)
+        (attempt.out / "second half.txt").write_text("second half")
+
+    for name, value in {"JOB_ID": "8", "ARRAY_JOB_ID": "7", "ARRAY_TASK_ID": "1", "RESTART_COUNT": "0"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    with pytest.raises(Interrupted, match="taken this stage over"):
+        store.make(ADDRESS, overtaken)
+    assert store.find(ADDRESS) is None
+    assert (store.make(ADDRESS, write("whole")) / "deep" / "out.txt").read_text() == "whole"
+
+
 def test_what_an_interrupted_attempt_kept_reaches_the_next_one(store: Store) -> None:
     halt = Halt()
 
