@@ -48,7 +48,7 @@ class Attempt:
 def begin(lease: Lease, halt: Halt) -> Attempt:
     """Fresh folders for the holder of a lease. What earlier attempts had half written is removed, what they kept is not.
 
-    It is moved away in one step first: an attempt that was taken for dead, and is just about to publish, publishes all of it or none.
+    It is moved away in one step first: an attempt that was taken for dead and is just about to publish publishes all or nothing.
     """
     earlier = sorted(lease.bench.glob("attempt-*-*"), reverse=True)
     for folder in earlier:

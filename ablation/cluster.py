@@ -96,7 +96,7 @@ class Slurm(Resources):
     """Cells run as tasks of Slurm job arrays. What is inherited are the resources where no rule says otherwise.
 
     `split` makes two arrays of training and evaluation; `cells_per_job` cells share a task, one after another. `canary` runs the
-    cheapest cell of an array before the rest; after `hold_after` failures of one class the rest is held (0: never).
+    cheapest cell of an array before the rest; after `hold_after` failures of one class in a row the rest is held (0: never).
     A task asks Slurm `requeues` times to be started again, at its time limit or when preempted; a cell that failed of a class
     that may pass is submitted `retries` times again. `setup` holds the site's own shell lines, `prefix` the words before
     `python`, which None makes the interpreter that submits. A command that may use more than `budget_gpu_hours` asks first;

@@ -20,7 +20,7 @@ _LIVE = ("RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "CONFIGURING", "SIGNAL
 class Holder:
     """One attempt's process. `machine` names host, boot and process namespace, in which `pid` and `started` are unique.
 
-    `job` is Slurm's ``JOB_INDEX``, `restart` how often Slurm has started it again.
+    `job` is Slurm's ``JOB_INDEX`` in its `cluster`, `restart` how often Slurm has started it again.
     """
 
     attempt: str
@@ -29,6 +29,7 @@ class Holder:
     started: str
     job: str | None
     restart: int
+    cluster: str | None = None
 
     @classmethod
     def here(cls, attempt: str) -> "Holder":
@@ -37,7 +38,8 @@ class Holder:
         index = os.environ.get("SLURM_ARRAY_TASK_ID")
         named = f"{job}_{index}" if job and index else os.environ.get("SLURM_JOB_ID")
         restart = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
-        return cls(attempt, _machine(), os.getpid(), _started(os.getpid()) or "", named, restart)
+        cluster = os.environ.get("SLURM_CLUSTER_NAME")
+        return cls(attempt, _machine(), os.getpid(), _started(os.getpid()) or "", named, restart, cluster)
 
     @classmethod
     def parse(cls, text: str) -> "Holder":
@@ -54,10 +56,12 @@ class Holder:
 
     def is_gone(self, asking: "Holder") -> bool | None:
         """True when it can be proved dead or replaced, False when it lives, None when `asking` cannot tell."""
-        if self.job and self.job == asking.job and self.restart < asking.restart:
+        if self.job and (self.job, self.cluster) == (asking.job, asking.cluster) and self.restart < asking.restart:
             return True
         if self.machine == asking.machine:
             return _started(self.pid) != self.started
+        if asking.cluster and self.cluster and asking.cluster != self.cluster:
+            return None  # the Slurm that answers here does not know its job
         return _slurm_has_ended(self.job) if self.job else None
 
 
@@ -78,11 +82,13 @@ def _started(pid: int) -> str | None:
 
 
 def _slurm_has_ended(job: str) -> bool | None:
-    command = ["squeue", "--noheader", "--format=%T", f"--jobs={job}"]
+    """None where Slurm does not show it: what it hides from us may well run."""
+    command = ["squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={job}"]
     try:
         told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SQUEUE_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired):
         return None
     if told.returncode:
         return True if "Invalid job id" in told.stderr else None
-    return not any(state in _LIVE for state in told.stdout.split())
+    states = told.stdout.split()
+    return not any(state in _LIVE for state in states) if states else None

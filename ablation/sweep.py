@@ -17,6 +17,7 @@ from ablation.config import Execution
 from ablation.design import LeftOut
 from ablation.dispatch.job import Job, Outcome
 from ablation.dispatch.jobs import jobs_of
+from ablation.dispatch.strays import refuse_strays
 from ablation.provenance import git_state
 from ablation.store import check_writable
 from ablation.study import FAILED, Plan, is_shown, mark_shown, note_failure, open_study, save_plan, write_study
@@ -35,13 +36,15 @@ def carry_out(
     plan = _prepared(cells, left_out, execution, console)
     for line in [*remarks, *open_study(plan)]:
         console.print(Text(line, style="yellow"), soft_wrap=True)
-    save_plan(plan)
     jobs = _missing_jobs(plan)
     done = len(plan.cells) - len(jobs)
     console.print(f"study {execution.study}: {len(plan.cells)} cells, {done} done already, {len(jobs)} to run")
     cluster = execution.cluster
-    if jobs and isinstance(cluster, Slurm):
-        return _hand_over(plan, jobs, cluster, console)
+    if isinstance(cluster, Slurm):
+        refuse_strays(plan)
+        if jobs:
+            return _hand_over(plan, jobs, cluster, console)
+    save_plan(plan)
     return conclude(plan, _run_here(plan, jobs, cluster, console) if isinstance(cluster, Local) else {}, console)
 
 
@@ -104,7 +107,8 @@ def _hand_over(plan: Plan, jobs: Sequence[Job], cluster: Slurm, console: Console
     for line in without_gpu(cells, cluster):
         console.print(Text(f"warning: {line}", style="yellow"), soft_wrap=True)
     confirm(cells, cluster, plan.store, plan.folder)
-    done = submit_missing(jobs, cluster, plan.folder)
+    # A launch that is refused leaves the plan of what is queued as it was.
+    done = submit_missing(jobs, cluster, plan.folder, on_begin=lambda: save_plan(plan))
     ids = ", ".join(str(one.job) for one in done.taken)
     console.print(f"{done.cells} cells submitted{f' as {ids}' if ids else ''}, {done.queued} in the queue already")
     if done.waiting:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ablation.dispatch import held, history
+from ablation.dispatch.classes import RETRYABLE
 from ablation.dispatch.frozen import Order, thaw
 from ablation.dispatch.history import Event
 from ablation.dispatch.job import Outcome, quiet_libraries, run_job
@@ -54,6 +55,9 @@ class Task:
         why = held.why_held(self.jobs, self.order.name)
         if why:
             print(f"held: {why}", flush=True)
+            if self.here.rank == 0:
+                for path in paths:
+                    self._record(Path(path).stem, Event("ended", *self._who(), kind="held", error=why))
             return HELD
         enter_world()
         quiet_libraries()
@@ -94,6 +98,9 @@ class Task:
             self._record(path.stem, Event("ended", *self._who(), kind="record_error", error=str(error)))
             self._hold_when_all_fail()
             return UNREADABLE
+        if self._has_failed_for_good(job.name):
+            print(f"{job.name}: has failed in this task already, and would fail again", flush=True)
+            return FAILED
         notes = tuple(differences(origin.versions, versions()))
         for note in notes:
             print(f"{job.name}: {note}", flush=True)
@@ -106,6 +113,11 @@ class Task:
             print(f"{job.name}: {stopped}", flush=True)
             return INTERRUPTED
         return self._end(outcome, notes)
+
+    def _has_failed_for_good(self, cell: str) -> bool:
+        """True after a failure under an earlier start of this task which the same input would meet again."""
+        ends = [one for one in history.read(self.jobs, cell) if one.job == self.here.job and one.is_failure]
+        return bool(ends) and ends[-1].kind not in RETRYABLE
 
     def _end(self, outcome: Outcome, notes: tuple[str, ...]) -> int:
         told = Event("ended", *self._who(), outcome.kind, outcome.error, outcome.seconds, outcome.ran, notes)
@@ -138,7 +150,7 @@ class Task:
     def _hold_when_all_fail(self) -> None:
         cells = [Path(path).stem for task in self.order.tasks for path in task]
         array = self.here.job.partition("_")[0]
-        why = held.reason_to_hold(self.jobs, cells, array, self.order.hold_after)
+        why = held.reason_to_hold(held.recorded_ends(self.jobs, cells, array), self.order.hold_after)
         if why:
             print(f"the rest is held: {why}", flush=True)
             held.hold(self.jobs, self.order.name, why)

@@ -97,7 +97,7 @@ def test_pieces_hold_each_task_once_and_never_more_than_fit(
     stages = ("train", "evaluate") if split else ("cell",)
     tasks = tuple((_Named(f"cell{index}"),) for index in range(count))
     group = Group(tuple(Part(stage, resources) for stage in stages), tasks)  # type: ignore[arg-type]
-    found = list(pieces(group, "study", 0, canary, largest, room))
+    found = list(pieces(group, Path("study"), 0, canary, largest, room))
     arrays = [array for piece in found for array in piece.arrays]
     told = [cells for piece in found for cells in piece.arrays[0].cells]
     assert told == [(cell.name,) for (cell,) in tasks[: len(told)]]

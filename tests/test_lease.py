@@ -105,6 +105,20 @@ def test_on_another_machine_silence_is_the_only_proof(tmp_path: Path, monkeypatc
     assert here.take()
 
 
+def test_a_job_of_another_cluster_is_not_dead_because_this_one_does_not_know_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "squeue").write_text("#!/bin/sh\necho 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1\n")
+    (tmp_path / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    far = replace(Holder.here("far"), machine="elsewhere", job="7_1", cluster="a")
+    assert far.is_gone(replace(Holder.here("near"), cluster="a")) is True
+    assert far.is_gone(replace(Holder.here("near"), cluster="b")) is None
+    assert far.is_gone(replace(Holder.here("near"), job="7_1", restart=3, cluster="b")) is None
+    (tmp_path / "squeue").write_text("#!/bin/sh\nexit 0\n")
+    assert far.is_gone(replace(Holder.here("near"), cluster="a")) is None, "what Slurm hides may run"
+
+
 def test_of_many_that_try_at_once_one_gets_it(tmp_path: Path) -> None:
     leases = [one.take() for one in [watcher(tmp_path, f"{number}") for number in range(8)]]
     assert sum(lease is not None for lease in leases) == 1

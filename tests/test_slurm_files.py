@@ -3,6 +3,8 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ablation import worker
 from ablation.attempt import Means
 from ablation.cell import Cell
-from ablation.dispatch import history, slurm
+from ablation.dispatch import held, history, slurm
 from ablation.dispatch.failures import failures
 from ablation.dispatch.frozen import Order, Origin, freeze, thaw
 from ablation.dispatch.history import Event
@@ -22,6 +25,7 @@ from ablation.dispatch.ledger import LEDGER, Ledger, Submission, latest
 from ablation.dispatch.snapshot import snapshot
 from ablation.dispatch.states import CellState, cell_states
 from ablation.errors import ConfigProblems, RecordError
+from ablation.halt import Halt
 from ablation.store import Store
 
 CellOf = Callable[..., Cell]
@@ -191,8 +195,13 @@ def test_states_come_from_records_then_queue_then_accounting(job: Job, fake_slur
     assert "it starts when they are back" in str(state()[1])
     command(fake_slurm, "squeue", "echo '7_0|PENDING|JobHeldUser|one'")
     assert state()[0] == "held"
-    command(fake_slurm, "squeue", "echo 'Unable to contact slurm controller' >&2; exit 1")
-    assert state()[0] == "unknown"
+    for words in (
+        "Unable to contact slurm controller",
+        "Zero Bytes were transmitted or received",
+        "what nobody foresaw",
+    ):
+        command(fake_slurm, "squeue", f"echo 'slurm_load_jobs error: {words}' >&2; exit 1")
+        assert state()[0] == "unknown", words
     command(fake_slurm, "squeue", "echo garbage")
     assert state()[0] == "unknown", "what is no queue says nothing"
     command(fake_slurm, "squeue", "true")
@@ -202,7 +211,7 @@ def test_states_come_from_records_then_queue_then_accounting(job: Job, fake_slur
     log.write_text("slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO TIME LIMIT ***\n")
     assert state()[0] == "failed"
     log.unlink()
-    command(fake_slurm, "sacct", "echo '7_[0-2]|OUT_OF_MEMORY|node1'")
+    command(fake_slurm, "sacct", "echo '7_[0-2]|OUT_OF_MEMORY|node1|one'")
     assert state() == ("failed", "Slurm ended the job: OUT_OF_MEMORY")
     (tmp_path / "jobs").mkdir()
     history.record(tmp_path / "jobs", job.name, failed_event("6_0", "of an earlier job"))
@@ -235,7 +244,7 @@ def test_the_failed_training_is_shown_and_not_the_evaluation_that_was_cancelled_
     ledger.confirm("t", "7")
     ledger.confirm("e", "8")
     command(fake_slurm, "squeue", "echo '8_0|PENDING|Dependency|e'")
-    command(fake_slurm, "sacct", "echo '7_0|FAILED|node1'; echo '8_0|CANCELLED by 0|None assigned'")
+    command(fake_slurm, "sacct", "echo '7_0|FAILED|node1|t'; echo '8_0|CANCELLED by 0|None assigned|e'")
     (tmp_path / "jobs").mkdir()
     history.record(tmp_path / "jobs", job.name, failed_event("7_0", "it broke", "nan_loss"))
     [found] = cell_states([job.cell], Store(job.store_root), tmp_path)
@@ -278,6 +287,42 @@ def test_a_slurm_that_does_not_answer_in_time_is_away(monkeypatch: pytest.Monkey
     monkeypatch.setattr(slurm, "TIMEOUT_S", 0.2)
     with pytest.raises(slurm.SlurmUnreachable, match="squeue did not answer within"):
         slurm.queue()
+
+
+def test_a_cell_that_failed_for_good_is_not_run_again_when_its_task_is(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs, ended = tmp_path / "jobs", Event("ended", "9_0", 0, "cell", "n", "data_error", "row 7 is no row")
+    order = Order("one", "cell", ((str(freeze(job, jobs, ORIGIN)),),), 60, 20, 3)
+    order.write(jobs / "one.tasks.json")
+    history.record(jobs, job.name, ended)
+    for name, value in {"ARRAY_JOB_ID": "9", "ARRAY_TASK_ID": "0", "RESTART_COUNT": "1"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    with Halt().heeding_signals():
+        assert worker.main(["--tasks", str(jobs / "one.tasks.json")]) == worker.FAILED
+    assert history.read(jobs, job.name) == [ended]
+    assert not job.store_root.exists()
+
+
+def test_what_was_turned_away_by_a_hold_says_so_when_the_marker_is_gone(
+    job: Job, fake_slurm: Path, tmp_path: Path
+) -> None:
+    jobs = tmp_path / "jobs"
+    Order("one", "cell", ((str(freeze(job, jobs, ORIGIN)),),), 60, 20, 3).write(jobs / "one.tasks.json")
+    ledger = Ledger(tmp_path / LEDGER)
+    ledger.intend(one_cell_each("one", job.name))
+    ledger.confirm("one", "9")
+    held.hold(jobs, "one", "3 cells in a row failed as error")
+    command(fake_slurm, "squeue", "true")
+    command(fake_slurm, "sacct", "echo '9_0|FAILED|node1|one'")
+    environment = {**os.environ, "SLURM_ARRAY_JOB_ID": "9", "SLURM_ARRAY_TASK_ID": "0"}
+    told = subprocess.run(
+        [sys.executable, "-m", "ablation.worker", "--tasks", str(jobs / "one.tasks.json")], env=environment, check=False
+    )
+    assert told.returncode == worker.HELD
+    held.unhold(jobs, "one")
+    [found] = cell_states([job.cell], Store(job.store_root), tmp_path)
+    assert found.state == "held" and "3 cells in a row" in str(found.detail)
 
 
 def test_keys_do_not_reach_a_job(monkeypatch: pytest.MonkeyPatch, fake_slurm: Path) -> None:

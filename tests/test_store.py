@@ -75,7 +75,7 @@ def test_an_attempt_whose_half_was_cleared_by_one_that_gave_up_does_not_publish(
 ) -> None:
     """It wrote, froze, was taken over and cleared away; the one that took over was stopped; then it woke and wrote the rest."""
 
-    def give_up(attempt: Attempt) -> None:
+    def give_up(_: Attempt) -> None:
         raise Interrupted("stopped")
 
     def overtaken(attempt: Attempt) -> None:

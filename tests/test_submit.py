@@ -12,7 +12,7 @@ import pytest
 from ablation.attempt import Means
 from ablation.cell import Cell
 from ablation.cluster import Resources, Slurm
-from ablation.dispatch import held, history
+from ablation.dispatch import held, history, slurm
 from ablation.dispatch.history import Event
 from ablation.dispatch.job import Job
 from ablation.dispatch.ledger import LEDGER, Ledger, Submission
@@ -23,7 +23,7 @@ from ablation.dispatch.slurm import SlurmUnreachable, expanded
 from ablation.dispatch.states import CellState
 from ablation.dispatch.submit import only_submitter, submit_missing
 from ablation.dispatch.wave import preview
-from ablation.errors import RecordError
+from ablation.errors import ConfigProblems, RecordError
 from ablation.store import Store
 from tests.fake_slurm import CONFIG, FakeSlurm, fake
 
@@ -79,6 +79,17 @@ def test_no_room_is_waiting_and_not_an_error(fake: FakeSlurm, jobs: list[Job], s
     assert Ledger(study / LEDGER).submissions() == []
 
 
+def test_a_full_controller_that_makes_sbatch_wait_is_no_room(
+    fake: FakeSlurm, jobs: list[Job], study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying"
+    fake.command("sbatch", f'[ "$1" = --test-only ] && exit 0\necho "{words}" >&2\nexec sleep 600')
+    monkeypatch.setattr(slurm, "TIMEOUT_S", 3)
+    done = submit_missing(jobs, CLUSTER, study)
+    assert (done.taken, len(done.waiting)) == ((), 3) and "unable to accept job" in done.why
+    assert Ledger(study / LEDGER).submissions() == []
+
+
 def test_limits_are_the_smallest_that_any_part_of_slurm_tells(fake: FakeSlurm) -> None:
     assert limits(CLUSTER).array == 1001
     fake.command(
@@ -88,6 +99,11 @@ def test_limits_are_the_smallest_that_any_part_of_slurm_tells(fake: FakeSlurm) -
     assert (limits(CLUSTER).array, limits(CLUSTER).room(890)) == (5, 10)
     fake.command("sacctmgr", '[ "$4" = qos ] && echo "7|" || echo "|40"')
     assert (limits(CLUSTER).queued, limits(CLUSTER).named) == (7, "MaxSubmitJobs of the QOS=7")
+    fake.command("scontrol", "printf 'MaxArraySize = 900\\nSchedulerParameters = defer,max_array_tasks=3\\n'")
+    assert limits(CLUSTER).array == 3
+    fake.command("scontrol", "printf 'MaxArraySize = 0\\n'")
+    with pytest.raises(ConfigProblems, match="takes no job arrays"):
+        limits(CLUSTER)
 
 
 def test_launching_again_replaces_what_waits_in_vain(fake: FakeSlurm, jobs: list[Job], study: Path) -> None:
@@ -183,18 +199,23 @@ def test_the_memory_of_a_retry_stands_in_its_sbatch_file_and_in_the_ledger(
         (["error"] * 2, 3, False),
         (["error", "error", "nan_loss"], 3, False),
         (["error"] * 3 + [None] * 3, 3, False),
+        ([None] * 26 + ["disk_full"] * 3, 3, True),
+        (["error", None, "error", "error"], 3, False),
+        (["error"] * 3 + ["held"], 3, True),
+        ([None] * 5, 3, False),
+        ([], 3, False),
         (["preempted"] * 5, 3, False),
         (["error"] * 9, 0, False),
     ],
 )
-def test_an_array_is_held_when_cells_fail_alike_and_no_more_complete(
+def test_an_array_is_held_when_the_last_cells_of_it_to_end_failed_alike(
     tmp_path: Path, kinds: list[str | None], after: int, is_held: bool
 ) -> None:
     cells = [f"cell{index}" for index in range(len(kinds))]
     for cell, kind in zip(cells, kinds, strict=True):
         history.record(tmp_path, cell, Event("ended", "7_0", 0, "cell", "n", kind, "why\nmore" if kind else None))
         history.record(tmp_path, cell, Event("ended", "6_0", 0, "cell", "n", "error", "of another array"))
-    told = held.reason_to_hold(tmp_path, cells, "7", after)
+    told = held.reason_to_hold(held.recorded_ends(tmp_path, cells, "7"), after)
     assert (told is not None) == is_held
     assert told is None or told.endswith("the last: why")
 

@@ -43,12 +43,12 @@ class Piece:
 
 
 def pieces(
-    group: Group, study: str, nonce: int, canary: bool, largest: int, room: int, gate: str | None = None
+    group: Group, study: Path, nonce: int, canary: bool, largest: int, room: int, gate: str | None = None
 ) -> Iterator[Piece]:
     """The group cut into pieces of at most `largest` tasks an array while there is `room` in the queue, the canary first.
 
-    A group of one task needs no canary, nor does one that has the `gate` of an earlier canary. Names are a function of the study,
-    `nonce` (how often it has submitted) and the cells.
+    A group of one task needs no canary, nor does one that has the `gate` of an earlier canary. Names are a function of the
+    study's folder (another one may have a study of that name), `nonce` (how often it has submitted) and the cells.
     """
     left = group.tasks
     while left and room >= len(group.parts):
@@ -60,11 +60,11 @@ def pieces(
         left, room = left[count:], room - piece.tasks
 
 
-def _piece(group: Group, tasks: tuple[tuple[Cell, ...], ...], study: str, nonce: int, gate: str | None) -> Piece:
-    cells = [[cell.name for cell in task] for task in tasks]
+def _piece(group: Group, tasks: tuple[tuple[Cell, ...], ...], study: Path, nonce: int, gate: str | None) -> Piece:
+    cells, place = [[cell.name for cell in task] for task in tasks], str(study.resolve())
     arrays: list[Array] = []
     for part in group.parts:
-        name = f"ablation-{study[:40]}-{digest([study, nonce, part.stage, cells])[:10]}"
+        name = f"ablation-{study.name[:40]}-{digest([place, nonce, part.stage, cells])[:10]}"
         after = arrays[-1].name if arrays else None
         arrays.append(Array(name, part.stage, part.resources, tasks, after, None if after else gate))
     return Piece(tuple(arrays))

@@ -1,18 +1,18 @@
 """Holding an array: a marker beside its order says why, and every task that has not begun looks at it and ends at once.
 
-An array is held as soon as `hold_after` of its cells have failed with one class, and no more cells than that have completed: what
-fails so often is most likely wrong for all. A class that passes by itself (preempted, timeout) holds nothing.
+An array is held when the last `hold_after` of its cells to end, in its order, failed with one class: what fails in a row is most
+likely wrong for all that follow, and what fails here and there is not. A class that passes by itself (preempted, node_fail) holds
+nothing. Workers see what they recorded; whoever follows the study sees also what never came to record anything.
 """
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from ablation.dispatch import history
 from ablation.store import write_text_atomically
 
-_PASSES = ("preempted", "timeout", "cancelled")
+_PASSES = ("preempted", "timeout", "cancelled", "node_fail", "lost")
 
 
 def marker(jobs: Path, submission: str) -> Path:
@@ -40,20 +40,20 @@ def unhold(jobs: Path, submission: str) -> None:
     marker(jobs, submission).unlink(missing_ok=True)
 
 
-def reason_to_hold(jobs: Path, cells: Sequence[str], array: str, hold_after: int) -> str | None:
-    """The line when `hold_after` of these cells have failed alike under the array `array`, Slurm's id; else None."""
-    if not hold_after:
+def reason_to_hold(ends: Sequence[tuple[str | None, str | None]], hold_after: int) -> str | None:
+    """The line when the last `hold_after` of these ends, each a class (None: complete) and an error, failed alike; else None."""
+    last = ends[-hold_after:] if hold_after else []
+    kinds = {kind for kind, _ in last}
+    if len(last) < max(1, hold_after) or len(kinds) > 1 or not kinds - {None, *_PASSES}:
         return None
-    ends = [end for cell in cells if (end := _last_end(jobs, cell, array))]
-    complete = sum(end.is_complete for end in ends)
-    failed = [end for end in ends if end.is_failure and end.kind not in _PASSES]
-    counts = Counter(end.kind for end in failed)
-    kind, count = counts.most_common(1)[0] if counts else (None, 0)
-    if count < hold_after or count <= complete:
-        return None
-    error = next(end.error or "" for end in reversed(failed) if end.kind == kind)
-    first_line = (error.splitlines() or [""])[0]
-    return f"{count} cells failed as {kind}, {complete} completed; the last: {first_line}"
+    first_line = ((last[-1][1] or "").splitlines() or [""])[0]
+    return f"{len(last)} cells in a row failed as {last[-1][0]}; the last: {first_line}"
+
+
+def recorded_ends(jobs: Path, cells: Sequence[str], array: str) -> list[tuple[str | None, str | None]]:
+    """The class and error of each of these cells that has ended under the array of this id, in their order."""
+    ends = [_last_end(jobs, cell, array) for cell in cells]
+    return [(end.kind, end.error) for end in ends if end and (end.is_complete or end.is_failure)]
 
 
 def _last_end(jobs: Path, cell: str, array: str) -> history.Event | None:

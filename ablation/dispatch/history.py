@@ -14,8 +14,9 @@ from typing import Literal
 class Event:
     """`job` is Slurm's ``JOB_INDEX`` and `restart` how often Slurm had started it again.
 
-    An end has a `kind`: None when the part is complete, ``interrupted`` when it was asked to stop and goes on later, else the
-    class of the failure, which `error` tells in words. `seconds` is wall time, `notes` what else a reader should know.
+    An end has a `kind`: None when the part is complete, ``interrupted`` when it was asked to stop and goes on later, ``held``
+    when it was turned away before it began, else the class of the failure, which `error` tells in words. `seconds` is wall time,
+    `notes` what else a reader should know.
     """
 
     what: Literal["began", "ended"]
@@ -37,7 +38,12 @@ class Event:
     @property
     def is_failure(self) -> bool:
         """True for an end after which nothing goes on by itself."""
-        return self.what == "ended" and self.kind not in (None, "interrupted")
+        return self.what == "ended" and self.kind not in (None, "interrupted", "held")
+
+    @property
+    def is_held(self) -> bool:
+        """True for a part that was turned away because its array is held."""
+        return self.what == "ended" and self.kind == "held"
 
 
 def record(jobs: Path, cell: str, event: Event) -> None:

@@ -1,5 +1,6 @@
 """How many tasks Slurm takes: in one array, and beside what is queued already. Asked from the cluster where it answers."""
 
+import re
 import sys
 from dataclasses import dataclass
 
@@ -25,12 +26,16 @@ class Limits:
 
 
 def limits(cluster: Slurm) -> Limits:
-    """The limits that hold for this user here. Raises SlurmUnreachable."""
+    """The limits that hold for this user here. Raises SlurmUnreachable, and ConfigProblems where arrays are not allowed."""
     lines = slurm.run(["scontrol", "show", "config"]).splitlines()
     config = {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines)}
     found = {"MaxJobCount": _number(config.get("MaxJobCount", "")) or _MAX_JOBS}
     # The index of a task stays below MaxArraySize.
-    array = _number(config.get("MaxArraySize", "")) or _MAX_ARRAY
+    told = _number(config.get("MaxArraySize", ""))
+    if told == 0:
+        raise ConfigProblems(["cluster: this Slurm takes no job arrays (MaxArraySize=0); ask the site to allow them"])
+    chosen = re.search(r"max_array_tasks=(\d+)", config.get("SchedulerParameters", ""))
+    array = min(told or _MAX_ARRAY, int(chosen[1]) if chosen else sys.maxsize)
     if "slurmdbd" in config.get("AccountingStorageType", ""):
         found |= _of_accounting(cluster)
     named = min(found, key=lambda name: found[name])
@@ -52,7 +57,7 @@ def _of_accounting(cluster: Slurm) -> dict[str, int]:
     for name, words in asked.items():
         try:
             told = slurm.run(["sacctmgr", "--noheader", "--parsable2", *words])
-        except (slurm.SlurmUnreachable, ConfigProblems):
+        except slurm.SlurmUnreachable:
             continue
         numbers = [number for field in told.replace("\n", "|").split("|") if (number := _number(field)) is not None]
         if numbers:

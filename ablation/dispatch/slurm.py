@@ -3,7 +3,7 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +13,23 @@ TIMEOUT_S = 60
 # What a job may inherit. Keys stay out: Slurm keeps a job's environment as plain text, and nothing on a node needs one.
 INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "SLURM_CONF", "HF_HOME", "HF_HUB_OFFLINE")
 _QUEUE_LINE = re.compile(r"(\d+(?:[_+][^|]*)?)\|([A-Z_]+)\|([^|]*)\|(.*)")
-_NO_ANSWER = ("Unable to contact slurm controller", "Socket timed out", "Connection refused", "slurmctld is down")
-# Words with which sbatch says that a limit on queued jobs is reached; it is a matter of waiting.
-_NO_ROOM = re.compile(r"Resource temporarily unavailable|(Assoc|QOS)\w*SubmitJob")
+_NO_ANSWER = (
+    "Unable to contact slurm controller",
+    "Socket timed out",
+    "Connection refused",
+    "slurmctld is down",
+    "Zero Bytes were transmitted or received",
+    "Protocol authentication error",
+    "Invalid authentication credential",
+    "Communication connection failure",
+    "Unexpected message received",
+    "Transport endpoint is not connected",
+)
+# Commands that only ask: nothing that they are given is refused, so whatever is wrong is not the user's.
+_ASKING = ("squeue", "sinfo", "sacct", "sacctmgr")
+# Words with which sbatch says that a limit on queued jobs is reached; it is a matter of waiting. At MaxJobCount it tries again by
+# itself for longer than we wait for it.
+_NO_ROOM = re.compile(r"[Rr]esource temporarily unavailable|temporarily unable to accept job|(Assoc|QOS)\w*SubmitJob")
 # Nodes in these states take no jobs now, and may later.
 _AWAY = "drain,down,fail,maint,unknown,no_respond"
 # Words with which `sbatch --test-only` says that no node could take the job now; whether one ever could they do not say.
@@ -103,27 +117,27 @@ def queued_as(names: Mapping[str, str]) -> dict[str, Queued]:
 
 def queued_under(name: str) -> str | None:
     """The id of a queued or running job with this name, for adopting a submission whose answer was lost."""
-    found = run(["squeue", "--me", "--noheader", f"--name={name}", "--format=%A"]).split()
+    # %F, the array's id: %A is that of each task, and the array's own is not among them once its last task has ended.
+    found = run(["squeue", "--me", "--noheader", f"--name={name}", "--format=%F"]).split()
     return min(found, key=int) if found else None
 
 
-def ended_states(tasks: Iterable[str]) -> dict[str, Accounted]:
-    """What accounting says of array tasks that left the queue; empty where there is no accounting."""
-    wanted = set(tasks)
-    arrays = ",".join(sorted({task.partition("_")[0] for task in wanted}))
+def ended_states(names: Mapping[str, str]) -> dict[str, Accounted]:
+    """What accounting says of array tasks that left the queue, given the names of their arrays; empty without accounting."""
+    arrays = ",".join(sorted({task.partition("_")[0] for task in names}))
     if not arrays:
         return {}
     try:
-        lines = run(["sacct", "-X", "-n", "-P", "-j", arrays, "--format=JobID,State,NodeList"]).splitlines()
-    except (SlurmUnreachable, ConfigProblems):
+        lines = run(["sacct", "-X", "-n", "-P", "-j", arrays, "--format=JobID,State,NodeList,JobName"]).splitlines()
+    except SlurmUnreachable:
         return {}
-    told = [line.split("|") for line in lines if line.count("|") == 2]
+    told = [line.split("|") for line in lines if line.count("|") == 3]
     return {
         task: Accounted(state.split()[0], nodes)
-        for jobs, state, nodes in told
+        for jobs, state, nodes, name in told
         if state.startswith(_ENDED)
         for task in expanded(jobs)
-        if task in wanted
+        if names.get(task) == name
     }
 
 
@@ -175,6 +189,9 @@ def run(command: Sequence[str]) -> str:
             f"{command[0]} is not on this machine; run this on a login node of the cluster, or choose cluster=local"
         ) from error
     except subprocess.TimeoutExpired as error:
+        said = " ".join((error.stderr or b"").decode(errors="replace").split())
+        if command[0] == "sbatch" and _NO_ROOM.search(said):
+            raise NoRoom(said) from error
         raise SlurmUnreachable(
             f"{command[0]} did not answer within {TIMEOUT_S} s; nothing is lost, try again"
         ) from error
@@ -183,7 +200,7 @@ def run(command: Sequence[str]) -> str:
     words = " ".join(ended.stderr.split())
     if command[0] == "sbatch" and _NO_ROOM.search(words):
         raise NoRoom(words)
-    if any(told in words for told in _NO_ANSWER):
+    if command[0] in _ASKING or any(told in words for told in _NO_ANSWER):
         raise SlurmUnreachable(f"{command[0]}: {words}; nothing is lost, try again")
     hint = " (`ablation doctor` with the same values says what its partitions have)" if command[0] == "sbatch" else ""
     raise ConfigProblems([f"cluster: Slurm refuses: {words}{hint}"])

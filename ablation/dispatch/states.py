@@ -163,4 +163,4 @@ def _look(tasks: Mapping[str, str]) -> Seen:
         queue = slurm.queued_as(tasks) if tasks else {}
     except slurm.SlurmUnreachable:
         return Seen(None)
-    return Seen(queue, slurm.ended_states(task for task in tasks if task not in queue))
+    return Seen(queue, slurm.ended_states({task: name for task, name in tasks.items() if task not in queue}))

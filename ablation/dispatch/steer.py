@@ -1,24 +1,41 @@
 """What a person does to a study's cells on Slurm: cancel, hold, release, try again; and what following it does by itself."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ablation.cluster import Slurm
-from ablation.dispatch import slurm
-from ablation.dispatch.held import unhold
+from ablation.dispatch import history, slurm
+from ablation.dispatch.held import hold as hold_array
+from ablation.dispatch.held import reason_to_hold, unhold, why_held
+from ablation.dispatch.history import Event
 from ablation.dispatch.jobs import jobs_of
 from ablation.dispatch.ledger import LEDGER, Ledger, Place, latest
 from ablation.dispatch.retry import Retry, retries
 from ablation.dispatch.states import CellState
-from ablation.dispatch.submit import Handover, submit_missing
+from ablation.dispatch.submit import Handover, submit_missing, submit_waiting, withdraw_waiting
 from ablation.errors import ConfigProblems
 from ablation.study import Plan
 
 
 def cancel(plan: Plan, states: Sequence[CellState]) -> list[str]:
-    """Cancel what of these cells is in the queue; their names. Cells that share a task go together. Raises SlurmUnreachable."""
+    """Cancel what of these cells is in the queue or waits for room there; their names. Cells that share a task go together.
+
+    Raises SlurmUnreachable, and RecordError while another process submits.
+    """
+    waited = withdraw_waiting(plan.folder, [one.name for one in states])
     places = _in_queue(plan, states)
+    for name, found in places.items():
+        for place in found:
+            _note_cancelled(plan.folder / "jobs", name, place)
     slurm.cancel(sorted({place.job for found in places.values() for place in found}))
-    return list(places)
+    return list(dict.fromkeys([*places, *waited]))
+
+
+def _note_cancelled(jobs: Path, cell: str, place: Place) -> None:
+    """Without accounting a cancelled task leaves the queue without a word, and whoever watches would take it for lost."""
+    restart = max((one.restart for one in history.read(jobs, cell) if one.job == place.job), default=0)
+    told = Event("ended", place.job, restart, place.submission.stage, "", "cancelled", "cancelled by `ablation cancel`")
+    history.record(jobs, cell, told)
 
 
 def hold(plan: Plan, states: Sequence[CellState]) -> list[str]:
@@ -49,22 +66,41 @@ def retry(plan: Plan, states: Sequence[CellState], kinds: Sequence[str] | None =
 
 
 def go_on(plan: Plan, states: Sequence[CellState]) -> list[str]:
-    """What following a study does: submit what waits for room, and try again what may pass. Lines that say what was done.
+    """What following a study does: hold what fails in a row, try again what may pass, submit what waits for room. Lines that say
+    what was done.
 
     Nothing is submitted while a state is unknown, nor what waits for room while cells are held. Raises what submitting raises.
     """
     cluster = plan.execution.cluster
     if not isinstance(cluster, Slurm) or any(one.state == "unknown" for one in states):
         return []
-    ledger, said = Ledger(plan.folder / LEDGER), []
+    ledger, held = Ledger(plan.folder / LEDGER), _hold_what_fails(plan, states, cluster.hold_after)
+    said = list(held)
     due = retries(states, ledger.submissions(), cluster.retries)
     if due:
         done = _submit(plan, [one.cell for one in due], due)
         said += [f"{one.cell}: try {one.count} of {cluster.retries} after {one.kind}" for one in due if done.cells]
     waiting = ledger.waiting()
-    if waiting and not any(one.state == "held" for one in states):
-        done = _submit(plan, [one.name for one in states if one.state == "missing" and one.name in waiting])
+    if waiting and not held and not any(one.state == "held" for one in states):
+        names = {one.name for one in states if one.state == "missing" and one.name in waiting}
+        jobs = jobs_of(plan, [cell for cell in plan.cells if cell.name in names])
+        done = submit_waiting(jobs, cluster, plan.folder)
         said += [f"{done.cells} more cells submitted, {len(done.waiting)} wait for room"] if done.cells else []
+    return said
+
+
+def _hold_what_fails(plan: Plan, states: Sequence[CellState], hold_after: int) -> list[str]:
+    """Hold arrays whose cells ended alike in a row without a worker that could see it: the kernel or Slurm ended them."""
+    jobs, said, by_task = plan.folder / "jobs", [], {one.job: one for one in states if one.job}
+    for array in Ledger(plan.folder / LEDGER).submissions():
+        tasks = [by_task.get(f"{array.job}_{index}") for index in range(len(array.tasks))]
+        mine = [one for one in tasks if one]
+        ends = [(one.kind, one.detail) for one in mine if one.state in ("failed", "lost", "done")]
+        why = reason_to_hold(ends, hold_after)
+        if array.job and why and any(one.state == "queued" for one in mine) and not why_held(jobs, array.name):
+            hold_array(jobs, array.name, why)
+            slurm.hold([array.job])
+            said.append(f"the rest of {array.name} is held: {why}")
     return said
 
 

@@ -1,6 +1,6 @@
 """Hand the missing cells of a study to Slurm, each exactly once, as far as there is room, and return."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -38,25 +38,58 @@ class Handover:
         return len({cell for one in self.taken for cell in one.cells})
 
 
-def submit_missing(jobs: Sequence[Job], cluster: Slurm, study: Path, retries: Sequence[Retry] = ()) -> Handover:
+def submit_missing(
+    jobs: Sequence[Job],
+    cluster: Slurm,
+    study: Path,
+    retries: Sequence[Retry] = (),
+    on_begin: Callable[[], None] = lambda: None,
+) -> Handover:
     """Submit every job that is not in the queue yet, as many as fit.
 
-    `retries` say with which changed resources a cell is tried again. Raises RecordError when another process submits for this
-    study, ConfigProblems when Slurm refuses, SlurmUnreachable.
+    `retries` say with which changed resources a cell is tried again. `on_begin` is called once, by the only submitter, as soon as
+    Slurm would take the first array. Raises RecordError when another process submits for this study, ConfigProblems when Slurm
+    refuses, SlurmUnreachable.
     """
     if not jobs:
         return Handover((), 0)
     with only_submitter(study) as lease:
-        return _Submitter(jobs, cluster, study, {one.cell: one for one in retries}, lease).run()
+        return _Submitter(jobs, cluster, study, {one.cell: one for one in retries}, lease, on_begin).run()
+
+
+def submit_waiting(jobs: Sequence[Job], cluster: Slurm, study: Path) -> Handover:
+    """`submit_missing` for those of these jobs that still wait for room in the queue when nobody else submits."""
+    with only_submitter(study) as lease:
+        waiting = Ledger(study / LEDGER).waiting()
+        wanted = [job for job in jobs if job.name in waiting]
+        return _Submitter(wanted, cluster, study, {}, lease).run() if wanted else Handover((), 0)
+
+
+def withdraw_waiting(study: Path, cells: Sequence[str]) -> list[str]:
+    """Let these cells wait for room no longer; those that did. Raises RecordError when another process submits."""
+    ledger = Ledger(study / LEDGER)
+    if not ledger.waiting().keys() & set(cells):
+        return []
+    with only_submitter(study):
+        waiting = ledger.waiting()
+        gone = [name for name in cells if name in waiting]
+        ledger.postpone([name for name in waiting if name not in gone], next(iter(waiting.values()), ""))
+    return gone
 
 
 class _Submitter:
     """One submission of a study: who is to go, how many fit, and then array by array."""
 
     def __init__(
-        self, jobs: Sequence[Job], cluster: Slurm, study: Path, retries: Mapping[str, Retry], lease: Lease
+        self,
+        jobs: Sequence[Job],
+        cluster: Slurm,
+        study: Path,
+        retries: Mapping[str, Retry],
+        lease: Lease,
+        on_begin: Callable[[], None] = lambda: None,
     ) -> None:
-        self.jobs = {job.name: job for job in jobs}
+        self.jobs, self.on_begin, self.has_begun = {job.name: job for job in jobs}, on_begin, False
         self.cluster, self.study, self.retries, self.lease = cluster, study, retries, lease
         self.ledger, self.origin = Ledger(study / LEDGER), Origin.here()
         self.store = Store(jobs[0].store_root)
@@ -72,10 +105,12 @@ class _Submitter:
         slurm.cancel(wave.in_vain)
         self.ids = dict(wave.ids)
         taken, why = self._submit_all(wave)
+        self._begin()  # also where everything is in the queue already
         gone = {cell for one in taken if one.stage != "train" for cell in one.cells}
         left = tuple(cell.name for cell in wave.todo if cell.name not in gone)
-        if left or waiting:
-            self.ledger.postpone(left, why)
+        others = [name for name in waiting if name not in self.jobs]
+        if left or len(others) < len(waiting):
+            self.ledger.postpone([*others, *left], why if left else next(iter(waiting.values())))
         return Handover(tuple(taken), len(self.jobs) - len(wave.todo), left, why if left else "")
 
     def _submit_all(self, wave: Wave) -> tuple[list[Submission], str]:
@@ -87,6 +122,11 @@ class _Submitter:
                 return taken, str(full)
         return taken, wave.why
 
+    def _begin(self) -> None:
+        if not self.has_begun:
+            self.on_begin()
+        self.has_begun = True
+
     def _submit(self, array: Array) -> Submission:
         told = [] if array.after else [self.retries.get(cell) for task in array.cells for cell in task]
         kinds = {retry.cell: retry.kind for retry in told if retry}
@@ -97,6 +137,7 @@ class _Submitter:
         slurm.test_only(script)
         if not self.lease.is_held():
             raise RecordError(f"another process has begun to submit for {self.study}; run again to see what it left")
+        self._begin()
         self.ledger.intend(one)
         self.ids[one.name] = job = self._handed_over(one.name, script)
         self.ledger.confirm(one.name, job)
@@ -109,13 +150,10 @@ class _Submitter:
             return job
         try:
             return slurm.submit(script)
-        except slurm.NoRoom:
-            self.ledger.withdraw(name)
-            raise
-        except (slurm.SlurmUnreachable, ConfigProblems) as problem:
+        except (slurm.NoRoom, slurm.SlurmUnreachable, ConfigProblems) as problem:
             job = slurm.queued_under(name)
             if job is None:
-                if isinstance(problem, ConfigProblems):
+                if not isinstance(problem, slurm.SlurmUnreachable):
                     self.ledger.withdraw(name)
                 raise
             return job

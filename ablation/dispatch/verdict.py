@@ -28,6 +28,10 @@ _HOPELESS = {
     "QOSMaxWallDurationPerJobLimit": "cluster.timeout_min is above the QOS's limit; cancel, lower it, and launch again",
     "AssocMaxWallDurationPerJobLimit": "cluster.timeout_min is above your limit; cancel, lower it, and launch again",
     "JobHeldAdmin": "an administrator holds it; ask the site",
+}
+# Reasons for which a task waits until somebody releases it, and what they mean.
+_HELD = {
+    "JobHeldUser": "held by hand; `ablation release STUDY` lets it start",
     "launch failed requeued held": "it could not be started on its node; `ablation release STUDY` tries again",
     "job requeued in held state": "somebody has requeued it to wait; `ablation release STUDY` lets it go on",
 }
@@ -80,8 +84,11 @@ def judge(place: Place, events: Sequence[Event], seen: Seen, held: str | None, l
     if seen.queue is None:
         return Verdict("unknown", "Slurm does not answer")
     queued = seen.queue.get(place.job)
-    if held and (queued is None or queued.state == "PENDING"):
-        return Verdict("held", f"{held}; correct it, then launch again or `ablation release STUDY`")
+    turned_away = last.error if last and last.is_held else None
+    # What had begun and ended without a word has a cause of its own, which the hold must not hide.
+    waits = queued.state == "PENDING" if queued else not own or turned_away
+    if waits and (why := held or turned_away):
+        return Verdict("held", f"{why}; correct it, then launch again or `ablation release STUDY`")
     if queued:
         return _waiting(queued)
     if place.job in seen.accounted:
@@ -92,8 +99,8 @@ def judge(place: Place, events: Sequence[Event], seen: Seen, held: str | None, l
 def _waiting(queued: Queued) -> Verdict:
     if queued.state in _RUNNING:
         return Verdict("running")
-    if queued.reason == "JobHeldUser":
-        return Verdict("held", "held by hand; `ablation release STUDY` lets it start")
+    if queued.reason in _HELD:
+        return Verdict("held", _HELD[queued.reason])
     fix = _HOPELESS.get(queued.reason) or next(
         (fix for reason, fix in _HOPELESS.items() if queued.reason.startswith(reason)), None
     )

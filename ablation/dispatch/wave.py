@@ -64,7 +64,7 @@ def next_wave(
     def cut() -> Iterator[Piece]:
         room = bounds.room(len(queue))
         for group in groups(todo, cluster, lambda cell: (store.root / cell.folders["train"]).is_dir(), changed):
-            for piece in pieces(group, study.name, len(submissions), canary, bounds.array, room, gate):
+            for piece in pieces(group, study, len(submissions), canary, bounds.array, room, gate):
                 yield piece
                 room -= piece.tasks
 

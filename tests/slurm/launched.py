@@ -169,9 +169,14 @@ class Launched:
         return "".join(path.read_text(errors="replace") for path in logs)
 
     def events(self) -> list[dict[str, Any]]:
-        """What the workers recorded of all cells."""
+        """What the workers recorded, each with the name of its cell."""
         paths = (self.outputs / self.study / "jobs").glob("*.history.jsonl")
-        return [json.loads(line) for path in paths for line in path.read_text().splitlines() if line]
+        return [
+            {"cell": path.name.removesuffix(".history.jsonl"), **json.loads(line)}
+            for path in paths
+            for line in path.read_text().splitlines()
+            if line
+        ]
 
 
 def _ended(

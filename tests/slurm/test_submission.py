@@ -83,7 +83,7 @@ def test_an_array_whose_cells_fail_alike_is_held_and_released(study: Launched, e
         of_another_version(study, name)
     go.touch()
     until(lambda: study.counts() == {"failed": 2, "held": 2})
-    assert "2 cells failed as record_error" in study.ablation("failures", code=1)
+    assert "2 cells in a row failed as record_error" in study.ablation("failures", code=1)
     assert "released" in study.ablation("release")
     until(lambda: study.counts().get("done") == 2)
     study.launch()
