@@ -6,6 +6,7 @@ can bring a line or a command of its own.
 
 from collections.abc import Callable
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_serializer
@@ -24,6 +25,12 @@ Glob = Annotated[str, Field(pattern=r"^[A-Za-z0-9._*?\[\]!-]{1,128}$")]
 Count = Annotated[int, Field(ge=0)]
 
 Stage = Literal["cell", "train", "evaluate"]
+
+
+def unfit_for_slurm(path: Path) -> str | None:
+    """Why this path cannot stand in an sbatch file; None when it can."""
+    bad = sorted({repr(sign) for sign in str(path) if sign in "%\\" or not sign.isprintable()})
+    return f"{str(path)!r} has {', '.join(bad)}, which Slurm reads as something else; move it" if bad else None
 
 
 class Local(Spec):

@@ -1,7 +1,9 @@
 """From a composed Hydra configuration to frozen values: the only place that knows both."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from omegaconf import DictConfig, OmegaConf
@@ -9,7 +11,8 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from ablation.cell import Cell
-from ablation.cluster import Cluster, Local, Slurm
+from ablation.cluster import Cluster, Local, Slurm, unfit_for_slurm
+from ablation.credentials import refuse_keys
 from ablation.errors import ConfigProblems, nearest
 from ablation.primary import Primary
 from ablation.science import Name
@@ -68,6 +71,7 @@ def plain(config: DictConfig) -> dict[str, Any]:
 
 def read_cell(content: Mapping[str, Any]) -> Cell:
     """The cell that a resolved configuration describes. Raises ConfigProblems with everything that is wrong."""
+    refuse_keys([content], os.environ)
     problems = foreign_keys(content)
     science = {name: content[name] for name in _SCIENCE if name in content}
     seed = science.get("seed")
@@ -84,15 +88,32 @@ def read_cell(content: Mapping[str, Any]) -> Cell:
 
 def read_execution(content: Mapping[str, Any]) -> Execution:
     """Where and how the configuration asks to run. Raises ConfigProblems."""
+    refuse_keys([content], os.environ)
     scale, sweep = content.get("scale") or {}, content.get("sweep") or {}
     told = {"scale": scale.get("name"), "note": scale.get("note"), "hypothesis": sweep.get("hypothesis")}
     told["primary"] = sweep.get("primary")
     try:
-        return Execution.model_validate_json(
+        execution = Execution.model_validate_json(
             json.dumps({**{name: content[name] for name in _EXECUTION if name in content}, **told})
         )
     except ValidationError as error:
         raise ConfigProblems(sentences(error, Execution)) from None
+    return execution.model_copy(update={"outputs": _outputs(execution)})
+
+
+def _outputs(execution: Execution) -> str:
+    """The folder of the outputs with ``~`` in its place. Raises ConfigProblems on one that cannot be what was meant."""
+    given = execution.outputs
+    try:
+        folder = Path(given).expanduser()
+    except RuntimeError:
+        raise ConfigProblems(
+            [f"outputs: given {given!r}; there is no such user; give the folder's whole path"]
+        ) from None
+    unfit = unfit_for_slurm((folder / execution.study).absolute()) if isinstance(execution.cluster, Slurm) else None
+    if not given.strip() or "\0" in given or unfit:
+        raise ConfigProblems([f"outputs: {unfit or f'given {given!r}; name a folder, such as outputs=outputs'}"])
+    return str(folder)
 
 
 def foreign_keys(content: Mapping[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """Look at the command line before Hydra does, which stops at the first mistake: name all of them, with the nearest match."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from ablation.credentials import refuse_keys
 from ablation.errors import ConfigProblems, nearest
 
 _LOOKS = {"--cfg", "-c", "--help", "-h", "--info", "-i", "--hydra-help"}
@@ -20,6 +22,8 @@ _OTHER_MODES = {"-sc", "--shell-completion", "shell_completion"}
 
 def preflight(arguments: Sequence[str], config_dir: Path) -> list[str]:
     """The arguments, ``seed=3`` spelled out as its parts. Raises ConfigProblems with all unknown groups, levels and keys."""
+    # Before anything else: whatever is wrong as well would be repeated in the text of its refusal.
+    refuse_keys([{text.partition("=")[0]: text} for text in arguments], os.environ)
     positions = _override_positions(arguments)
     if not positions or any(flag in arguments for flag in _OTHER_MODES):
         return list(arguments)

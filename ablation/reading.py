@@ -1,6 +1,7 @@
 """From resolved configurations to cells. Configurations of one grid share their sections, and each is validated once."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ablation.cell import Cell
 from ablation.config import foreign_keys, read_cell
+from ablation.credentials import refuse_keys
 from ablation.errors import ConfigProblems
 
 
@@ -16,6 +18,7 @@ def read_cells(contents: Sequence[Mapping[str, Any]]) -> list[Cell]:
 
     A section that several contents share as one object becomes a part that their cells share as one object.
     """
+    refuse_keys(contents, os.environ)
     cells: list[Cell] = []
     problems: list[str] = []
     sections = _Sections()

@@ -1,5 +1,6 @@
 """Carry out a plan: validate, run what is missing, track, write the study, report; then say how it ended."""
 
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from rich.text import Text
 from ablation.cell import Cell
 from ablation.cluster import Local, Slurm
 from ablation.config import Execution
+from ablation.credentials import masked
 from ablation.design import LeftOut
 from ablation.dispatch.job import Job, Outcome
 from ablation.dispatch.jobs import jobs_of
@@ -194,5 +196,5 @@ def conclude(plan: Plan, errors: dict[str, str], console: Console) -> int:
 
 
 def command_line() -> str:
-    """The command as it was typed, quoted for a shell."""
-    return "python " + shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """The command as it was typed, quoted for a shell, keys replaced by ``***``: it is kept with the study."""
+    return "python " + shlex.join([masked(word, os.environ) for word in (Path(sys.argv[0]).name, *sys.argv[1:])])

@@ -17,6 +17,8 @@ from ablation.answer import compare, final_answer
 from ablation.grading.version import GRADER
 from tests.conftest import LISTENING, ROOT, TINY
 
+CANARY = "c4n4ry0123456789abcdef0123456789abcdef01"
+KEYS = {"WANDB_API_KEY": CANARY, "HF_TOKEN": f"hf_{CANARY}", "SITE_PASSWORD": CANARY}
 TWO_CELLS = ("-m", "sweep=smoke", *TINY, "tracker=none", "cluster.workers=1")
 
 
@@ -45,7 +47,7 @@ def store_state(folder: Path) -> dict[str, tuple[int, int]]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
     """A two-cell sweep, run to its end once for the module."""
     folder = tmp_path_factory.mktemp("a study with späces")
-    ended = launch(folder, *TWO_CELLS)
+    ended = launch(folder, *TWO_CELLS, **KEYS)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     yield folder, ended
 
@@ -73,6 +75,16 @@ def test_a_sweep_ends_in_tables_and_a_report(finished: tuple[Path, subprocess.Co
     assert (study / "report/index.html").stat().st_size > 10_000
     assert "report:" in ended.stdout
     assert "Traceback" not in ended.stdout + ended.stderr
+
+
+def test_no_key_of_the_environment_is_in_anything_that_a_sweep_leaves(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, ended = finished
+    assert CANARY not in ended.stdout + ended.stderr
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {"plan.json", "manifest.json", "index.html", "stage.json"} <= {path.name for path in files}
+    assert [path for path in files if CANARY.encode() in path.read_bytes()] == []
 
 
 def test_the_second_time_does_no_work(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
@@ -242,7 +254,7 @@ def test_the_kind_of_cluster_changes_no_byte(tmp_path: Path) -> None:
     assert told["debug"] == told["local"]
 
 
-def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+def start(folder: Path, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
     """The command in the background, in a process group of its own."""
     return subprocess.Popen(
         [*LISTENING, *command(folder, *arguments)],
@@ -251,12 +263,16 @@ def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        env={**os.environ, **environment},
     )
 
 
 def test_a_worker_that_is_killed_fails_its_cell_alone(tmp_path: Path) -> None:
-    running = start(tmp_path, *TWO_CELLS)
-    os.kill(worker_of(running, tmp_path), signal.SIGKILL)
+    running = start(tmp_path, *TWO_CELLS, **KEYS)
+    worker = worker_of(running, tmp_path)
+    seen = Path(f"/proc/{worker}/environ").read_bytes()
+    os.kill(worker, signal.SIGKILL)
+    assert CANARY.encode() not in seen and b"OMP_NUM_THREADS=1" in seen
     told, _ = running.communicate(timeout=180)
     assert running.returncode == 1, told
     assert "the worker process died" in told

@@ -24,6 +24,7 @@ from ablation.dispatch.job import Job
 from ablation.dispatch.ledger import LEDGER, Ledger, Submission, latest
 from ablation.dispatch.snapshot import snapshot
 from ablation.dispatch.states import CellState, cell_states
+from ablation.environment import JOBS
 from ablation.errors import ConfigProblems, RecordError
 from ablation.halt import Halt
 from ablation.store import Store
@@ -329,7 +330,7 @@ def test_keys_do_not_reach_a_job(monkeypatch: pytest.MonkeyPatch, fake_slurm: Pa
     monkeypatch.setenv("WANDB_API_KEY", "canary")
     monkeypatch.setenv("HF_TOKEN", "canary")
     command(fake_slurm, "squeue", "env | grep -c canary; true")
-    assert slurm.clean_environment().keys() <= set(slurm.INHERITED)
+    assert slurm.clean_environment().keys() <= set(JOBS)
     assert slurm.queued_under("x") == "0"
 
 

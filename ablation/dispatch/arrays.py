@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablation.cell import Cell
-from ablation.cluster import Resources, Slurm, Stage
+from ablation.cluster import Resources, Slurm, Stage, unfit_for_slurm
 from ablation.dispatch.groups import Group
 from ablation.errors import ConfigProblems
 from ablation.spec import digest
@@ -138,9 +138,6 @@ def _exports(cluster: Slurm, places: Places) -> Iterator[tuple[str, str]]:
 def places(study: Path, name: str, code: Path) -> Places:
     """Where the files of an array of this study lie. Raises ConfigProblems on a path that cannot stand in an sbatch file."""
     whole = study.absolute()
-    bad = sorted({repr(sign) for sign in str(whole) if sign in "%\\" or not sign.isprintable()})
-    if bad:
-        raise ConfigProblems(
-            [f"outputs: {str(whole)!r} has {', '.join(bad)}, which Slurm reads as something else; move it"]
-        )
+    if unfit := unfit_for_slurm(whole):
+        raise ConfigProblems([f"outputs: {unfit}"])
     return Places(whole / "jobs" / f"{name}.tasks.json", whole / "logs", code.absolute())

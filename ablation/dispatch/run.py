@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import pdb  # noqa: T100 it is what cluster=debug is for
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 
@@ -14,14 +14,21 @@ from ablation.cell import addresses
 from ablation.cluster import Local
 from ablation.dispatch.board import Board
 from ablation.dispatch.job import Job, Outcome, print_trace, quiet_libraries, run_job, run_logged_job
+from ablation.environment import PYTHON, SLURM, inherited
+from ablation.prefetch import fetch, wanted
 from ablation.store import Store
 
 _POLL_S = 0.5
 
 
 def run_jobs(jobs: Sequence[Job], cluster: Local, board: Board) -> list[Outcome]:
-    """The outcome of every job that ended, the largest cells first. Ctrl-C raises KeyboardInterrupt with workers stopped."""
+    """The outcome of every job that ended, the largest cells first. Ctrl-C raises KeyboardInterrupt with workers stopped.
+
+    Raises HubUnreachable, before any job starts, when a model of the hub cannot be had.
+    """
     largest_first = sorted(jobs, key=lambda job: -job.cell.count.size)
+    if not cluster.in_process:
+        _fetch_models(jobs)
     with board:
         if cluster.in_process:
             return list(_in_process(largest_first, board, look_around if cluster.kind == "debug" else print_trace))
@@ -59,7 +66,7 @@ def _in_process(jobs: Sequence[Job], board: Board, on_crash: Callable[[Exception
 def _in_workers(jobs: Sequence[Job], cluster: Local, board: Board) -> Iterator[Outcome]:
     if not jobs:
         return
-    with _pinned_threads(cluster.threads_per_worker):
+    with _environment_of_workers(cluster.threads_per_worker):
         pool = ProcessPool(max_workers=worker_count(cluster, len(jobs)), context=multiprocessing.get_context("spawn"))
         try:
             pending: dict[Future[Outcome], Job] = {pool.schedule(run_logged_job, args=(job,)): job for job in jobs}
@@ -89,13 +96,28 @@ def _outcome(future: "Future[Outcome]", job: Job) -> Outcome:
 
 
 @contextmanager
-def _pinned_threads(threads: int) -> Iterator[None]:
-    """Workers inherit these variables before any library reads them, so that they do not fight for cores."""
-    wanted = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
+def _environment_of_workers(threads: int) -> Iterator[None]:
+    """What workers inherit, before any library reads it: no keys, no fighting for cores, and no network, as in a job.
+
+    A worker takes its environment from ours at the moment it starts, which may be at any time.
+    """
+    before = dict(os.environ)
+    pinned = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+    _replace_environment({**inherited(before, PYTHON, SLURM), **pinned, "HF_HUB_OFFLINE": "1"})
     try:
         yield
     finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+        _replace_environment(before)
+
+
+def _replace_environment(wanted: Mapping[str, str]) -> None:
+    for name in os.environ.keys() - wanted.keys():
+        del os.environ[name]
+    os.environ.update(wanted)
+
+
+def _fetch_models(jobs: Sequence[Job]) -> None:
+    """Download what workers, which have no key of the hub's, will train and sample. Raises HubUnreachable."""
+    for one in wanted([job.cell for job in jobs]):
+        if one.kind == "model" and one.source.hub:
+            fetch(one)

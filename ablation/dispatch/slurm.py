@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ablation.environment import JOBS
 from ablation.errors import AblationError, ConfigProblems
 
 TIMEOUT_S = 60
-# What a job may inherit. Keys stay out: Slurm keeps a job's environment as plain text, and nothing on a node needs one.
-INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "SLURM_CONF", "HF_HOME", "HF_HUB_OFFLINE")
 _QUEUE_LINE = re.compile(r"(\d+(?:[_+][^|]*)?)\|([A-Z_]+)\|([^|]*)\|(.*)")
 _NO_ANSWER = (
     "Unable to contact slurm controller",
@@ -175,7 +174,7 @@ def release(tasks: Sequence[str]) -> None:
 
 def clean_environment() -> dict[str, str]:
     """The allow-listed part of this process's environment."""
-    return {name: os.environ[name] for name in INHERITED if name in os.environ}
+    return {name: os.environ[name] for name in JOBS if name in os.environ}
 
 
 def run(command: Sequence[str]) -> str:

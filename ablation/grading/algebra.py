@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Self
 
 from ablation.answer import Outcome
+from ablation.environment import PYTHON, inherited
 from ablation.errors import RecordError
 from ablation.grading.verdict import Pair
 from ablation.grading.version import MATH_VERIFY
@@ -123,6 +124,7 @@ class _Worker:
             self._process = process = subprocess.Popen(
                 [sys.executable, "-P", str(_PROGRAM), *limits],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, bufsize=0,
+                env=inherited(os.environ, PYTHON),
             )  # fmt: skip
             if _line(process, _START_S) != b"ready\n":
                 self.stop()

@@ -4,6 +4,7 @@ Units are single attempts: a completion is on disk as soon as it ends. vLLM's ba
 may differ in rare tokens between runs; what is asked (questions, attempts, seeds, recipe) does not.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from contextlib import closing
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from ablation.environment import inherited
 from ablation.errors import ConfigProblems
 from ablation.halt import Halt
 from ablation.records import Completion
@@ -109,7 +111,12 @@ def _completion(row: Planned, ended: Ended, tokenizer: "PreTrainedTokenizerBase"
 def _installed(python: str) -> str:
     try:
         told = subprocess.run(
-            [python, "-s", "-c", _ASK], capture_output=True, text=True, check=True, timeout=_ASK_S
+            [python, "-s", "-c", _ASK],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_ASK_S,
+            env=inherited(os.environ),
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError) as error:
         raise ConfigProblems([f"sample.python: {python!r} cannot be run ({error})"]) from error

@@ -3,7 +3,6 @@
 import atexit
 import json
 import os
-import re
 import select
 import subprocess
 from collections.abc import Generator, Mapping, Sequence
@@ -11,14 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ablation.environment import inherited
 from ablation.errors import AblationError
 from ablation.halt import Halt
 from ablation.spec import canonical_json
 
-# What vLLM may see of this process's environment; keys are not among it.
-_INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD", "HF_HOME")
-_INHERITED_BEGINNINGS = ("VLLM_", "NCCL_", "CUDA_", "OMP_", "MKL_")
-_SECRET = re.compile("KEY|TOKEN|SECRET|PASSWORD")
 _LOOK_S = 0.5
 
 
@@ -54,7 +50,11 @@ class VllmProcess:
         script = str(Path(__file__).with_name("vllm_server.py"))
         try:
             self._process = subprocess.Popen(
-                [python, "-s", script], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()
+                [python, "-s", script],
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=inherited(os.environ),
             )
         except OSError as error:
             raise EngineError(
@@ -150,11 +150,3 @@ def warm_process(python: str, options: Mapping[str, Any]) -> VllmProcess:
         one.close()
     _warm.append(VllmProcess(python, options))
     return _warm[0]
-
-
-def _environment() -> dict[str, str]:
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name in _INHERITED or (name.startswith(_INHERITED_BEGINNINGS) and not _SECRET.search(name))
-    }
