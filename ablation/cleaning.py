@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from ablation.attempt import clear
-from ablation.cell import addresses
+from ablation.cell import Cell, addresses
 from ablation.dispatch.states import CellState
 from ablation.lease import Watcher
 from ablation.leftovers import Bench, debris, workbenches
@@ -35,24 +35,29 @@ class Leftover:
     remove: Callable[[], None]
 
 
-def leftovers(plan: Plan, states: Sequence[CellState], kept: bool, weights: bool) -> list[Leftover]:
-    """Everything of this study that may go. `states` are those of all its cells.
+def leftovers(
+    plan: Plan, states: Sequence[CellState], kept: bool, weights: bool, cells: Sequence[Cell] | None = None
+) -> list[Leftover]:
+    """Everything of this study that may go, or, with `cells`, what is theirs. `states` are those of all its cells.
 
     `kept` adds what ended attempts kept to go on from; `weights` the weights of graded cells that no study waits for.
     """
-    found = [*_benches(plan, states, kept), *_debris(plan), *_snapshots(plan, states)]
+    mine = plan.cells if cells is None else cells
+    found = list(_benches(plan, mine, states, kept))
+    if cells is None:  # the rest is no cell's own
+        found += [*_debris(plan), *_snapshots(plan, states)]
     if weights:
-        dropped = droppable(plan.cells, plan.store, plan.folder.parent)
+        dropped = droppable(mine, plan.store, plan.folder.parent)
         found += [Leftover("weights of graded cells", one.path, one.size, partial(drop, one)) for one in dropped]
     return found
 
 
-def _benches(plan: Plan, states: Sequence[CellState], kept: bool) -> Iterator[Leftover]:
-    """Workbenches of this study's stages whose holder is provably gone, unless a job is to go on from there."""
+def _benches(plan: Plan, mine: Sequence[Cell], states: Sequence[CellState], kept: bool) -> Iterator[Leftover]:
+    """Workbenches of these cells' stages whose holder is provably gone, unless a job is to go on from there."""
     pending = {one.name for one in states if one.state in _PENDING}
     ours, busy = (
         {address.folder for cell in cells for address in addresses(cell).values()}
-        for cells in (plan.cells, [cell for cell in plan.cells if cell.name in pending])
+        for cells in (mine, [cell for cell in plan.cells if cell.name in pending])
     )
     for bench in workbenches(plan.store):
         if bench.stage_folder not in ours - busy or not bench.is_dead or (bench.has_kept and not kept):

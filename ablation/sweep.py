@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -132,16 +133,23 @@ def _hand_over(plan: Plan, jobs: Sequence[Job], cluster: Slurm, console: Console
     return EXIT_OK
 
 
-def follow(plan: Plan, console: Console, show: "Show | None" = None) -> int:
+def follow(plan: Plan, console: Console, show: "Show | None" = None, cells: Sequence[Cell] | None = None) -> int:
     """Watch a study until nothing of it is queued or running, then conclude. Ctrl-C stops the watching alone.
 
-    `show` is given the states of all cells whenever they have changed, in place of a table. What runs on this machine is
-    concluded by the command that launched it.
+    `show` is given the states of all cells whenever they have changed, in place of a table. With `cells` these alone are watched,
+    and nothing is concluded from a part. What runs on this machine is concluded by the command that launched it.
     """
-    from ablation.dispatch.follow import wait_for_cells
+    from ablation.dispatch.follow import line, wait_for_cells
 
-    states = wait_for_cells(plan, console, show)
+    states = wait_for_cells(plan, console, show, cells)
     errors = {one.name: one.detail or one.state for one in states if one.state != "done"}
+    if cells is not None:
+        told = line(Counter(one.state for one in states)) or "no cell passes the filters"
+        console.print(
+            Text(f"{told}; `ablation watch {plan.execution.study}` follows the whole study to its report"),
+            soft_wrap=True,
+        )
+        return EXIT_CELLS_FAILED if errors else EXIT_OK
     if isinstance(plan.execution.cluster, Slurm):
         return conclude(plan, errors, console)
     console.print(

@@ -197,3 +197,19 @@ def test_a_study_that_keeps_no_weights_drops_them_as_cells_are_graded(tmp_path: 
 def test_keeping_no_weights_changes_no_key(tmp_path: Path) -> None:
     plans = [planned(tmp_path, "sweep=smoke", f"keep={keep}", f"study={keep}s") for keep in ("weights", "none")]
     assert [cell.key for cell in plans[0].cells] == [cell.key for cell in plans[1].cells]
+
+
+def test_filters_choose_whose_leftovers_go(study: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    bench = dead_bench(study)
+    mine, other = study.cells[1], study.cells[2]
+    assert clean(study, f"cell={mine.name}", "--weights", "--yes") == 0
+    assert "weights of graded cells: 1" in capsys.readouterr().out
+    assert not (study.store.root / mine.folders["train"] / "weights").exists()
+    assert (study.store.root / other.folders["train"] / "weights").is_dir()
+    assert bench.is_dir()
+    assert clean(study, "state=done", "--weights", "--dry-run", "--json") == 0
+    assert {one["what"] for one in json.loads(capsys.readouterr().out)} == {"weights of graded cells"}
+    assert clean(study, f"cell={study.cells[4].name}", "--yes") == 0
+    assert not bench.exists()
+    with pytest.raises(SystemExit):
+        clean(study, "count=7", "--yes")

@@ -193,3 +193,20 @@ def test_a_terminal_shows_one_live_table(study: Plan) -> None:
     assert {one.state for one in wait_for_cells(study, shown)} == {"done"}
     assert isinstance(shown.file, io.StringIO)
     assert "counts 8 100;" in shown.file.getvalue()
+
+
+def test_some_cells_are_watched_to_their_end_and_conclude_nothing(
+    study: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the others wait for does not keep this command, and no report is made of a part."""
+    done = [f"cell={study.cells[0].name},{study.cells[1].name}"]
+    assert main(["watch", "cnls", *done, "--outputs", str(study.folder.parent), "--json"]) == 0
+    [told] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert told["counts"] == {"done": 2}
+    failed = [f"cell={study.cells[14].name}"]
+    assert main(["watch", "cnls", *failed, "--outputs", str(study.folder.parent)]) == 1
+    assert "1 failed; `ablation watch cnls` follows the whole study" in capsys.readouterr().out
+    assert not (study.folder / "report").exists()
+    with pytest.raises(SystemExit):
+        main(["watch", "cnls", "count=7", "--outputs", str(study.folder.parent)])
+    assert "no cell has count 7" in capsys.readouterr().err

@@ -5,7 +5,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from ablation.commands.arguments import folder_of, machine_parent, study_parent
+from ablation.commands.arguments import filtered_parent, machine_parent, states_of
 from ablation.errors import UsageError
 from ablation.terminal import agrees
 
@@ -18,8 +18,8 @@ def register(commands: "Commands") -> None:
     """Add the parser of `clean`."""
     clean = commands.add_parser(
         "clean",
-        parents=[study_parent(), machine_parent()],
-        help="remove what a study no longer needs; logs and records stay",
+        parents=[filtered_parent(), machine_parent()],
+        help="remove what a study, or some of its cells, no longer needs; logs and records stay",
     )
     clean.add_argument("--dry-run", action="store_true", help="list it, remove nothing")
     clean.add_argument("--yes", action="store_true", help="remove it without asking")
@@ -33,11 +33,11 @@ def register(commands: "Commands") -> None:
 def _clean(given: argparse.Namespace) -> int:
     from ablation.cleaning import leftovers
     from ablation.dispatch.states import cell_states
-    from ablation.study import load_plan
 
-    plan = load_plan(folder_of(given))
-    states = cell_states(plan.cells, plan.store, plan.folder)
-    found = leftovers(plan, states, given.kept, given.weights)
+    plan, cells, states = states_of(given)
+    if given.filters:  # what the other cells wait for is not to go
+        states = cell_states(plan.cells, plan.store, plan.folder)
+    found = leftovers(plan, states, given.kept, given.weights, cells if given.filters else None)
     if given.json:
         print(json.dumps([{"what": one.what, "path": str(one.path), "bytes": one.size} for one in found]))
     else:

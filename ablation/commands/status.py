@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ablation.commands.arguments import filtered_parent, folder_of, machine_parent, states_of, study_parent
+from ablation.commands.arguments import filtered_parent, machine_parent, states_of
 from ablation.terminal import console
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ def register(commands: "Commands") -> None:
     )
     status.set_defaults(run=_status)
     watch = commands.add_parser(
-        "watch", parents=[study_parent(), machine_parent()], help="follow a study to its end, on Slurm to its report"
+        "watch",
+        parents=[filtered_parent(), machine_parent()],
+        help="follow a study, or some of its cells, to its end; on Slurm to its report",
     )
     watch.set_defaults(run=_watch)
 
@@ -89,12 +91,12 @@ def _watch(given: argparse.Namespace) -> int:
     from rich.console import Console
 
     from ablation.progress.counts import totals
-    from ablation.study import load_plan
     from ablation.sweep import follow
 
-    plan = load_plan(folder_of(given))
+    plan, chosen, _ = states_of(given)
+    cells = chosen if given.filters else None
     if not given.json:
-        return follow(plan, console())
+        return follow(plan, console(), cells=cells)
     before: dict[str, CellState] = {}
 
     def show(states: "Sequence[CellState]") -> None:
@@ -102,4 +104,4 @@ def _watch(given: argparse.Namespace) -> int:
         before.update({one.name: one for one in states})
         print(json.dumps({"study": plan.execution.study, "counts": totals(states), "cells": changed}), flush=True)
 
-    return follow(plan, Console(stderr=True, highlight=False), show)
+    return follow(plan, Console(stderr=True, highlight=False), show, cells)

@@ -9,6 +9,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from ablation.cell import Cell
 from ablation.dispatch.states import WAITS_FOR_ROOM, CellState, cell_states
 from ablation.dispatch.steer import go_on
 from ablation.errors import AblationError
@@ -20,15 +21,18 @@ _PENDING = ("running", "queued", "unknown")
 Show = Callable[[Sequence[CellState]], None]
 
 
-def wait_for_cells(plan: Plan, console: Console, show: Show | None = None) -> list[CellState]:
-    """The states of all cells once none is queued or running. A cell lost at one poll is asked for again at the next.
+def wait_for_cells(
+    plan: Plan, console: Console, show: Show | None = None, cells: Sequence[Cell] | None = None
+) -> list[CellState]:
+    """The states of `cells`, or of all, once none is queued or running. One lost at one poll is asked for again at the next.
 
-    Meanwhile what waits for room is submitted, and what may pass is tried again. Ctrl-C ends the watching alone, and says so.
-    `show` is given all states whenever one has changed; without it they are shown on the console.
+    Meanwhile what waits for room is submitted, and what may pass is tried again, whichever cells are watched. Ctrl-C ends the
+    watching alone, and says so. `show` is given their states whenever one has changed; without it the console shows them.
     """
+    watched = plan.cells if cells is None else cells
     try:
-        with nullcontext(show) if show else _screen(plan, console) as shown:
-            return _watched(plan, console, shown)
+        with nullcontext(show) if show else _screen(plan, watched, console) as shown:
+            return _watched(plan, watched, console, shown)
     except KeyboardInterrupt:
         text = f"stopped watching; the jobs go on, `ablation watch {plan.execution.study}` comes back to them"
         console.print(Text(text, "yellow"), soft_wrap=True)
@@ -36,8 +40,8 @@ def wait_for_cells(plan: Plan, console: Console, show: Show | None = None) -> li
 
 
 @contextmanager
-def _screen(plan: Plan, console: Console) -> Iterator[Show]:
-    """Shows the states of all cells: the table of `ablation status`, live on a terminal, and one line per change elsewhere."""
+def _screen(plan: Plan, cells: Sequence[Cell], console: Console) -> Iterator[Show]:
+    """Shows the states of these cells: the table of `ablation status`, live on a terminal, and one line per change elsewhere."""
     from ablation.progress.view import headline, tables
 
     if not console.is_terminal:
@@ -46,18 +50,18 @@ def _screen(plan: Plan, console: Console) -> Iterator[Show]:
     with Live(console=console, auto_refresh=False, transient=True) as live:
 
         def show(states: Sequence[CellState]) -> None:
-            live.update(
-                Group(headline(plan.execution.study, states), "", tables(plan.cells, states, console)), refresh=True
-            )
+            live.update(Group(headline(plan.execution.study, states), "", tables(cells, states, console)), refresh=True)
 
         yield show
 
 
-def _watched(plan: Plan, console: Console, show: Show) -> list[CellState]:
+def _watched(plan: Plan, cells: Sequence[Cell], console: Console, show: Show) -> list[CellState]:
+    watched = {cell.name for cell in cells}
     before: Counter[str] = Counter()
     pause, quiet, problem = _FIRST_POLL_S, 0, ""
     while True:
-        states = cell_states(plan.cells, plan.store, plan.folder)
+        whole = cell_states(plan.cells, plan.store, plan.folder)
+        states = [one for one in whole if one.name in watched]
         counts = Counter[str](one.state for one in states)
         if counts != before:
             show(states)
@@ -65,7 +69,8 @@ def _watched(plan: Plan, console: Console, show: Show) -> list[CellState]:
         # A shared file system shows a record some seconds after the queue forgets the job.
         quiet = 0 if any(_is_pending(one) for one in states) else quiet + 1
         is_settled = quiet > (3 if counts["lost"] else 0)
-        told, trouble = _gone_on(plan, states if is_settled else [one for one in states if one.state != "lost"])
+        sure = [one for one in whole if one.state != "lost" or (is_settled and one.name in watched)]
+        told, trouble = _gone_on(plan, sure)
         for text in [*told, *([trouble] if trouble != problem else [])]:
             console.print(Text(text), soft_wrap=True)
         problem = trouble
