@@ -48,9 +48,9 @@ def stop_controller() -> None:
     until(lambda: not Path(f"/proc/{pid}").exists())
 
 
-def start_controller() -> None:
-    """Start slurmctld from its saved state, and wait until it knows of every node whether it is there."""
-    subprocess.run(["slurmctld"], check=True)
+def start_controller(*options: str) -> None:
+    """Start slurmctld from its saved state (``-c``: without it); wait until it knows of every node whether it is there."""
+    subprocess.run(["slurmctld", *options], check=True)
     until(lambda: subprocess.run(["squeue"], capture_output=True, check=False).returncode == 0)
     until(lambda: not re.search(r"unk|(?<!down)\*", _out("sinfo", "--noheader", "--Node", "--format=%t")))
 
@@ -68,12 +68,20 @@ def no_controller() -> Iterator[None]:
 @contextmanager
 def drained_nodes() -> Iterator[None]:
     """With no node that takes jobs for a while."""
-    every = f"NodeName={','.join(_out('sinfo', '--noheader', '--Node', '--partition=main', '--format=%N').split())}"
-    subprocess.run(["scontrol", "update", every, "State=DRAIN", "Reason=test"], check=True)
+    subprocess.run(["scontrol", "update", _every_node(), "State=DRAIN", "Reason=test"], check=True)
     try:
         yield
     finally:
-        subprocess.run(["scontrol", "update", every, "State=RESUME"], check=True)
+        resume_nodes()
+
+
+def resume_nodes() -> None:
+    """Let every node take jobs, as an administrator does with those that the controller has drained."""
+    subprocess.run(["scontrol", "update", _every_node(), "State=RESUME"], check=False, capture_output=True)
+
+
+def _every_node() -> str:
+    return f"NodeName={','.join(_out('sinfo', '--noheader', '--Node', '--partition=main', '--format=%N').split())}"
 
 
 def processes(part: str) -> Iterator[tuple[int, str]]:

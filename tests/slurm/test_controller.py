@@ -1,0 +1,59 @@
+"""A controller that forgot its jobs, and one that suspends them: what is done is kept, and what was lost is offered again."""
+
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TINY
+from tests.slurm import daemons
+from tests.slurm.caught import anything, caught
+from tests.slurm.daemons import until
+from tests.slurm.invariants import assert_nothing_lost
+from tests.slurm.launched import ON_SLURM, Launched, signalled
+
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(daemons.LIMIT_S)]
+TWO_CELLS = ("sweep=smoke", *TINY, "tracker=none")
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Launched:
+    """Two cells that were launched, both at once."""
+    if not daemons.are_here():
+        pytest.skip("no sandbox runs here; start one with tools/slurm-sandbox up")
+    launched = Launched(tmp_path, "forgotten", TWO_CELLS, (*ON_SLURM, "cluster.canary=false"))
+    launched.launch()
+    return launched
+
+
+def test_jobs_that_the_controller_forgot_are_lost_and_offered_again(
+    study: Launched, undisturbed: Callable[..., Launched]
+) -> None:
+    """It starts anew without its state, and ends what it finds on its nodes."""
+    [one] = caught(study, ("train", anything))
+    daemons.stop_controller()
+    daemons.start_controller("-c")
+    signalled(one.worker, signal.SIGCONT)
+    until(lambda: not study.workers())
+    daemons.resume_nodes()
+    assert set(study.counts()) <= {"lost", "failed", "done"}
+    study.launch_until_done()
+    assert len(study.submissions()) > 1
+    assert_nothing_lost(study, undisturbed(*TWO_CELLS).results())
+
+
+def test_a_suspended_job_goes_on_where_it_was(study: Launched, undisturbed: Callable[..., Launched]) -> None:
+    until(lambda: bool(study.at_work()))
+    running = [one.task for one in study.queue() if one.state == "RUNNING"]
+    for task in running:
+        subprocess.run(["scontrol", "suspend", task], check=True)
+    assert {one.state for one in study.queue() if one.task in running} == {"SUSPENDED"}
+    assert {cell["state"] for cell in study.status().values() if cell["job"] in running} == {"running"}
+    assert "0 cells submitted, 2 in the queue already" in study.launch()
+    for task in running:
+        subprocess.run(["scontrol", "resume", task], check=True)
+    study.watch()
+    assert {event["restart"] for event in study.events()} == {0}
+    assert_nothing_lost(study, undisturbed(*TWO_CELLS).results())
