@@ -159,7 +159,8 @@ def check_writable(outputs: Path) -> None:
     except OSError as error:
         raise RecordError(explain_os_error(error, outputs)) from error
     finally:
-        probe.unlink(missing_ok=True) if outputs.is_dir() else None
+        with suppress(OSError):  # it is not there, or may not be looked for
+            probe.unlink()
 
 
 def is_about_the_disk(error: OSError) -> bool:

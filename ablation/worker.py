@@ -3,6 +3,12 @@
 The array index says which task; its cells run one after another in this process, and each fails alone.
 """
 
+if __name__ == "__main__":  # a signal while the rest is imported would end the process without a word
+    from ablation.halt import Halt
+
+    _STARTED = Halt()
+    _STARTED.on_signals()
+
 import argparse
 import os
 import sys
@@ -26,14 +32,18 @@ COMPLETE, FAILED, UNREADABLE, INTERRUPTED, HELD = 0, 1, 2, 85, 86
 _NOTICE_S = 180
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0 when every cell is complete, 1 when one failed, 2 when one could not be read, 85 interrupted, 86 held."""
+def main(arguments: Sequence[str] | None = None, asked: Halt | None = None) -> int:
+    """Exit code 0 when every cell is complete, 1 when one failed, 2 when one could not be read, 85 interrupted, 86 held.
+
+    `asked` hears signals already; without it they are heard from here on.
+    """
     parser = argparse.ArgumentParser(prog="python -m ablation.worker", description=__doc__)
     parser.add_argument("--tasks", type=Path, required=True, help="the file with the tasks of an array")
     parser.add_argument("--index", type=int, default=None, help="task to run; default: SLURM_ARRAY_TASK_ID")
     given = parser.parse_args(arguments)
-    asked = Halt()
-    asked.on_signals()
+    if asked is None:
+        asked = Halt()
+        asked.on_signals()
     try:
         order, here = Order.read(given.tasks), Here.of(os.environ, given.index)
         return Task(order, here, given.tasks.parent, asked).run()
@@ -167,4 +177,4 @@ class Task:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(asked=_STARTED))

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from ablation.cell import Cell
+from ablation.cli import main
 from ablation.config import read_cell, read_execution
-from ablation.errors import ConfigProblems
+from ablation.errors import ConfigProblems, RecordError
+from ablation.store import check_writable
 from ablation.training.recipe import load_model
 from tests.conftest import ROOT, Composed
 
@@ -22,6 +24,41 @@ def test_a_config_names_nothing_to_be_called(composed: Composed, tmp_path: Path,
         read_cell(content)
         read_execution(content)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "outputs", ["/scratch/a%j", "a\\b", "a\nb", "a\x1bb", "", " ", "~nobody-of-this-name/x", "a\0b"]
+)
+def test_a_folder_that_cannot_be_meant_is_refused_with_the_plan(
+    composed: Composed, outputs: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = {**composed("cluster=slurm"), "outputs": outputs}
+    with pytest.raises(ConfigProblems, match="outputs: "):
+        read_execution(content)
+    assert not list(tmp_path.iterdir())
+
+
+def test_planning_refuses_what_submitting_would(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(["plan", "sweep=smoke", "cluster=slurm", f"outputs='{tmp_path}/a%j'"])
+    assert refused.value.code == 2
+    assert "'%', which Slurm reads as something else" in capsys.readouterr().err
+
+
+def test_home_is_where_it_is_everywhere_else(
+    composed: Composed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert read_execution({**composed(), "outputs": "~/x"}).outputs == str(tmp_path / "x")
+    assert read_execution({**composed(), "outputs": "../x~"}).outputs == "../x~"
+
+
+@pytest.mark.parametrize("inner", ["", "deeper"])
+def test_a_folder_behind_a_link_to_itself_is_refused(tmp_path: Path, inner: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(RecordError, match=r"loop.*; set outputs=DIR"):
+        check_writable(tmp_path / "loop" / inner)
 
 
 class Trap:

@@ -221,6 +221,18 @@ def test_states_come_from_records_then_queue_then_accounting(job: Job, fake_slur
     assert state() == ("failed", "it broke")
 
 
+def test_a_job_that_found_no_folder_for_its_log_is_told_so(job: Job, fake_slurm: Path, tmp_path: Path) -> None:
+    """Slurm fails such a job before its first line and writes no log of it."""
+    ledger = Ledger(tmp_path / LEDGER)
+    ledger.intend(one_cell_each("one", job.name))
+    ledger.confirm("one", "7")
+    command(fake_slurm, "squeue", "true")
+    command(fake_slurm, "sacct", "echo '7_0|FAILED|node1'")
+    [found] = cell_states([job.cell], Store(job.store_root), tmp_path)
+    assert (found.state, found.kind) == ("failed", "error"), "trying again would meet the same"
+    assert found.detail == "Slurm ended the job: FAILED: there is no log; was its folder there?"
+
+
 def test_a_process_that_outlives_its_node_does_not_speak_for_the_one_started_again(
     job: Job, fake_slurm: Path, tmp_path: Path
 ) -> None:

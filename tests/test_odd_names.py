@@ -1,0 +1,117 @@
+"""Names and folders as people give them, handed over to a Slurm that is only commands on the path."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ablation.attempt import Means
+from ablation.cell import Cell, addresses
+from ablation.cluster import Slurm
+from ablation.dispatch import history
+from ablation.dispatch.frozen import Order, thaw
+from ablation.dispatch.history import Event
+from ablation.dispatch.job import Job
+from ablation.dispatch.submit import submit_missing
+from ablation.errors import ConfigProblems, RecordError
+from ablation.store import Store, check_writable, verify
+from tests.conftest import ROOT
+from tests.fake_slurm import FakeSlurm, fake
+
+__all__ = ["fake"]
+CANARY = "c4n4ry0123456789abcdef0123456789abcdef01"
+LONGEST = "x" * 64
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "with space",
+        "ümläut-数学",
+        "quo'te",
+        'dou"ble',
+        "x" * 200,
+        "$(touch sprung)",
+        "`touch sprung`",
+        "a;touch sprung",
+        "#!x",
+        "-n",
+        "~",
+    ],
+)
+def test_what_is_submitted_from_any_folder_is_what_was_meant(
+    fake: FakeSlurm, cell_of: Callable[..., Cell], tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The script is read by a real shell, with an `srun` that writes down its arguments; no key is in what is written."""
+    for variable in ("WANDB_API_KEY", "HF_TOKEN", "SITE_PASSWORD"):
+        monkeypatch.setenv(variable, CANARY)
+    study = tmp_path / name / "study"
+    study.mkdir(parents=True)
+    cell = cell_of("count=n25")
+    job = Job(cell, cell.name, tmp_path / name / "store", study / "logs/a.log", 1, Means())
+    [one] = submit_missing([job], Slurm(kind="slurm", canary=False), study).taken
+    script = study / "jobs" / f"{one.name}.sbatch"
+    told = tmp_path / "told"
+    fake.command("srun", f'printf "%s\\n" "$@" "$PYTHONPATH" >{told}')
+    subprocess.run(["bash", str(script)], check=True, cwd=fake.folder, timeout=60)
+    *asked, code = told.read_text().splitlines()
+    tasks = str(study / "jobs" / f"{one.name}.tasks.json")
+    assert asked[-2:] == ["--tasks", tasks]
+    assert f"{study}/logs/%A_%a_%t_log.out" in asked
+    assert Path(code).parent == study / "code"
+    directives = [shlex.split(line) for line in script.read_text().split("\n") if line.startswith("#SBATCH")]
+    assert ["#SBATCH", f"--chdir={code}"] in directives
+    assert all(len(words) == 2 for words in directives)
+    assert thaw(Path(Order.read(Path(tasks)).tasks[0][0]))[0].cell == cell
+    assert not list(tmp_path.rglob("sprung"))
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in written if CANARY.encode() in path.read_bytes()] == []
+
+
+def test_the_longest_names_fit_and_longer_ones_are_refused(cell_of: Callable[..., Cell], tmp_path: Path) -> None:
+    seed = "seed={data: 2147483645, train: 2147483646, sample: 2147483647}"
+    cell = cell_of(f"category.name={LONGEST}", f"style.name={LONGEST}", "count.size=20000", seed)
+    jobs = tmp_path / "jobs"
+    jobs.mkdir()
+    history.record(jobs, cell.name, Event("began", "7_0", 0, "cell", "node"))
+    assert len(history.read(jobs, cell.name)) == 1
+    store = Store(tmp_path / "store")
+    for address in addresses(cell).values():
+        store.make(address, lambda attempt: (attempt.out / "x").write_text("x"))
+        assert verify(store.path(address)) == []
+    with pytest.raises(ConfigProblems, match=r"category\.name: given 'x+'"):
+        cell_of(f"category.name={'x' * 200}")
+
+
+@pytest.mark.parametrize("umask", ["0777", "0077"])
+def test_a_folder_that_an_odd_umask_makes_useless_is_refused_at_once(tmp_path: Path, umask: str) -> None:
+    """As somebody else than root, whom no permission stops."""
+    if os.geteuid() == 0 and not shutil.which("setpriv"):
+        pytest.skip("needs setpriv, to become somebody else")
+    place = tmp_path / "place"
+    place.mkdir()
+    place.chmod(0o777)
+    for folder in place.parents:
+        if folder.stat().st_uid == 0 and folder != Path("/"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    program = "import sys, pathlib; from ablation.store import check_writable; check_writable(pathlib.Path(sys.argv[1]) / 'a/b')"
+    become = ["setpriv", "--reuid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+    told = subprocess.run(
+        ["sh", "-c", f'umask {umask}; exec "$@"', "sh", *become, sys.executable, "-B", "-c", program, str(place)],
+        capture_output=True, text=True, check=False, cwd="/", env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    last = told.stderr.strip().splitlines()[-1:]
+    assert (told.returncode, last == []) == ((1, False) if umask == "0777" else (0, True)), told.stderr
+    if last:
+        assert last[0].startswith("ablation.errors.RecordError: cannot write to"), told.stderr
+
+
+def test_a_file_where_a_parent_folder_should_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecordError, match="set outputs=DIR"):
+        check_writable(tmp_path / "file/deeper/outputs")
