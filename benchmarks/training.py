@@ -3,10 +3,12 @@
     python -m benchmarks.training
 
 Prints a Markdown table for docs/benchmarks.md. The examples have the skewed lengths of reasoning traces: log-normal, the long
-tail cut at the block. All arms train the same small model on the same examples, in turns; only ratios carry over.
+tail cut at the block. All arms train the same small model on the same examples, in turns; only ratios carry over. Processor
+time is that of all threads, which other work on the machine lengthens less than wall time.
 """
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -57,7 +59,9 @@ class Bench:
     tokenizer: PreTrainedTokenizerBase
     recipe: Train
     folder: Path
-    seconds: dict[str, list[float]] = field(default_factory=dict)
+    wall_s: dict[str, list[float]] = field(default_factory=dict)
+    processor_s: dict[str, list[float]] = field(default_factory=dict)
+    updates: dict[str, int] = field(default_factory=dict)
     through: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -118,10 +122,11 @@ class Bench:
         """Train once and note the seconds of its updates."""
         trainer, collator = make()
         trainer.remove_callback(PrinterCallback)
-        started = time.perf_counter()
+        wall, processor = time.perf_counter(), time.process_time()
         trainer.train()
-        self.seconds.setdefault(name, []).append(time.perf_counter() - started)
-        self.through[name] = collator.tokens
+        self.wall_s.setdefault(name, []).append(time.perf_counter() - wall)
+        self.processor_s.setdefault(name, []).append(time.process_time() - processor)
+        self.through[name], self.updates[name] = collator.tokens, trainer.state.global_step
 
 
 def main() -> None:
@@ -162,16 +167,24 @@ def examples(count: int, vocabulary: int) -> list[list[int]]:
 def print_table(bench: Bench) -> None:
     """Medians over the rounds, and the ratio to TRL as it comes."""
     useful = sum(bench.lengths)
-    rates = {name: useful / statistics.median(seconds) for name, seconds in bench.seconds.items()}
-    first = next(iter(rates.values()))
     size = sum(weight.numel() for weight in bench.model().parameters())
+    rounds = len(next(iter(bench.wall_s.values())))
     print(
         f"{size / 1e6:.1f} million parameters, {len(bench.ids)} examples of {useful} tokens (median "
-        f"{statistics.median(bench.lengths):.0f}, longest {max(bench.lengths)}), {torch.get_num_threads()} threads\n"
+        f"{statistics.median(bench.lengths):.0f}, longest {max(bench.lengths)}), {torch.get_num_threads()} threads, "
+        f"{rounds} rounds, load {os.getloadavg()[0]:.0f} at the end\n"
     )
-    print("| trainer | useful tokens/s | ratio | padding |\n|---|---|---|---|")
-    for name, rate in rates.items():
-        print(f"| {name} | {rate:.0f} | {rate / first:.2f} | {1 - useful / bench.through[name]:.1%} |")
+    print("| trainer | updates | padding | useful tokens/s | ratio | per second of processor time | ratio |")
+    print("|---|---|---|---|---|---|---|")
+    wall, processor = (rates(useful, seconds) for seconds in (bench.wall_s, bench.processor_s))
+    for name in wall:
+        told = [f"{rate[name]:.0f} | {rate[name] / next(iter(rate.values())):.2f}" for rate in (wall, processor)]
+        print(f"| {name} | {bench.updates[name]} | {1 - useful / bench.through[name]:.1%} | {' | '.join(told)} |")
+
+
+def rates(useful: int, seconds: dict[str, list[float]]) -> dict[str, float]:
+    """Useful tokens a second by arm, from the median of its rounds."""
+    return {name: useful / statistics.median(measured) for name, measured in seconds.items()}
 
 
 if __name__ == "__main__":
