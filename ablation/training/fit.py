@@ -11,11 +11,11 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback, set_seed
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from ablation.attempt import Attempt, Means
-from ablation.cell import Cell
+from ablation.cell import Cell, addresses
 from ablation.errors import ConfigProblems, OutOfMemory
 from ablation.science import Train
 from ablation.training.batches import Cut, Packed, Padded, Steps, Updates
-from ablation.training.checkpoint import Checkpoint, newest, tidy
+from ablation.training.checkpoint import Checkpoint, Origin, newest, tidy
 from ablation.training.encode import IGNORED, Encoded
 from ablation.training.guard import Guard
 from ablation.training.recipe import load_model, lora_config, sft_config
@@ -47,6 +47,12 @@ class Task:
     def groups(self) -> int:
         """Processes that take examples of their own; where tokens are shared, groups of them."""
         return self.means.groups(self.world.size)
+
+    @property
+    def origin(self) -> Origin:
+        """What this run's checkpoints are of."""
+        zero = self.means.zero if self.world.size > 1 else 0
+        return Origin(addresses(self.cell)["train"].digest, zero, self.world.size)
 
     def steps(self, rows: int) -> Steps:
         """How the updates go through the model; packed, `rows` longest examples are the room of one row."""
@@ -88,7 +94,7 @@ def fit(task: Task, resume: Checkpoint | None) -> Fitted:
             raise OutOfMemory(_out_of_memory(task, rows, fewer))
         print(f"out of memory with {rows} rows at once; going on with {fewer}, at the same effective batch", flush=True)
         rows, halvings = fewer, halvings + 1
-        resume = newest(task.attempt.kept, task.attempt.earlier)
+        resume = newest(task.attempt.kept, task.attempt.earlier, task.origin)
     return fitted
 
 
@@ -123,7 +129,9 @@ def _run(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fit
     set_seed(seed)
     steps = task.steps(rows)
     sharding = Sharding.of(task.means, task.world)
-    pace = Pace(task.attempt, task.world, task.means.checkpoint_s, resume.spent_s if resume else 0.0, sharding)
+    pace = Pace(
+        task.attempt, task.world, task.means.checkpoint_s, resume.spent_s if resume else 0.0, sharding, task.origin
+    )
     # Before the model: at ZeRO's stage 3 the weights are split as they are loaded.
     arguments = sft_config(recipe, seed, task.attempt.kept, steps, sharding, task.means.activations)
     trainer = Trainer(

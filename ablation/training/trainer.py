@@ -10,7 +10,7 @@ from trl import SFTTrainer
 
 from ablation.attempt import Attempt
 from ablation.training.batches import Share, Steps
-from ablation.training.checkpoint import seal, tidy
+from ablation.training.checkpoint import Origin, seal, tidy
 from ablation.training.sequence import Sliced
 from ablation.training.sharding import ALONE, Sharding
 from ablation.training.world import World
@@ -62,10 +62,16 @@ class Pace(TrainerCallback):
     """
 
     def __init__(
-        self, attempt: Attempt, world: World, checkpoint_s: float, spent_s: float, sharding: Sharding = ALONE
+        self,
+        attempt: Attempt,
+        world: World,
+        checkpoint_s: float,
+        spent_s: float,
+        sharding: Sharding = ALONE,
+        origin: Origin | None = None,
     ) -> None:
         self.attempt, self.world, self.checkpoint_s, self.before_s = attempt, world, checkpoint_s, spent_s
-        self.sharding = sharding
+        self.sharding, self.origin = sharding, origin
         self.began = self.saved = time.monotonic()
 
     @property
@@ -96,7 +102,7 @@ class Pace(TrainerCallback):
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         self.world.barrier()
         if self.world.rank == 0:
-            seal(folder, state.global_step, self.spent_s, awaited=self._of_ranks(state.global_step))
+            seal(folder, state.global_step, self.spent_s, self._of_ranks(state.global_step), self.origin)
             tidy(self.attempt.kept)
             self.attempt.drop_earlier()
         self.saved = time.monotonic()
