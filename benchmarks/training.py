@@ -10,6 +10,7 @@ time is that of all threads, which other work on the machine lengthens less than
 import argparse
 import os
 import statistics
+import sys
 import tempfile
 import time
 import warnings
@@ -34,7 +35,7 @@ from ablation.training.recipe import sft_config
 from ablation.training.trainer import Trainer
 from ablation.training.world import World
 
-BLOCK, BATCH, PROMPT = 1024, 32, 16
+BLOCK, BATCH, PROMPT = 512, 32, 16
 
 
 @dataclass
@@ -101,7 +102,7 @@ class Bench:
         """A model of some million parameters, the same in every arm."""
         set_seed(0)
         shape = Qwen2Config(
-            vocab_size=len(self.tokenizer), hidden_size=256, intermediate_size=768, num_hidden_layers=6,
+            vocab_size=len(self.tokenizer), hidden_size=192, intermediate_size=576, num_hidden_layers=5,
             num_attention_heads=8, num_key_value_heads=4, max_position_embeddings=2 * BLOCK,
         )  # fmt: skip
         return Qwen2ForCausalLM(shape)  # type: ignore[no-untyped-call]
@@ -126,13 +127,16 @@ class Bench:
         trainer.train()
         self.wall_s.setdefault(name, []).append(time.perf_counter() - wall)
         self.processor_s.setdefault(name, []).append(time.process_time() - processor)
+        print(
+            f"{name}: {self.wall_s[name][-1]:.0f} s ({self.processor_s[name][-1]:.0f} s)", file=sys.stderr, flush=True
+        )
         self.through[name], self.updates[name] = collator.tokens, trainer.state.global_step
 
 
 def main() -> None:
     """Measure all arms in turns and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--examples", type=int, default=96)
+    parser.add_argument("--examples", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 2], help="longest examples that a packed row holds")
     given = parser.parse_args()

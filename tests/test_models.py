@@ -40,5 +40,7 @@ def test_a_tokenizer_without_a_pad_token_is_given_one_that_changes_no_key(
     given = model.model_copy(update={"pad_token": word})
     assert load_tokenizer(given).pad_token == word
     assert given.canonical() == model.canonical()
-    with pytest.raises(DataError, match=r"model.pad_token: given 'nothing', which the tokenizer of model mini does not"):
+    with pytest.raises(
+        DataError, match=r"model.pad_token: given 'nothing', which the tokenizer of model mini does not"
+    ):
         load_tokenizer(model.model_copy(update={"pad_token": "nothing"}))

@@ -181,7 +181,7 @@ def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("recipe", ["paper", "paper_lora"])
 def test_smollm2_makes_the_updates_of_a_plain_loop(
     cell_of: Callable[..., Cell], store: Store, tmp_path: Path, smollm2: Path, recipe: str
