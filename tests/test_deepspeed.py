@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -79,7 +80,8 @@ def four_heads(cell_of: Callable[..., Cell], tmp_path: Path) -> str:
         place, hidden_size=64, intermediate_size=128, num_attention_heads=4, num_key_value_heads=2
     )
     set_seed(0)
-    AutoModelForCausalLM.from_config(told).save_pretrained(tmp_path / "model")
+    model: Any = AutoModelForCausalLM.from_config(told)  # type: ignore[no-untyped-call]
+    model.save_pretrained(tmp_path / "model")
     AutoTokenizer.from_pretrained(place).save_pretrained(tmp_path / "model")
     return f"model.source.path={tmp_path / 'model'}"
 

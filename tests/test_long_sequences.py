@@ -69,7 +69,7 @@ def made(cell: Cell, folder: Path, activations: Activations = "auto") -> tuple[A
     return trainer, {"input_ids": ids, "labels": labels, "attention_mask": mask}
 
 
-class Largest(TorchDispatchMode):
+class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """The most elements of any tensor that torch makes."""
 
     elements = 0
@@ -90,7 +90,7 @@ def test_the_loss_and_its_gradients_are_those_of_the_logits_which_are_never_ther
     trainer, batch = made(cell_of("count.size=8"), tmp_path)
     targets = batch["labels"][:, 1:]
     count = (targets != IGNORED).sum()
-    with Largest() as seen:
+    with Largest() as seen:  # type: ignore[no-untyped-call]
         loss = trainer.compute_loss(trainer.model, dict(batch), num_items_in_batch=count)
         loss.backward()
     fused = {name: weight.grad.clone() for name, weight in trainer.model.named_parameters()}
@@ -98,7 +98,7 @@ def test_the_loss_and_its_gradients_are_those_of_the_logits_which_are_never_ther
     trainer.model.zero_grad()
     logits = trainer.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1]
     plain = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum") / count
-    plain.backward()
+    plain.backward()  # type: ignore[no-untyped-call]
     torch.testing.assert_close(loss, plain, rtol=1e-6, atol=0)
     for name, weight in trainer.model.named_parameters():
         torch.testing.assert_close(fused[name], weight.grad, rtol=1e-4, atol=1e-8)

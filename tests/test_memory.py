@@ -135,7 +135,7 @@ def test_a_process_that_holds_a_slice_or_hands_its_inputs_to_the_host_needs_less
 
 def test_the_remedy_names_what_makes_it_fit() -> None:
     large = composed_grid(["sweep=single", "scale=paper", "count=n100"]).cells[0]
-    told = {"kind": "slurm", "gpus_per_node": 8, "tasks_per_node": 8, "zero": 3, "micro_batch": 1}
+    told: dict[str, Any] = {"kind": "slurm", "gpus_per_node": 8, "tasks_per_node": 8, "zero": 3, "micro_batch": 1}
     [found] = fits([large], Slurm(**told))
     assert found.remedy == "16 GPUs with cluster.micro_batch=1, cluster.zero=3, cluster.activations=offload"
     [found] = fits([large], Slurm(**told, nodes=2, activations="offload"))
