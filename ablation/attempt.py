@@ -5,9 +5,12 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from ablation.halt import Halt
 from ablation.lease import Lease
+
+Activations = Literal["auto", "keep", "recompute", "offload"]
 
 
 @dataclass(frozen=True)
@@ -16,13 +19,20 @@ class Means:
 
     `micro_batch` rows go through the model at once (None: the whole batch). A checkpoint is kept when `checkpoint_s` seconds
     have passed since the last one. The processes of a world share the model's states by ZeRO stage `zero` (0: each has all), with
-    `offload` in the host's memory.
+    `offload` in the host's memory; `sequence_parallel` of them share the tokens of each example. `activations` are kept until the
+    backward pass, recomputed layer by layer (so auto on a GPU), or recomputed from inputs that wait in the host's memory.
     """
 
     micro_batch: int | None = None
     checkpoint_s: float = 600.0
     zero: int = 0
     offload: bool = False
+    sequence_parallel: int = 1
+    activations: Activations = "auto"
+
+    def groups(self, processes: int) -> int:
+        """How many parts a batch is taken in by so many processes: those of a group work on the same examples."""
+        return max(1, processes // self.sequence_parallel)
 
 
 @dataclass(frozen=True)

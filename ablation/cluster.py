@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_serializer
 
-from ablation.attempt import Means
+from ablation.attempt import Activations, Means
 from ablation.science import Positive
 from ablation.spec import Spec
 
@@ -37,6 +37,7 @@ class Local(Spec):
     """Cells run on this machine. `workers` None takes one worker per `threads_per_worker` cores.
 
     `in_process` runs them one after the other in the command's own process; `debug` opens the debugger where a cell fails.
+    `activations`: see `Resources`.
     """
 
     kind: Literal["local", "debug"]
@@ -45,6 +46,7 @@ class Local(Spec):
     threads_per_worker: Positive = 1
     micro_batch: Positive | None = None
     checkpoint_s: Annotated[float, Field(ge=0)] = 600.0
+    activations: Activations = "auto"
 
     def processes_for(self, model: str) -> int:
         """How many processes train one cell of this model together: here one does."""
@@ -54,14 +56,16 @@ class Local(Spec):
     def means_for(self, model: str) -> Means:
         """How the stages of a cell of this model are carried out."""
         del model
-        return Means(self.micro_batch, self.checkpoint_s)
+        return Means(self.micro_batch, self.checkpoint_s, activations=self.activations)
 
 
 class Resources(Spec):
     """What one task of an array asks Slurm for; `timeout_min` holds for all cells that the task runs.
 
     `tasks_per_node` processes a node train one cell together, and share its model by ZeRO stage `zero` (0: each holds all of it),
-    with `offload` in the host's memory. `mem_gb` None and 0 GPUs leave the choice to the partition.
+    with `offload` in the host's memory; `sequence_parallel` of them share the tokens of each example. `activations` are kept
+    until the backward pass, recomputed layer by layer (so `auto` on a GPU), or recomputed from inputs that wait in the host's
+    memory (`offload`). `mem_gb` None and 0 GPUs leave the choice to the partition.
     """
 
     partition: Word | None = None
@@ -77,6 +81,8 @@ class Resources(Spec):
     timeout_min: Positive = 60
     zero: Literal[0, 2, 3] = 0
     offload: bool = False
+    sequence_parallel: Positive = 1
+    activations: Activations = "auto"
 
 
 class Rule(Resources):
@@ -145,7 +151,9 @@ class Slurm(Resources):
     def means_for(self, model: str) -> Means:
         """How the stages of a cell of this model are carried out."""
         asked = self._for_training(model)
-        return Means(self.micro_batch, self.checkpoint_s, asked.zero, asked.offload)
+        return Means(
+            self.micro_batch, self.checkpoint_s, asked.zero, asked.offload, asked.sequence_parallel, asked.activations
+        )
 
     def _for_training(self, model: str) -> Resources:
         return self.resources_for("train" if self.split else "cell", model)

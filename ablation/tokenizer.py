@@ -23,8 +23,19 @@ def load_tokenizer(model: Model) -> "PreTrainedTokenizerBase":
         raise DataError(
             f"model {model.name}: the tokenizer at {place} has no chat template; choose an instruct model, or add one"
         )
+    if model.pad_token is not None:
+        if model.pad_token not in tokenizer.get_vocab():
+            raise DataError(
+                f"model.pad_token: given {model.pad_token!r}, which the tokenizer of model {model.name} does not have; give one "
+                "of its special tokens that no text holds"
+            )
+        tokenizer.pad_token = model.pad_token
     if tokenizer.eos_token_id is None or tokenizer.pad_token_id is None:
-        raise DataError(f"model {model.name}: the tokenizer at {place} lacks an end or a pad token")
+        missing = "end" if tokenizer.eos_token_id is None else "pad"
+        advice = (
+            "" if missing == "end" else "; set model.pad_token to a special token of its vocabulary that no text holds"
+        )
+        raise DataError(f"model {model.name}: the tokenizer at {place} names no {missing} token{advice}")
     return tokenizer
 
 

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 def prepare(cells: Sequence[Cell], store: Store, say: Say, cluster: Cluster) -> list[Cell]:
     """The cells with their sources pinned, once pools, benchmarks and counts are known to fit. Raises ConfigProblems."""
-    from ablation.training.preflight import misfits
+    from ablation.training.preflight import misfits, unfit
 
     problems: list[str] = []
     known: Known = {}
@@ -36,21 +36,18 @@ def prepare(cells: Sequence[Cell], store: Store, say: Say, cluster: Cluster) -> 
             problems += unreadable_answers(benchmark)
     for asked in dict.fromkeys(cell.sample for cell in ready if cell.sample.engine == "vllm"):
         _collect(lambda asked=asked: _engine_version(asked), problems)  # type: ignore[misc]
-    problems += [found for cell in ready if (found := _indivisible(cell, cluster))]
+    recipes = ((cell.model, cell.train) for cell in ready if cell.train)
+    for model, recipe in dict.fromkeys(recipes):
+        problems += unfit(recipe, cluster.means_for(model.name), cluster.processes_for(model.name))
     recipes = ((cell.model, cell.train) for cell in ready if cell.train and not store.has(cell.outcome))
     for model, recipe in dict.fromkeys(recipes):
-        problems += misfits(model, recipe)
+        problems += misfits(model, recipe, cluster.means_for(model.name).sequence_parallel)
     problems += [found for cell in ready if (found := without_weights(cell, store))]
     if not problems:
         problems += _shortages(ready, store, say)
     if problems:
         raise ConfigProblems(problems)
     return ready
-
-
-def _indivisible(cell: Cell, cluster: Cluster) -> str | None:
-    processes = cluster.processes_for(cell.model.name)
-    return cell.train.indivisible(cluster.micro_batch, processes) if cell.train else None
 
 
 def _engine_version(asked: Sample) -> str:

@@ -1,31 +1,97 @@
-"""The memory that training Qwen2.5-32B takes on each GPU, by method and number of GPUs: the estimate that `ablation plan` makes.
+"""The memory that training takes, as `ablation plan` estimates it: for Qwen2.5-32B, and beside what small models really took.
 
-    python -m benchmarks.memory
+    python -m benchmarks.memory             # Qwen2.5-32B on each GPU, by recipe, means and number of GPUs: estimates
+    python -m benchmarks.memory --measure   # small models in a process of their own, two updates each, on this machine
 
-Prints a Markdown table for docs/training.md. Nothing is measured here: tests/test_memory.py holds the estimate against what
-torch keeps of small models.
+Prints a Markdown table. What is measured is the process's largest resident set, above what it was before the model was made, so
+what the allocator cannot use is in it.
 """
 
-from ablation.attempt import Means
+import argparse
+import multiprocessing
+import tempfile
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ablation.attempt import Activations, Means
 from ablation.expansion import composed_grid
-from ablation.planning.memory import GB, footprint
-from ablation.science import Shape, Train
+from ablation.planning.memory import GB, Footprint, footprint
+from ablation.science import Lora, Shape, Train
 
 GPUS = (8, 16, 32)
 GPU_GB = 80.0
+WAYS = {
+    "": Means(micro_batch=1, zero=3),
+    "sequence_parallel=8": Means(micro_batch=1, zero=3, sequence_parallel=8),
+    "activations=offload": Means(micro_batch=1, zero=3, activations="offload"),
+    "offload=true": Means(micro_batch=1, zero=3, offload=True),
+    "both offloads": Means(micro_batch=1, zero=3, offload=True, activations="offload"),
+}
+# From mostly activations to mostly states, the last one SmolLM2-135M's architecture.
+SMALL = Shape(layers=8, hidden=256, intermediate=768, heads=8, keys=128, vocabulary=4096, tied=True, biased=True)
+WIDE = Shape(layers=6, hidden=512, intermediate=1536, heads=8, keys=512, vocabulary=8192, tied=False, biased=False)
+SMOLLM2 = Shape(layers=30, hidden=576, intermediate=1536, heads=9, keys=192, vocabulary=49152, tied=True, biased=False)
+MB = 1e6
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model as it is trained: rows of so many tokens, one at a time."""
+
+    name: str
+    shape: Shape
+    tokens: int
+    activations: Activations
+    lora: bool = False
+
+    def recipe(self, recipe: Train) -> Train:
+        """Two updates of two examples, float32."""
+        lora = Lora(rank=16, alpha=32, dropout=0.0, targets="all-linear") if self.lora else None
+        told = {"method": "lora" if lora else "full", "lora": lora, "batch": 2, "block_tokens": self.tokens}
+        return recipe.model_copy(update={**told, "epochs": None, "updates": 2, "precision": "float32"})
+
+    @property
+    def means(self) -> Means:
+        """A row at a time."""
+        return Means(micro_batch=1, activations=self.activations)
+
+
+CASES = (
+    Case("Qwen2, 7 M", SMALL, 2048, "keep"),
+    Case("Qwen2, 7 M", SMALL, 2048, "recompute"),
+    Case("Qwen2, 7 M", SMALL, 2048, "recompute", lora=True),
+    Case("Llama, 29 M", WIDE, 1024, "keep"),
+    Case("Llama, 29 M", WIDE, 1024, "recompute"),
+    Case("Llama, 29 M", WIDE, 1024, "recompute", lora=True),
+    Case("Llama, 135 M", SMOLLM2, 256, "keep"),
+    Case("Llama, 135 M", SMOLLM2, 256, "recompute"),
+    Case("Llama, 135 M", SMOLLM2, 256, "recompute", lora=True),
+)
 
 
 def main() -> None:
-    """One line for each method, with and without offload."""
-    print("| recipe | offload | " + " | ".join(f"{count} GPUs" for count in GPUS) + " |")
-    print("|---|---|" + "---|" * len(GPUS))
+    """Print one of the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--measure", action="store_true", help="train small models and compare")
+    (measured_table if parser.parse_args().measure else large_table)()
+
+
+def large_table() -> None:
+    """One line for each recipe and its means."""
+    print("| recipe | cluster. | " + " | ".join(f"{count} GPUs" for count in GPUS) + " | host, each GPU of 8 |")
+    print("|---|---|" + "---|" * (len(GPUS) + 1))
     for name in ("paper", "paper_lora"):
         recipe, shape = recipe_of(name)
-        for offload in (False, True):
-            means = Means(micro_batch=1, zero=3, offload=offload)
-            sizes = [footprint(shape, recipe, means, count).total / GB for count in GPUS]
-            cells = [f"{size:.0f} GB" if size <= GPU_GB else f"{size:.0f} GB, too much" for size in sizes]
-            print(f"| train={name} | {'yes' if offload else 'no'} | {' | '.join(cells)} |")
+        for told, means in WAYS.items():
+            sizes = [footprint(shape, recipe, means, count) for count in GPUS]
+            cells = [_fits(size) for size in sizes] + [f"{sizes[0].host / GB:.0f} GB"]
+            print(f"| train={name} | {told} | {' | '.join(cells)} |")
+
+
+def _fits(size: Footprint) -> str:
+    return f"{size.total / GB:.0f} GB" + ("" if size.total / GB <= GPU_GB else ", too much")
 
 
 def recipe_of(train: str) -> tuple[Train, Shape]:
@@ -34,6 +100,86 @@ def recipe_of(train: str) -> tuple[Train, Shape]:
     cell = next(cell for cell in cells if cell.train)
     assert cell.train and cell.model.shape
     return cell.train, cell.model.shape
+
+
+def measured_table() -> None:
+    """One line for each case, in the order of the sum."""
+    recipe = composed_grid(["sweep=smoke"]).cells[-1].train
+    assert recipe
+    print("| model | method | tokens | activations | states | activations | estimate | measured | ratio |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for case in CASES:
+        told = footprint(case.shape, case.recipe(recipe), replace(case.means, micro_batch=1), processes=1)
+        measured, method = alone(case, recipe), "lora" if case.lora else "full"
+        print(
+            f"| {case.name} | {method} | {case.tokens:,} | {case.activations} | {(told.total - told.activations) / MB:.0f} MB | "
+            f"{told.activations / MB:.0f} MB | {told.total / MB:.0f} MB | {measured / MB:.0f} MB | {measured / told.total:.2f} |",
+            flush=True,
+        )
+
+
+def alone(case: Case, recipe: Train) -> float:
+    """The peak of one case, in a new process."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        found: float = pool.apply(peak_bytes, (case, recipe))
+    return found
+
+
+def peak_bytes(case: Case, recipe: Train) -> float:
+    """Train, and tell by how much the resident set grew at the most."""
+    import resource
+
+    import psutil
+    from transformers import PrinterCallback
+
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder:
+        make = trainer_of(case, case.recipe(recipe), Path(folder))
+        before = psutil.Process().memory_info().rss
+        trainer = make()
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
+
+
+def trainer_of(case: Case, recipe: Train, folder: Path) -> Any:
+    """What makes the trainer and its model, once everything that it needs is imported."""
+    from datasets import Dataset
+    from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, set_seed
+    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+    from ablation.tokenizer import load_tokenizer
+    from ablation.training.batches import Padded, Steps, Updates
+    from ablation.training.recipe import lora_config, sft_config
+    from ablation.training.trainer import Trainer
+    from ablation.training.world import World
+
+    tokenizer = load_tokenizer(composed_grid(["sweep=smoke"]).cells[-1].model)
+    shape = case.shape
+    told: dict[str, Any] = {
+        "vocab_size": shape.vocabulary, "hidden_size": shape.hidden, "intermediate_size": shape.intermediate,
+        "num_hidden_layers": shape.layers, "num_attention_heads": shape.heads, "max_position_embeddings": case.tokens,
+        "num_key_value_heads": shape.keys * shape.heads // shape.hidden, "tie_word_embeddings": shape.tied,
+    }  # fmt: skip
+    ids = [[index % shape.vocabulary for index in range(case.tokens)]] * 2
+    steps = Steps(Updates.of(recipe, [case.tokens] * 2, seed=0), Padded(1))
+
+    def make() -> Any:
+        set_seed(0)
+        model = Qwen2ForCausalLM(Qwen2Config(**told)) if shape.biased else LlamaForCausalLM(LlamaConfig(**told))  # type: ignore[no-untyped-call]
+        return Trainer(
+            steps,
+            World(),
+            model=model,
+            args=sft_config(recipe, 0, folder, steps, activations=case.activations),
+            train_dataset=Dataset.from_dict({"input_ids": ids, "labels": ids}),
+            processing_class=tokenizer,
+            data_collator=DataCollatorForLanguageModeling(tokenizer.pad_token_id),
+            peft_config=recipe.lora and lora_config(recipe.lora),
+        )
+
+    return make
 
 
 if __name__ == "__main__":

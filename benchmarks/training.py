@@ -3,11 +3,14 @@
     python -m benchmarks.training
 
 Prints a Markdown table for docs/benchmarks.md. The examples have the skewed lengths of reasoning traces: log-normal, the long
-tail cut at the block. All arms train the same small model on the same examples, in turns; only ratios carry over.
+tail cut at the block. All arms train the same small model on the same examples, in turns; only ratios carry over. Processor
+time is that of all threads, which other work on the machine lengthens less than wall time.
 """
 
 import argparse
+import os
 import statistics
+import sys
 import tempfile
 import time
 import warnings
@@ -32,7 +35,7 @@ from ablation.training.recipe import sft_config
 from ablation.training.trainer import Trainer
 from ablation.training.world import World
 
-BLOCK, BATCH, PROMPT = 1024, 32, 16
+BLOCK, BATCH, PROMPT = 512, 32, 16
 
 
 @dataclass
@@ -57,7 +60,9 @@ class Bench:
     tokenizer: PreTrainedTokenizerBase
     recipe: Train
     folder: Path
-    seconds: dict[str, list[float]] = field(default_factory=dict)
+    wall_s: dict[str, list[float]] = field(default_factory=dict)
+    processor_s: dict[str, list[float]] = field(default_factory=dict)
+    updates: dict[str, int] = field(default_factory=dict)
     through: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -97,7 +102,7 @@ class Bench:
         """A model of some million parameters, the same in every arm."""
         set_seed(0)
         shape = Qwen2Config(
-            vocab_size=len(self.tokenizer), hidden_size=256, intermediate_size=768, num_hidden_layers=6,
+            vocab_size=len(self.tokenizer), hidden_size=192, intermediate_size=576, num_hidden_layers=5,
             num_attention_heads=8, num_key_value_heads=4, max_position_embeddings=2 * BLOCK,
         )  # fmt: skip
         return Qwen2ForCausalLM(shape)  # type: ignore[no-untyped-call]
@@ -118,16 +123,20 @@ class Bench:
         """Train once and note the seconds of its updates."""
         trainer, collator = make()
         trainer.remove_callback(PrinterCallback)
-        started = time.perf_counter()
+        wall, processor = time.perf_counter(), time.process_time()
         trainer.train()
-        self.seconds.setdefault(name, []).append(time.perf_counter() - started)
-        self.through[name] = collator.tokens
+        self.wall_s.setdefault(name, []).append(time.perf_counter() - wall)
+        self.processor_s.setdefault(name, []).append(time.process_time() - processor)
+        print(
+            f"{name}: {self.wall_s[name][-1]:.0f} s ({self.processor_s[name][-1]:.0f} s)", file=sys.stderr, flush=True
+        )
+        self.through[name], self.updates[name] = collator.tokens, trainer.state.global_step
 
 
 def main() -> None:
     """Measure all arms in turns and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--examples", type=int, default=96)
+    parser.add_argument("--examples", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 2], help="longest examples that a packed row holds")
     given = parser.parse_args()
@@ -162,16 +171,24 @@ def examples(count: int, vocabulary: int) -> list[list[int]]:
 def print_table(bench: Bench) -> None:
     """Medians over the rounds, and the ratio to TRL as it comes."""
     useful = sum(bench.lengths)
-    rates = {name: useful / statistics.median(seconds) for name, seconds in bench.seconds.items()}
-    first = next(iter(rates.values()))
     size = sum(weight.numel() for weight in bench.model().parameters())
+    rounds = len(next(iter(bench.wall_s.values())))
     print(
         f"{size / 1e6:.1f} million parameters, {len(bench.ids)} examples of {useful} tokens (median "
-        f"{statistics.median(bench.lengths):.0f}, longest {max(bench.lengths)}), {torch.get_num_threads()} threads\n"
+        f"{statistics.median(bench.lengths):.0f}, longest {max(bench.lengths)}), {torch.get_num_threads()} threads, "
+        f"{rounds} rounds, load {os.getloadavg()[0]:.0f} at the end\n"
     )
-    print("| trainer | useful tokens/s | ratio | padding |\n|---|---|---|---|")
-    for name, rate in rates.items():
-        print(f"| {name} | {rate:.0f} | {rate / first:.2f} | {1 - useful / bench.through[name]:.1%} |")
+    print("| trainer | updates | padding | useful tokens/s | ratio | per second of processor time | ratio |")
+    print("|---|---|---|---|---|---|---|")
+    wall, processor = (rates(useful, seconds) for seconds in (bench.wall_s, bench.processor_s))
+    for name in wall:
+        told = [f"{rate[name]:.0f} | {rate[name] / next(iter(rate.values())):.2f}" for rate in (wall, processor)]
+        print(f"| {name} | {bench.updates[name]} | {1 - useful / bench.through[name]:.1%} | {' | '.join(told)} |")
+
+
+def rates(useful: int, seconds: dict[str, list[float]]) -> dict[str, float]:
+    """Useful tokens a second by arm, from the median of its rounds."""
+    return {name: useful / statistics.median(measured) for name, measured in seconds.items()}
 
 
 if __name__ == "__main__":

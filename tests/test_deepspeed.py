@@ -3,12 +3,16 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, set_seed
 
 from ablation.attempt import Means
+from ablation.cell import Cell
+from ablation.tokenizer import model_place
 from ablation.training.train import train
 from tests.attempts import StopAt
 from tests.processes import UNEVEN, Processes, assert_close, read, results
@@ -66,3 +70,31 @@ def test_bf16_is_the_same_autocast_over_float32_masters(processes: Callable[...,
     moved = torch.cat([(others[name] - tensor).abs().flatten() for name, tensor in weights.items()])
     # Where a gradient is next to nothing, rounding can turn its sign, and with it Adam's whole step of 2e-3.
     assert (moved > 2e-3).float().mean() < 0.01
+
+
+@pytest.fixture
+def four_heads(cell_of: Callable[..., Cell], tmp_path: Path) -> str:
+    """The override for a model whose heads can be dealt out among two and four processes; the embedded one has three."""
+    place = model_place(cell_of().model)[0]
+    told = AutoConfig.from_pretrained(
+        place, hidden_size=64, intermediate_size=128, num_attention_heads=4, num_key_value_heads=2
+    )
+    set_seed(0)
+    model: Any = AutoModelForCausalLM.from_config(told)  # type: ignore[no-untyped-call]
+    model.save_pretrained(tmp_path / "model")
+    AutoTokenizer.from_pretrained(place).save_pretrained(tmp_path / "model")
+    return f"model.source.path={tmp_path / 'model'}"
+
+
+@pytest.mark.parametrize(("recipe", "zero", "size"), [("mini", 3, 2), ("mini", 2, 4), ("mini_lora", 3, 4)])
+def test_processes_that_share_the_tokens_of_an_example_make_the_updates_of_one_process(
+    processes: Callable[..., Processes], four_heads: str, recipe: str, zero: int, size: int
+) -> None:
+    one = processes("one", *UNEVEN, f"train={recipe}", four_heads)
+    train(one.cell, *one.chosen, one.begin(), Means())
+    many = processes("many", *UNEVEN, f"train={recipe}", four_heads)
+    means = Means(zero=zero, sequence_parallel=2, checkpoint_s=0)
+    assert many.run(size, means, halts={1: StopAt(2)})[0].startswith("Interrupted")
+    assert many.run(size, means) == [""] * size
+    assert read(many.last, "timing.json")["went_on_from_update"] == 2
+    assert_close(one.last, many.last)

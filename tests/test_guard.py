@@ -1,15 +1,18 @@
 """What ends a training run that leads nowhere, and what is refused before one begins."""
 
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from ablation.attempt import Means
 from ablation.cell import Cell
 from ablation.errors import ExplodedLoss, NanLoss, NoGradient
 from ablation.science import Train
 from ablation.training.guard import Guard
-from ablation.training.preflight import misfits
+from ablation.training.preflight import misfits, unfit
 
 CellOf = Callable[..., Cell]
 
@@ -61,9 +64,40 @@ def test_a_recipe_that_its_model_cannot_follow_is_refused(cell_of: CellOf, overr
     cell = cell_of("count.size=8", "train=mini_lora", override)
     assert cell.train
     [problem] = misfits(cell.model, cell.train)
-    import re
-
     assert re.search(said, problem)
+
+
+@pytest.mark.parametrize(
+    ("means", "processes", "override", "said"),
+    [
+        (
+            {"sequence_parallel": 4, "zero": 3},
+            6,
+            "",
+            r"given 6 processes .* allowed: 4 \(.*\) times .*: \[4, 8, 16, 32\]",
+        ),
+        ({"sequence_parallel": 2}, 4, "", "cluster.sequence_parallel: given 2 with cluster.zero=0"),
+        ({"sequence_parallel": 2, "zero": 2}, 4, "train.packing=true", "given 2 with train.packing=true: .*apart"),
+        ({"sequence_parallel": 2, "zero": 2, "micro_batch": 2}, 4, "", "given 2; allowed with .*: 1 or null"),
+        ({"offload": True}, 4, "", "cluster.offload: given true with cluster.zero=0"),
+    ],
+)
+def test_means_that_cannot_carry_out_a_recipe_are_refused(
+    cell_of: CellOf, means: dict[str, Any], processes: int, override: str, said: str
+) -> None:
+    cell = cell_of("count.size=8", *filter(None, [override]))
+    assert cell.train
+    [problem] = unfit(cell.train, Means(**means), processes)
+    assert re.search(said, problem)
+    assert not list(unfit(cell.train, Means(zero=3, offload=True), processes=4))
+
+
+def test_heads_that_cannot_be_dealt_out_are_refused_with_the_numbers_that_can(cell_of: CellOf) -> None:
+    cell = cell_of("count.size=8")
+    assert cell.train
+    [problem] = misfits(cell.model, cell.train, degree=2)
+    assert problem == "cluster.sequence_parallel: given 2; allowed: what divides the heads of model mini: [1, 3]"
+    assert not list(misfits(cell.model, cell.train, degree=3))
 
 
 @pytest.mark.parametrize("targets", ["all-linear", "[q_proj,v_proj]", "'.*(gate|up)_proj'"])

@@ -12,8 +12,16 @@ from ablation.attempt import Means
 from ablation.cell import Cell
 from ablation.cluster import Rule, Slurm
 from ablation.expansion import composed_grid
-from ablation.planning.fits import shape_of, without_gpu
-from ablation.planning.memory import activations, footprint, layer_bytes_per_token, parameters, trained_parameters
+from ablation.planning.fits import fits, shape_of, without_gpu
+from ablation.planning.memory import (
+    GB,
+    Footprint,
+    activations,
+    footprint,
+    layer_bytes_per_token,
+    parameters,
+    trained_parameters,
+)
 from ablation.science import Lora, Shape
 from ablation.training.recipe import lora_config
 
@@ -80,10 +88,8 @@ def test_recomputed_layers_keep_their_input_alone(shape: Shape) -> None:
         model.gradient_checkpointing_enable({"use_reentrant": False})
         return saved_bytes(model, "float32")
 
-    layer = activations(shape.model_copy(update={"layers": 2}), TOKENS, "float32") - activations(
-        shape.model_copy(update={"layers": 1}), TOKENS, "float32"
-    )
-    assert saved(4) - saved(2) == 2 * layer
+    kept, _ = activations(shape.model_copy(update={"layers": 2}), TOKENS, "float32")
+    assert saved(4) - saved(2) == kept
 
 
 def test_weights_gradients_and_moments_are_what_an_update_leaves_in_memory(cell_of: Callable[..., Cell]) -> None:
@@ -107,6 +113,33 @@ def test_zero_shares_the_states_and_stage_three_the_weights(cell_of: Callable[..
     assert (two.optimizer, two.gradients, two.weights) == (alone.optimizer / 4, alone.gradients / 4, alone.weights)
     assert three.weights < two.weights
     assert footprint(SMALL, recipe, Means(zero=3, offload=True), processes=4).optimizer == 0
+
+
+def test_a_process_that_holds_a_slice_or_hands_its_inputs_to_the_host_needs_less(cell_of: Callable[..., Cell]) -> None:
+    recipe = cell_of("count.size=8", "train.batch=8", "train.block_tokens=4096").train
+    assert recipe
+    deep = SMALL.model_copy(update={"layers": 24})
+
+    def needs(**means: Any) -> Footprint:
+        return footprint(deep, recipe, Means(micro_batch=1, zero=3, **means), processes=8)
+
+    plain, sliced, handed, kept = (
+        needs(), needs(sequence_parallel=4), needs(activations="offload"), needs(activations="keep")
+    )  # fmt: skip
+    assert handed.activations < plain.activations < kept.activations
+    assert sliced.activations < plain.activations / 2
+    inputs = 24 * 4096 * deep.hidden * 4
+    assert handed.host == inputs and plain.host == 0
+    assert plain.activations - handed.activations == inputs * 18 / 24  # six are on their way
+
+
+def test_the_remedy_names_what_makes_it_fit() -> None:
+    large = composed_grid(["sweep=single", "scale=paper", "count=n100"]).cells[0]
+    told: dict[str, Any] = {"kind": "slurm", "gpus_per_node": 8, "tasks_per_node": 8, "zero": 3, "micro_batch": 1}
+    [found] = fits([large], Slurm(**told))
+    assert found.remedy == "16 GPUs with cluster.micro_batch=1, cluster.zero=3, cluster.activations=offload"
+    [found] = fits([large], Slurm(**told, nodes=2, activations="offload"))
+    assert found.fits and found.footprint.host > 40 * GB
 
 
 def test_the_shape_is_read_from_the_model_itself(cell_of: Callable[..., Cell]) -> None:

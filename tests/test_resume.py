@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from transformers import AutoModelForCausalLM
 
 from ablation.attempt import Attempt, Means
 from ablation.cell import Cell
+from ablation.dispatch.classes import class_of
 from ablation.errors import NanLoss, OutOfMemory, RecordError
 from ablation.halt import Interrupted
 from ablation.pipeline import run_cell
 from ablation.store import Store
-from ablation.training.checkpoint import COMPLETE_FILE, newest, seal
+from ablation.training.checkpoint import COMPLETE_FILE, Origin, newest, seal
 from ablation.training.train import train
 from tests.attempts import Attempts, StopAt
 from tests.killing import killed
@@ -191,6 +193,47 @@ def test_a_checkpoint_outlives_whoever_was_taken_for_dead(two_checkpoints: Path,
     assert newest(own, [earlier])
     shutil.rmtree(earlier)
     assert newest(own) == newest(own, [earlier])
+
+
+def test_a_checkpoint_of_another_recipe_is_passed_over_and_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    earlier, own = tmp_path / "earlier", tmp_path / "own"
+    folder = earlier / "checkpoint-3"
+    folder.mkdir(parents=True)
+    own.mkdir()
+    (folder / "optimizer.pt").write_bytes(b"state")
+    seal(folder, 3, 1.5, origin=Origin("digest", zero=3, processes=4))
+    others = {
+        "of another recipe": Origin("another", zero=3, processes=4),
+        "was written by 4 processes at cluster.zero=3, and now 2 train at cluster.zero=3": Origin("digest", 3, 2),
+        "and now 4 train at cluster.zero=0": Origin("digest", 0, 4),
+    }
+    for said, other in others.items():
+        assert newest(own, [earlier], other) is None
+        assert said in capsys.readouterr().out
+        assert (folder / COMPLETE_FILE).is_file() and not list(own.iterdir())
+    assert newest(own, [earlier], Origin("digest", zero=3, processes=4))
+    assert Origin("digest", processes=4).misfit(Origin("digest", processes=2)) is None
+
+
+def test_a_disk_that_fills_up_while_it_saves_leaves_the_last_good_checkpoint(
+    trials: Callable[..., Trials], alone: Callable[..., Path]
+) -> None:
+    again = trials("again", *SIX, means=Means(checkpoint_s=0))
+    attempt = again.begin()
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(attempt.kept)]
+    if os.geteuid() != 0 or subprocess.run(mounted, check=False).returncode:
+        pytest.skip("needs the right to mount a small tmpfs")
+    try:
+        with pytest.raises(Exception, match=r"No space left|write") as full:
+            again.work(attempt)
+        assert class_of(full.value) == "disk_full"
+        assert newest(attempt.kept)
+        assert_same(again.run(), alone(*SIX))
+        assert again.went_on_from() >= 1
+    finally:
+        subprocess.run(["umount", str(attempt.kept)], check=True)
 
 
 def test_training_falls_back_and_begins_anew_when_nothing_is_whole(

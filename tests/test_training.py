@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import PreTrainedTokenizerBase
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from ablation.attempt import Attempt, Means
 from ablation.cell import Cell
@@ -17,7 +18,7 @@ from ablation.corpus.select import read_selection
 from ablation.errors import ConfigProblems, DataError
 from ablation.pipeline import run_cell
 from ablation.store import Store
-from ablation.tokenizer import load_tokenizer
+from ablation.tokenizer import load_tokenizer, model_place
 from ablation.training.encode import IGNORED, encode, prompt_ids
 from ablation.training.train import train
 from tests.conftest import ROOT, openr1_row
@@ -87,6 +88,36 @@ def test_training_moves_every_weight(trained: Callable[..., Path], cell_of: Cell
     before, after = load_file(base / "model.safetensors"), weights(trained("one"))
     moved = [name for name in before if not torch.equal(before[name], after[name])]
     assert moved == list(before)
+
+
+@pytest.mark.parametrize("recipe", ["mini", "mini_lora"])
+def test_no_recipe_updates_weights_of_half_precision(
+    trained: Callable[..., Path], cell_of: CellOf, tmp_path: Path, recipe: str
+) -> None:
+    """A model that is stored in bf16, as large ones are; in bf16 AdamW would round most of such small updates away."""
+    place = model_place(cell_of().model)[0]
+    AutoModelForCausalLM.from_pretrained(place, dtype=torch.bfloat16).save_pretrained(tmp_path / "model")
+    AutoTokenizer.from_pretrained(place).save_pretrained(tmp_path / "model")
+    seen = set()
+
+    def look(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        seen.update(weight.dtype for group in optimizer.param_groups for weight in group["params"])
+
+    handle = register_optimizer_step_pre_hook(look)
+    told = (f"model.source.path={tmp_path / 'model'}", f"train={recipe}", "train.precision=bf16", "train.batch=2")
+    try:
+        folder = trained("one", *told, "count.size=4", "train.learning_rate=1e-5")
+    finally:
+        handle.remove()
+    assert seen == {torch.float32}
+    before, after = load_file(tmp_path / "model/model.safetensors"), weights(folder)
+    if recipe == "mini":
+        moved = [
+            (after[name] != before[name].float()).float().mean().item() for name in before if before[name].ndim > 1
+        ]
+        assert min(moved[1:]) > 0.9  # the first are embeddings, most of which no example uses
+        kept = [(after[name].bfloat16() != before[name]).float().mean().item() for name in before]
+        assert max(kept) < 0.5  # what would be left of it in bf16
 
 
 def test_adapters_train_and_are_merged(trained: Callable[..., Path]) -> None:

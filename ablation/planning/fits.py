@@ -1,10 +1,10 @@
 """Whether the cells' models fit the GPUs that they would train on, and what would make them fit."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ablation.attempt import Means
+from ablation.attempt import Activations, Means
 from ablation.cell import Cell
 from ablation.cluster import Slurm, Stage
 from ablation.planning.disk import folder_of
@@ -97,12 +97,24 @@ def _fit(model: Model, recipe: Train, shape: Shape, cluster: Slurm) -> Fit:
 
 
 def _remedy(shape: Shape, recipe: Train, means: Means, gpu_memory_gb: float) -> str:
-    """The fewest GPUs on which it fits, with the smallest micro-batch."""
-    small = replace(means, micro_batch=1)
-    for zero in (0, 2, 3):
-        for processes in (size for size in range(1, recipe.batch + 1) if recipe.batch % size == 0):
-            asked = replace(small, zero=zero)
+    """The fewest GPUs on which it fits, with the smallest micro-batch and no more means than it takes."""
+    sizes = [size for size in range(1, recipe.batch + 1) if recipe.batch % size == 0]
+    for processes in sizes:
+        for asked in _ways(replace(means, micro_batch=1, sequence_parallel=1), processes):
             if footprint(shape, recipe, asked, processes).total <= gpu_memory_gb * GB:
-                shared = f", cluster.zero={zero}" if zero else ""
-                return f"{processes} GPU{'s' if processes > 1 else ''} with cluster.micro_batch=1{shared}"
-    return "no number of GPUs up to train.batch: use train.method=lora, a shorter train.block_tokens or cluster.offload=true"
+                named = {"zero": asked.zero, "activations": asked.activations}
+                differing = [
+                    f", cluster.{name}={value}" for name, value in named.items() if value != getattr(Means, name)
+                ]
+                return f"{processes} GPU{'s' if processes > 1 else ''} with cluster.micro_batch=1{''.join(differing)}"
+    return (
+        "no number of GPUs up to train.batch: use train.method=lora, a shorter train.block_tokens, cluster.offload=true or "
+        "cluster.sequence_parallel"
+    )
+
+
+def _ways(means: Means, processes: int) -> Iterator[Means]:
+    """The simpler first."""
+    kinds: tuple[Activations, ...] = (means.activations, "auto", "offload")
+    for zero in (0, 2, 3) if processes > 1 else (0,):
+        yield from (replace(means, zero=zero, activations=kind) for kind in dict.fromkeys(kinds))

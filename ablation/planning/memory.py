@@ -2,60 +2,82 @@
 
 Bytes, of one process with one GPU, for decoders of the Llama and Qwen2 kind as they are trained here: float32 weights, gradients
 and AdamW moments (Rajbhandari et al. 2020, section 3), bf16 as autocast over them, activations recomputed layer by layer (Chen et
-al. 2016), no full logits, no attention matrix. What a layer keeps was counted from the tensors that autograd saves; a test
-counts again. Not in it: the CUDA context, buffers of communication and what the allocator cannot use, some GB together.
+al. 2016) unless the means say otherwise, no full logits, no attention matrix. What a layer keeps was counted from the tensors
+that autograd saves; a test counts again. Not in it: the CUDA context, buffers of communication and what the allocator cannot use,
+some GB together.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ablation.attempt import Means
+from ablation.attempt import Activations, Means
 from ablation.science import Lora, Shape, Train
 
 _FLOAT32, _BF16 = 4, 2
 # AdamW's two moments.
 _MOMENTS = 2
+# TRL's tiles of logits, and how many layers' inputs are on their way to the host's memory at once.
+_TILE_TOKENS, _TILE_WORDS, _IN_FLIGHT = 4096, 32768, 6
 GB = 1e9
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes on one GPU at the peak of an update."""
+    """Bytes on one GPU at the peak of an update, and those that wait in the host's memory for it."""
 
     weights: float
     gradients: float
     optimizer: float
     activations: float
+    host: float = 0.0
 
     @property
     def total(self) -> float:
-        """The sum."""
+        """The sum on the GPU."""
         return self.weights + self.gradients + self.optimizer + self.activations
 
 
 def footprint(shape: Shape, recipe: Train, means: Means, processes: int) -> Footprint:
-    """What training takes with rows of the recipe's full block; `processes` share what ``means.zero`` lets them share."""
+    """What training takes with rows of the recipe's full block; `processes` share what `means` lets them share."""
     weights, trained = parameters(shape), trained_parameters(shape, recipe.lora)
     zero, share = (means.zero, processes) if processes > 1 else (0, 1)
-    rows = recipe.rows(means.micro_batch, processes)
-    states = 0.0 if means.offload and zero else trained * _FLOAT32 * _MOMENTS / (share if zero else 1)
-    held: float = weights * _FLOAT32
-    if zero == 3:
-        # One layer is whole at a time, with its gradient.
-        held = (0.0 if means.offload else held / share) + 2 * _FLOAT32 * layer_parameters(shape)
+    groups, offload = means.groups(processes), means.offload and zero > 0
+    rows = 1 if groups < processes else recipe.rows(means.micro_batch, groups)
+    tokens = rows * recipe.block_tokens / (means.sequence_parallel if processes > 1 else 1)
+    # At ZeRO's stage 3 one layer is whole at a time, and the head, each with its gradient where it has one.
+    whole = _FLOAT32 * (1 if recipe.lora else 2) if zero == 3 else 0
+    kept, layer = activations(shape, tokens, recipe.precision, means.activations)
+    held = weights * _FLOAT32 / (share if zero == 3 else 1)
+    states = trained * _FLOAT32 * _MOMENTS / (share if zero else 1)
+    waiting = tokens * shape.layers * shape.hidden * _FLOAT32 if means.activations == "offload" else 0.0
     return Footprint(
-        weights=held,
+        weights=0.0 if offload and zero == 3 else held,
         gradients=trained * _FLOAT32 / (share if zero else 1),
-        optimizer=states,
-        activations=activations(shape, rows * recipe.block_tokens, recipe.precision),
+        optimizer=0.0 if offload else states,
+        activations=kept
+        + max(layer + whole * layer_parameters(shape), head_bytes(shape, tokens, recipe) + whole * _head(shape)),
+        host=waiting + (states + (held if zero == 3 else 0.0) if offload else 0.0),
     )
 
 
-def activations(shape: Shape, tokens: int, precision: str) -> float:
-    """Bytes that stay until the backward pass, at its widest: every layer's input, and all of one layer."""
-    return tokens * (shape.layers * shape.hidden * _FLOAT32 + layer_bytes_per_token(shape, precision)) + (
-        _BF16 * layer_parameters(shape) if precision == "bf16" else 0
-    )
+def activations(shape: Shape, tokens: float, precision: str, kind: Activations = "auto") -> tuple[float, float]:
+    """Bytes that stay until the backward pass comes to their layer, and those of one layer while it is recomputed."""
+    casts = _BF16 * layer_parameters(shape) if precision == "bf16" else 0
+    layer = tokens * layer_bytes_per_token(shape, precision) + casts
+    if kind == "keep":
+        return shape.layers * layer, 0.0
+    inputs = shape.layers if kind != "offload" else min(shape.layers, _IN_FLIGHT)
+    return tokens * inputs * shape.hidden * _FLOAT32, layer
+
+
+def head_bytes(shape: Shape, tokens: float, recipe: Train) -> float:
+    """Bytes of the loss: a tile of logits, the last states with their gradient, and the gradient of the head's weights."""
+    tile = min(tokens, _TILE_TOKENS) * min(shape.vocabulary, _TILE_WORDS) * _FLOAT32
+    return tile + 2 * tokens * shape.hidden * _FLOAT32 + (0 if recipe.lora else _head(shape) * _FLOAT32)
+
+
+def _head(shape: Shape) -> int:
+    return shape.vocabulary * shape.hidden
 
 
 def layer_bytes_per_token(shape: Shape, precision: str) -> float:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ablation.planning.cost import Ask
+from ablation.planning.fits import Fit
 from ablation.planning.outlook import Outlook
 from ablation.progress.counts import in_order
 
@@ -91,17 +92,28 @@ def _cost(found: Outlook) -> Iterator[RenderableType]:
 
 def _memory(found: Outlook) -> Iterator[RenderableType]:
     for one in found.fits:
-        parts = ", ".join(f"{name} {size_in_words(value)}" for name, value in asdict(one.footprint).items())
-        shared = f", ZeRO {one.means.zero}" if one.means.zero and one.processes > 1 else ""
-        where = f"{one.processes} GPU{'s' if one.processes > 1 else ''}{shared}"
-        told = f"memory of a GPU, {one.model}, {one.method}, {one.block_tokens:,} tokens on {where}: "
+        told = {name: value for name, value in asdict(one.footprint).items() if name != "host"}
+        parts = ", ".join(f"{name} {size_in_words(value)}" for name, value in told.items())
+        where = f"{one.processes} GPU{'s' if one.processes > 1 else ''}{_means(one)}"
+        place = f"memory of a GPU, {one.model}, {one.method}, {one.block_tokens:,} tokens on {where}: "
         yield Text(
-            f"{told}{size_in_words(one.footprint.total)} ({parts}), {'fits' if one.fits else 'does not fit'} "
+            f"{place}{size_in_words(one.footprint.total)} ({parts}), {'fits' if one.fits else 'does not fit'} "
             f"{one.gpu_memory_gb:g} GB",
             "" if one.fits else "red",
         )
+        if one.footprint.host:
+            yield Text(f"  and {size_in_words(one.footprint.host)} of the host's memory for each GPU")
         if one.remedy:
             yield Text(f"  would fit: {one.remedy}", "red")
+
+
+def _means(one: Fit) -> str:
+    means, told = one.means, ""
+    if means.zero and one.processes > 1:
+        told += f", ZeRO {means.zero}{' with offload' if means.offload else ''}"
+    if means.sequence_parallel > 1:
+        told += f", each example over {means.sequence_parallel} of them"
+    return told + ("" if means.activations == "auto" else f", activations: {means.activations}")
 
 
 def _disk(found: Outlook) -> Iterator[RenderableType]:

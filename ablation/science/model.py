@@ -21,11 +21,15 @@ class Shape(Spec):
 
 
 class Model(Spec):
-    """The base model: weights, tokenizer and chat template. `parameters` and `shape` are for a plan made before it is here."""
+    """The base model: weights, tokenizer and chat template. `parameters` and `shape` are for a plan made before it is here.
 
-    labels: ClassVar[frozenset[str]] = frozenset({"name", "parameters", "shape"})
+    `pad_token` is a token of the vocabulary for a tokenizer that names none; what rows are filled up with changes no number.
+    """
+
+    labels: ClassVar[frozenset[str]] = frozenset({"name", "pad_token", "parameters", "shape"})
     name: Name
     source: Source
     trust_remote_code: bool = False
+    pad_token: str | None = None
     parameters: Positive | None = None
     shape: Shape | None = None

@@ -71,20 +71,23 @@ class Train(Spec):
             return self.tokens / self.block_tokens
         return self.epochs * examples if self.epochs else float(self.updates or 0) * min(self.batch, examples)
 
-    def indivisible(self, micro_batch: int | None, processes: int = 1) -> str | None:
-        """Why `processes` that take `micro_batch` rows at a time cannot make up the batch, or None when they can."""
-        if self.batch % processes:
+    def indivisible(self, micro_batch: int | None, processes: int = 1, degree: int = 1) -> str | None:
+        """Why `processes` that take `micro_batch` rows at a time cannot make up the batch, or None when they can.
+
+        `degree` of them work on the same examples.
+        """
+        groups = processes // degree
+        if processes % degree or self.batch % groups:
+            times = f"{degree} (cluster.sequence_parallel) times " if degree > 1 else ""
             return (
-                f"cluster.nodes × cluster.tasks_per_node: given {processes} processes to train a cell; allowed: a divisor of "
-                f"train.batch={self.batch}: {_divisors(self.batch)}"
+                f"cluster.nodes × cluster.tasks_per_node: given {processes} processes to train a cell; allowed: "
+                f"{times}a divisor of train.batch={self.batch}: {[degree * size for size in _divisors(self.batch)]}"
             )
-        share = self.batch // processes
+        share = self.batch // groups
         if micro_batch is None or micro_batch > share or share % micro_batch == 0:
             return None
         whole = (
-            f"train.batch={self.batch}"
-            if processes == 1
-            else f"the {share} examples of train.batch that a process takes"
+            f"train.batch={self.batch}" if groups == 1 else f"the {share} examples of train.batch that a process takes"
         )
         return f"cluster.micro_batch: given {micro_batch}; allowed: a divisor of {whole}: {_divisors(share)}"
 

@@ -11,7 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,26 @@ _VISIBLE_S = 60.0
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What a checkpoint is of: the digest of what is trained, and how many processes share its states by which ZeRO stage."""
+
+    train: str
+    zero: int = 0
+    processes: int = 1
+
+    def misfit(self, other: "Origin") -> str | None:
+        """Why a run of the other cannot go on from it, or None."""
+        if self.train != other.train:
+            return "is of another recipe, or of other examples"
+        if self.zero != other.zero or (self.zero and self.processes != other.processes):
+            return (
+                f"was written by {self.processes} processes at cluster.zero={self.zero}, and now {other.processes} train at "
+                f"cluster.zero={other.zero}: only the same can go on from it"
+            )
+        return None
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A complete checkpoint after `update` updates, which took `spent_s` seconds of training over all attempts."""
 
@@ -36,7 +56,9 @@ class Checkpoint:
     spent_s: float
 
 
-def seal(folder: Path, update: int, spent_s: float, awaited: Sequence[str] = ()) -> Checkpoint:
+def seal(
+    folder: Path, update: int, spent_s: float, awaited: Sequence[str] = (), origin: Origin | None = None
+) -> Checkpoint:
     """Make what the trainer wrote to `folder` a checkpoint; `awaited` are files that other machines write there.
 
     Raises RecordError when an awaited file does not appear.
@@ -49,7 +71,7 @@ def seal(folder: Path, update: int, spent_s: float, awaited: Sequence[str] = ())
     files = {name: [(folder / name).stat().st_size, sha256(folder / name)] for name in names}
     for name in names:
         flush(folder / name)
-    content = {"update": update, "spent_s": spent_s, "files": files}
+    content = {"update": update, "spent_s": spent_s, "files": files, "origin": origin and asdict(origin)}
     complete = folder / COMPLETE_FILE
     complete.write_text(json.dumps({"content": content, "sha256": digest(content)}, indent=1))
     for path in (complete, folder, folder.parent):
@@ -57,8 +79,10 @@ def seal(folder: Path, update: int, spent_s: float, awaited: Sequence[str] = ())
     return Checkpoint(folder, update, spent_s)
 
 
-def newest(place: Path, earlier: Iterable[Path] = ()) -> Checkpoint | None:
-    """The checkpoint furthest on that is complete and undamaged, now below `place`, or None. Says which, and what it passes over.
+def newest(place: Path, earlier: Iterable[Path] = (), origin: Origin | None = None) -> Checkpoint | None:
+    """The checkpoint furthest on that is complete, undamaged and of this origin, now below `place`, or None.
+
+    Says which, and what it passes over and why.
 
     One of an earlier attempt is linked to `place`: whoever was taken for dead may still be clearing up after itself.
     """
@@ -68,7 +92,7 @@ def newest(place: Path, earlier: Iterable[Path] = ()) -> Checkpoint | None:
         try:
             if own != folder:
                 _link(folder, own)
-            checkpoint = _verified(own)
+            checkpoint = _verified(own, origin)
         except (RecordError, FileNotFoundError) as error:
             print(f"passed over: {error}", flush=True)
             shutil.rmtree(own, ignore_errors=True)
@@ -109,8 +133,11 @@ def _link(folder: Path, own: Path) -> None:
             shutil.copyfile(item, other)
 
 
-def _verified(folder: Path) -> Checkpoint:
+def _verified(folder: Path, origin: Origin | None) -> Checkpoint:
     content = _content(folder)
+    told = content.get("origin")
+    if told and origin and (misfit := Origin(**told).misfit(origin)):
+        raise RecordError(f"checkpoint {folder} {misfit}")
     for name, (size, expected) in content["files"].items():
         file = folder / name
         if not file.is_file() or file.stat().st_size != size or sha256(file) != expected:

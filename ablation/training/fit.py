@@ -11,14 +11,15 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback, set_seed
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from ablation.attempt import Attempt, Means
-from ablation.cell import Cell
+from ablation.cell import Cell, addresses
 from ablation.errors import ConfigProblems, OutOfMemory
 from ablation.science import Train
 from ablation.training.batches import Cut, Packed, Padded, Steps, Updates
-from ablation.training.checkpoint import Checkpoint, newest, tidy
+from ablation.training.checkpoint import Checkpoint, Origin, newest, tidy
 from ablation.training.encode import IGNORED, Encoded
 from ablation.training.guard import Guard
 from ablation.training.recipe import load_model, lora_config, sft_config
+from ablation.training.sequence import own_attention
 from ablation.training.sharding import Sharding, whole_weights
 from ablation.training.speed import Speed
 from ablation.training.trainer import Pace, Trainer
@@ -42,11 +43,22 @@ class Task:
         """The updates of the run."""
         return Updates.of(self.recipe, self.encoded.lengths, self.cell.seed.train)
 
+    @property
+    def groups(self) -> int:
+        """Processes that take examples of their own; where tokens are shared, groups of them."""
+        return self.means.groups(self.world.size)
+
+    @property
+    def origin(self) -> Origin:
+        """What this run's checkpoints are of."""
+        zero = self.means.zero if self.world.size > 1 else 0
+        return Origin(addresses(self.cell)["train"].digest, zero, self.world.size)
+
     def steps(self, rows: int) -> Steps:
         """How the updates go through the model; packed, `rows` longest examples are the room of one row."""
         lengths = self.encoded.lengths
         cut: Cut = Packed(lengths, rows * max(lengths)) if self.recipe.packing else Padded(rows)
-        return Steps(self.updates, cut, self.world.size)
+        return Steps(self.updates, cut, self.groups)
 
 
 @dataclass(frozen=True)
@@ -77,24 +89,24 @@ def fit(task: Task, resume: Checkpoint | None) -> Fitted:
     """
     rows, halvings = _first_rows(task), 0
     while (fitted := _try(task, rows, halvings, resume)) is None:
-        fewer = task.recipe.fewer_rows(rows, task.world.size)
+        fewer = task.recipe.fewer_rows(rows, task.groups)
         if fewer is None or task.world.size > 1:
             raise OutOfMemory(_out_of_memory(task, rows, fewer))
         print(f"out of memory with {rows} rows at once; going on with {fewer}, at the same effective batch", flush=True)
         rows, halvings = fewer, halvings + 1
-        resume = newest(task.attempt.kept, task.attempt.earlier)
+        resume = newest(task.attempt.kept, task.attempt.earlier, task.origin)
     return fitted
 
 
 def _first_rows(task: Task) -> int:
-    problem = task.recipe.indivisible(task.means.micro_batch, task.world.size)
+    problem = task.recipe.indivisible(task.means.micro_batch, task.world.size, task.means.sequence_parallel)
     if torch.cuda.device_count() > 1 and task.world.size == 1:
         # The trainer would wrap the model in DataParallel and multiply the batch by the devices that it sees.
         seen = torch.cuda.device_count()
         problem = f"{seen} GPUs are visible to one process; give each GPU a process, or set cluster.gpus_per_node=1"
     if problem:
         raise ConfigProblems([problem])
-    return task.recipe.rows(task.means.micro_batch, task.world.size)
+    return 1 if task.groups < task.world.size else task.recipe.rows(task.means.micro_batch, task.groups)
 
 
 def _try(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fitted | None:
@@ -117,15 +129,20 @@ def _run(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fit
     set_seed(seed)
     steps = task.steps(rows)
     sharding = Sharding.of(task.means, task.world)
-    pace = Pace(task.attempt, task.world, task.means.checkpoint_s, resume.spent_s if resume else 0.0, sharding)
+    pace = Pace(
+        task.attempt, task.world, task.means.checkpoint_s, resume.spent_s if resume else 0.0, sharding, task.origin
+    )
     # Before the model: at ZeRO's stage 3 the weights are split as they are loaded.
-    arguments = sft_config(recipe, seed, task.attempt.kept, steps, sharding)
+    arguments = sft_config(recipe, seed, task.attempt.kept, steps, sharding, task.means.activations)
     trainer = Trainer(
         steps,
         task.world,
+        sharding,
         model=load_model(task.cell.model),
         args=arguments,
-        data_collator=DataCollatorForLanguageModeling(task.tokenizer.pad_token_id, padding_free=recipe.packing),
+        data_collator=DataCollatorForLanguageModeling(
+            task.tokenizer.pad_token_id, padding_free=recipe.packing, pad_to_multiple_of=sharding.degree
+        ),
         train_dataset=_dataset(task),
         processing_class=task.tokenizer,
         peft_config=recipe.lora and lora_config(recipe.lora),
@@ -134,7 +151,8 @@ def _run(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fit
     trainer.remove_callback(PrinterCallback)
     if task.world.rank:
         set_seed(seed + task.world.rank)  # each process drops out other units
-    trainer.train(resume_from_checkpoint=str(resume.folder) if resume else None)
+    with own_attention(sharding.degree):
+        trainer.train(resume_from_checkpoint=str(resume.folder) if resume else None)
     if trainer.state.global_step < trainer.state.max_steps:
         task.attempt.halt.check()
     spent_s = pace.spent_s

@@ -9,20 +9,37 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from trl import SFTConfig
 
+from ablation.attempt import Activations
+from ablation.errors import ConfigProblems
 from ablation.science import Lora, Model, Train
 from ablation.tokenizer import model_place
 from ablation.training.batches import Steps
+from ablation.training.sequence import parallelism
 from ablation.training.sharding import ALONE, Sharding
 from ablation.training.world import backend
 
 
-def sft_config(recipe: Train, seed: int, folder: Path, steps: Steps, sharding: Sharding = ALONE) -> SFTConfig:
+def sft_config(
+    recipe: Train,
+    seed: int,
+    folder: Path,
+    steps: Steps,
+    sharding: Sharding = ALONE,
+    activations: Activations = "auto",
+) -> SFTConfig:
     """TRL's arguments for a recipe whose updates are cut into `steps`; checkpoints go below `folder`.
 
     Which examples a step takes is the sampler's matter; the trainer's own batch size is not used. The trainer saves when it
-    is asked to, not by a schedule.
+    is asked to, not by a schedule. Raises ConfigProblems.
     """
     on_gpu = torch.cuda.is_available()
+    if activations == "offload" and not on_gpu:
+        raise ConfigProblems(
+            [
+                "cluster.activations: given offload, which moves activations from a GPU to the host, and this process has no "
+                "GPU; allowed here: auto, keep, recompute"
+            ]
+        )
     return SFTConfig(
         output_dir=str(folder),
         gradient_accumulation_steps=steps.per_update,
@@ -38,7 +55,10 @@ def sft_config(recipe: Train, seed: int, folder: Path, steps: Steps, sharding: S
         bf16=recipe.precision == "bf16" and not sharding.stage,
         deepspeed=sharding.config(recipe),
         use_cpu=not on_gpu,
-        gradient_checkpointing=on_gpu,
+        gradient_checkpointing=on_gpu if activations == "auto" else activations != "keep",
+        activation_offloading=activations == "offload",
+        parallelism_config=parallelism(sharding.degree, steps.ranks),
+        per_device_train_batch_size=1 if sharding.degree > 1 else 8,  # the sampler's matter, but for what is told of it
         dataset_kwargs={"skip_prepare_dataset": True},
         seed=seed,
         data_seed=seed,

@@ -17,11 +17,12 @@ from ablation.training.world import World
 @dataclass(frozen=True)
 class Sharding:
     """ZeRO's stage (0: every process holds all; 2: gradients and optimizer are split; 3: weights too), and whether the optimizer
-    and, at stage 3, the weights rest in the host's memory.
+    and, at stage 3, the weights rest in the host's memory. `degree` processes share the tokens of each example.
     """
 
     stage: int = 0
     offload: bool = False
+    degree: int = 1
 
     @staticmethod
     def of(means: Means, world: World) -> "Sharding":
@@ -29,7 +30,7 @@ class Sharding:
         if world.size == 1 or means.zero == 0:
             return Sharding()
         _require_deepspeed(means.zero)
-        return Sharding(means.zero, means.offload)
+        return Sharding(means.zero, means.offload, means.sequence_parallel)
 
     def config(self, recipe: Train) -> dict[str, Any] | None:
         """What DeepSpeed is started with, None without it."""
@@ -50,6 +51,13 @@ class Sharding:
         if recipe.precision == "bf16":
             told["torch_autocast"] = {"enabled": True, "dtype": "bfloat16"}
         return told
+
+    def gradient_divisor(self, processes: int) -> int:
+        """By what DeepSpeed divides the sum of all processes' gradients.
+
+        Stage 2 counts processes that share tokens as one. Stage 3 should, and does not (0.19.8, `reduce_scatter_coalesced`).
+        """
+        return processes if self.stage == 3 else processes // self.degree
 
     def files(self, update: int, ranks: int) -> list[str]:
         """What every process writes to a checkpoint, by its path in there."""

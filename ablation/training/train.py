@@ -43,7 +43,7 @@ def train(cell: Cell, selection: Path, pool: Path, attempt: Attempt, means: Mean
     started, world = time.perf_counter(), World.here()
     task = _task(cell, selection, pool, attempt, means, world)
     attempt.halt.check()
-    resume = newest(attempt.kept, attempt.earlier)
+    resume = newest(attempt.kept, attempt.earlier, task.origin)
     world.call(_message(task, selection, pool, resume))
     try:
         fitted = fit(task, resume)

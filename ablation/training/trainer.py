@@ -10,22 +10,46 @@ from trl import SFTTrainer
 
 from ablation.attempt import Attempt
 from ablation.training.batches import Share, Steps
-from ablation.training.checkpoint import seal, tidy
+from ablation.training.checkpoint import Origin, seal, tidy
+from ablation.training.sequence import Sliced
 from ablation.training.sharding import ALONE, Sharding
 from ablation.training.world import World
 
 
 class Trainer(SFTTrainer):  # type: ignore[misc]
-    """SFTTrainer on the given updates: the base class would repeat examples where the processes' shares are uneven."""
+    """SFTTrainer on the given updates: the base class would repeat examples where the processes' shares are uneven.
 
-    def __init__(self, steps: Steps, world: World, **options: Any) -> None:
-        self.steps, self.world = steps, world
+    Where processes share the tokens of examples, each of their groups is a rank of `steps`.
+    """
+
+    def __init__(self, steps: Steps, world: World, sharding: Sharding = ALONE, **options: Any) -> None:
+        self.steps, self.world, self.sharding, self.degree = steps, world, sharding, sharding.degree
         super().__init__(**options)
+        if self.degree > 1:
+            self.model_accepts_loss_kwargs = True  # have the targets of the update counted, over all slices
+            # The loader gives every process its slice already.
+            self.accelerator.deepspeed_ulysses_dl_adapter = lambda loader, _: loader
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """This process's share of every update."""
-        share = Share(self.steps, self.world.rank, lambda: self.state.global_step)
-        return DataLoader(self.train_dataset, batch_sampler=share, collate_fn=self.data_collator)
+        share = Share(self.steps, self.world.rank // self.degree, lambda: self.state.global_step)
+        collate: Any = self.data_collator
+        if self.degree > 1:
+            collate = Sliced(collate, self.world.rank % self.degree, self.degree)
+        return DataLoader(self.train_dataset, batch_sampler=share, collate_fn=collate)
+
+    def get_sp_size(self) -> int:
+        """As the base class counts steps and targets, slices are none of its business."""
+        return 1
+
+    def compute_loss(self, model: Any, inputs: Any, *given: Any, num_items_in_batch: Any = None, **options: Any) -> Any:
+        """The base class's, normalised by the update's targets; of slices it would take the mean over micro-batches."""
+        if self.degree == 1:
+            return super().compute_loss(model, inputs, *given, num_items_in_batch=num_items_in_batch, **options)
+        share = -model(**inputs, fused_lm_head=True).log_probs.sum() / num_items_in_batch
+        # Both undone: DeepSpeed divides the sum of gradients by one number, the base class that of losses by another.
+        divisor = self.sharding.gradient_divisor(self.world.size)
+        return share * divisor + (share * (self.world.size - divisor)).detach()
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """A checkpoint is not for publication."""
@@ -38,10 +62,16 @@ class Pace(TrainerCallback):
     """
 
     def __init__(
-        self, attempt: Attempt, world: World, checkpoint_s: float, spent_s: float, sharding: Sharding = ALONE
+        self,
+        attempt: Attempt,
+        world: World,
+        checkpoint_s: float,
+        spent_s: float,
+        sharding: Sharding = ALONE,
+        origin: Origin | None = None,
     ) -> None:
         self.attempt, self.world, self.checkpoint_s, self.before_s = attempt, world, checkpoint_s, spent_s
-        self.sharding = sharding
+        self.sharding, self.origin = sharding, origin
         self.began = self.saved = time.monotonic()
 
     @property
@@ -72,7 +102,7 @@ class Pace(TrainerCallback):
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         self.world.barrier()
         if self.world.rank == 0:
-            seal(folder, state.global_step, self.spent_s, awaited=self._of_ranks(state.global_step))
+            seal(folder, state.global_step, self.spent_s, self._of_ranks(state.global_step), self.origin)
             tidy(self.attempt.kept)
             self.attempt.drop_earlier()
         self.saved = time.monotonic()

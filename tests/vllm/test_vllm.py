@@ -26,6 +26,7 @@ from ablation.sampling import vllm_process
 from ablation.sampling.sample import sample
 from ablation.sampling.vllm_process import EngineError, Request, VllmProcess
 from ablation.store import Store
+from tests.processes import Processes
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
 PYTHON = os.environ.get("ABLATION_VLLM_PYTHON", "")
@@ -141,6 +142,21 @@ def test_weights_are_swapped_in_place(cell_of: CellOf, base: Callable[..., Cell]
     assert theirs == read_rows(trained["sample"] / COMPLETIONS_FILE, Completion)
     assert theirs != before
     assert sampled(base("vllm", *greedy), tmp_path / "after") == before
+
+
+@pytest.mark.deepspeed
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # DeepSpeed's own words to torch
+@pytest.mark.parametrize(("recipe", "zero"), [("mini", 3), ("mini_lora", 2)])
+def test_weights_that_were_shared_out_in_training_are_read_alike(
+    processes: Callable[..., Processes], base: Callable[..., Cell], tmp_path: Path, recipe: str, zero: int
+) -> None:
+    pytest.importorskip("deepspeed")
+    many = processes("many", "count.size=8", "train.epochs=1", f"train={recipe}")
+    assert many.run(2, Means(zero=zero)) == ["", ""]
+    weights, greedy = many.last.out / WEIGHTS_FOLDER, ("sample.temperature=0", "sample.n=1", "sample.max_tokens=40")
+    ours = sampled(base("transformers", *greedy), tmp_path / "ours", weights)
+    assert sampled(base("vllm", *greedy), tmp_path / "theirs", weights) == ours
+    assert sampled(base("transformers", *greedy), tmp_path / "untrained") != ours
 
 
 def test_more_attempts_sample_only_the_others(base: Callable[..., Cell], tmp_path: Path) -> None:
