@@ -31,6 +31,15 @@ class Wanted:
         return str(self.source.path or f"{self.source.hub} at {self.source.revision}")
 
 
+def made(cells: Sequence[Cell]) -> None:
+    """Make the folder of every model that comes as a GGUF file, where it is missing. Raises DataError."""
+    from ablation.gguf import make_folder
+
+    for model in dict.fromkeys(cell.model for cell in cells):
+        if model.gguf is not None:
+            make_folder(model)
+
+
 def wanted(cells: Sequence[Cell]) -> list[Wanted]:
     """Every source that these cells read, once."""
     every = [

@@ -15,17 +15,19 @@ def register(commands: "Commands") -> None:
     prefetch = commands.add_parser(
         "prefetch",
         parents=[overrides_parent(), machine_parent()],
-        help="download the models and data of a sweep, so that its jobs need no network",
+        help="download the models and data of a sweep, and make folders of GGUF files, so that its jobs need no network",
     )
     prefetch.set_defaults(run=_prefetch)
 
 
 def _prefetch(given: argparse.Namespace) -> int:
     from ablation.expansion import composed_grid
-    from ablation.prefetch import fetch, wanted
+    from ablation.prefetch import fetch, made, wanted
 
     found = []
-    for one in wanted(composed_grid(given.overrides).cells):
+    cells = composed_grid(given.overrides).cells
+    made(cells)
+    for one in wanted(cells):
         path = fetch(one)
         found.append({"kind": one.kind, "name": one.name, "path": str(path)})
         if not given.json:
