@@ -1,5 +1,6 @@
 """What is asked: questions with reference answers, in tiers."""
 
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -40,7 +41,7 @@ class Steps(Spec):
     def _tiers_are_apart(self) -> Self:
         bounds = sorted(self.tiers.values())
         backwards = any(least > most for least, most in bounds)
-        if backwards or any(most >= least for (_, most), (least, _) in zip(bounds, bounds[1:], strict=False)):
+        if backwards or any(most >= least for (_, most), (least, _) in pairwise(bounds)):
             raise ValueError(
                 f"tiers={self.tiers}: give [least, most] steps of each, and no number of steps in two tiers"
             )
