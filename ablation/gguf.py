@@ -1,40 +1,30 @@
 """A model folder made of a GGUF file: weights unpacked to float32, tokenizer and chat template. No hub is asked."""
 
-import shutil
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.errors import DataError
-from ablation.science import Model
 from ablation.source import place_of
+from ablation.store import partial_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def folder_is_missing(model: Model) -> bool:
-    """Whether the folder is yet to be made."""
-    return model.gguf is not None and not place_of(str(model.source.path)).exists()
-
-
-def make_folder(model: Model) -> Path:
-    """Where the folder is, which is made when it is missing: written beside, then renamed. Raises DataError."""
-    folder = place_of(str(model.source.path))
-    if not folder_is_missing(model):
-        return folder
-    file = place_of(str(model.gguf))
+def make_folder(gguf: str, folder: Path) -> None:
+    """Write the folder beside, then rename it into place. Raises DataError."""
+    file = place_of(gguf)
     if not file.is_file():
         raise DataError(f"model.gguf: {file} is no file; give the path of a .gguf file")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
-    try:
-        for part in _read(file):
-            part.save_pretrained(beside)
-        beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return folder
+    model, tokenizer = _read(file)
+    with partial_folder(folder) as beside:
+        model.save_pretrained(beside)
+        tokenizer.save_pretrained(beside)
+        try:
+            beside.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was first
+                raise
 
 
 def _read(file: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":

