@@ -7,7 +7,7 @@ from pathlib import Path
 from ablation.cell import Cell
 from ablation.errors import AblationError
 from ablation.science import Source
-from ablation.source import local_path
+from ablation.source import local_path, place_of
 from ablation.store import is_about_the_disk
 
 # What a model or a data set is read from; other weight formats would double the download, and pickles are not read at all.
@@ -20,21 +20,27 @@ class HubUnreachable(AblationError):  # noqa: N818 named after what was seen
 
 @dataclass(frozen=True)
 class Wanted:
-    """One source of a sweep, and what it is for: ``model``, ``corpus`` or ``benchmark``."""
+    """One source of a sweep, and what it is for: ``model``, ``corpus`` or ``benchmark``; `gguf` is what a folder is made of."""
 
     kind: str
     source: Source
+    gguf: str | None = None
 
     @property
     def name(self) -> str:
         """As it stands in the configuration."""
         return str(self.source.path or f"{self.source.hub} at {self.source.revision}")
 
+    @property
+    def is_yet_to_be_made(self) -> bool:
+        """Whether it is a folder that is to be made of a GGUF file."""
+        return self.gguf is not None and not place_of(str(self.source.path)).exists()
+
 
 def wanted(cells: Sequence[Cell]) -> list[Wanted]:
     """Every source that these cells read, once."""
     every = [
-        *(Wanted("model", cell.model.source) for cell in cells),
+        *(Wanted("model", cell.model.source, cell.model.gguf) for cell in cells),
         *(Wanted("corpus", cell.corpus.source) for cell in cells if cell.corpus),
         *(Wanted("benchmark", cell.benchmark.source) for cell in cells),
         *(Wanted("model", source) for cell in cells if (source := _embedding(cell))),
@@ -48,9 +54,11 @@ def _embedding(cell: Cell) -> Source | None:
 
 
 def check(one: Wanted) -> Path | None:
-    """Where the source is on this machine; None for a hub id that is not cached. Raises DataError on a path that is not there."""
+    """Where the source is on this machine; None for what `fetch` would get. Raises DataError on a path that is not there."""
     from huggingface_hub.errors import HFValidationError
 
+    if one.is_yet_to_be_made:
+        return None
     found = local_path(one.source)
     try:
         return found or _snapshot(one, local_files_only=True)
@@ -59,9 +67,16 @@ def check(one: Wanted) -> Path | None:
 
 
 def fetch(one: Wanted) -> Path:
-    """Download what is missing, with progress bars; where it is now. Raises DataError, HubUnreachable."""
+    """Download what is missing, with progress bars, and make the folder of a GGUF file; where it is now.
+
+    Raises DataError, HubUnreachable.
+    """
     from huggingface_hub.errors import HFValidationError
 
+    from ablation.gguf import make_folder
+
+    if one.gguf is not None and one.is_yet_to_be_made:
+        make_folder(one.gguf, place_of(str(one.source.path)))
     found = local_path(one.source)
     try:
         return found or _snapshot(one, local_files_only=False)

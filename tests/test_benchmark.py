@@ -11,7 +11,7 @@ from ablation.benchmark import read_questions, read_tiers, tier_names
 from ablation.benchmark.questions import unreadable_answers
 from ablation.config import read_cell
 from ablation.errors import DataError
-from ablation.science import Benchmark, Columns
+from ablation.science import Benchmark, Columns, Source
 from tests.conftest import ROOT, write_lines
 
 ROWS = [{"id": 60, "problem": "p", "answer": "025"}, {"id": 61, "problem": "q", "answer": "7"}]
@@ -100,10 +100,9 @@ def test_columns_are_mapped_and_answers_stand_behind_a_mark(
         ("1", "r", "7"),
     ]
     assert read_tiers(found) == {"0": "questions", "1": "questions"}
-    write_lines(path, [{"question": "q", "answer": "1018"}])
-    read_questions.cache_clear()
+    without = Source(path=str(write_lines(tmp_path / "without.jsonl", [{"question": "q", "answer": "1018"}])))
     with pytest.raises(DataError, match="row 0, column answer: nothing stands behind '####'"):
-        read_questions(found)
+        read_questions(found.model_copy(update={"source": without}))
 
 
 def test_a_column_may_name_the_tier(composed: Callable[..., dict[str, Any]], tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import yaml
 
 from ablation.answer import MAX_ANSWER_CHARS, compare, is_integer, last_boxed, plain
 from ablation.benchmark.rows import Row, place, read_rows
+from ablation.benchmark.steps import by_steps, step_count
 from ablation.errors import DataError, nearest
 from ablation.records import Question
 from ablation.science import Benchmark, Columns
@@ -25,19 +26,31 @@ _PUBLISHED = {
 }
 
 
-@lru_cache(maxsize=16)
 def read_questions(benchmark: Benchmark) -> tuple[Question, ...]:
-    """All questions in the order of the source.
+    """The questions that are asked, in the order of the source.
 
     Raises DataError naming row and column, ids that occur twice, or where the source and the answer key disagree.
     """
+    return _read(benchmark)[0]
+
+
+def tiers_by_steps(benchmark: Benchmark) -> dict[str, str]:
+    """The tier of each question of a benchmark that is divided by `steps`, else nothing. Raises DataError."""
+    return _read(benchmark)[1]
+
+
+@lru_cache(maxsize=16)
+def _read(benchmark: Benchmark) -> tuple[tuple[Question, ...], dict[str, str]]:
     key = _answer_key(benchmark)
     questions: dict[str, Question] = {}
+    counts: dict[str, int] = {}
     for number, (where, row) in enumerate(read_rows(benchmark.source)):
         question = _question(row, number, where, benchmark.columns, key)
         if question.id in questions:
             raise DataError(f"{where}, column {_id_column(benchmark)}: ids occur twice: {question.id}")
         questions[question.id] = question
+        if benchmark.steps:
+            counts[question.id] = step_count(row, benchmark.steps, where)
     if not questions:
         raise DataError(f"benchmark {benchmark.name}: {place(benchmark.source)} has no questions")
     if key and (missing := [one for one in key if one not in questions]):
@@ -45,7 +58,8 @@ def read_questions(benchmark: Benchmark) -> tuple[Question, ...]:
             f"benchmark {benchmark.name}: {place(benchmark.source)} has {len(questions)} of {len(key)} questions; "
             f"not there: {', '.join(missing)}"
         )
-    return tuple(questions.values())
+    tiers = by_steps(counts, benchmark.steps) if benchmark.steps else {}
+    return tuple(one for one in questions.values() if not benchmark.steps or one.id in tiers), tiers
 
 
 def unreadable_answers(benchmark: Benchmark) -> list[str]:

@@ -1,13 +1,13 @@
-"""Tiers are data: a YAML file that maps each tier's name to question ids, or a column of the benchmark.
+"""Tiers are data: a YAML file that maps each tier's name to question ids, a column of the benchmark, or numbers of steps.
 
-Without either, every question is in one tier.
+Without any, every question is in one tier.
 """
 
 from functools import lru_cache
 
 import yaml
 
-from ablation.benchmark.questions import read_questions
+from ablation.benchmark.questions import read_questions, tiers_by_steps
 from ablation.benchmark.rows import place, read_rows
 from ablation.errors import DataError
 from ablation.science import Benchmark, Source
@@ -19,6 +19,8 @@ UNDIVIDED = "questions"
 @lru_cache(maxsize=16)
 def read_tiers(benchmark: Benchmark) -> dict[str, str]:
     """The tier of each question id, tiers in file order. Raises DataError unless the tiers partition the questions."""
+    if benchmark.steps:
+        return tiers_by_steps(benchmark)
     if benchmark.tiers is None:
         return _tiers_of_rows(benchmark)
     pairs = [(one, tier) for tier, members in labels(benchmark.tiers).items() for one in members]
@@ -39,7 +41,9 @@ def labels(source: Source) -> dict[str, list[str]]:
 
 
 def tier_names(benchmark: Benchmark) -> list[str]:
-    """The tiers in the order of the file; those of a column by name."""
+    """The tiers in the order of the file or of `steps`; those of a column by name."""
+    if benchmark.steps:
+        return list(benchmark.steps.tiers)
     names = dict.fromkeys(read_tiers(benchmark).values())
     return list(names) if benchmark.tiers else sorted(names)
 

@@ -15,7 +15,7 @@ def register(commands: "Commands") -> None:
     prefetch = commands.add_parser(
         "prefetch",
         parents=[overrides_parent(), machine_parent()],
-        help="download the models and data of a sweep, so that its jobs need no network",
+        help="download the models and data of a sweep, and make folders of GGUF files, so that its jobs need no network",
     )
     prefetch.set_defaults(run=_prefetch)
 

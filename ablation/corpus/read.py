@@ -1,4 +1,4 @@
-"""Rows as generations, and which of them are right: OpenR1-Math-220k, s1K-1.1, or any table that is described by a column map.
+"""Rows as generations, and which of them are right: OpenR1-Math-220k, s1K-1.1, GSM8K, or any table that a column map describes.
 
 Schemas: the dataset cards of open-r1/OpenR1-Math-220k and simplescaling/s1K-1.1. The first is extended by one nullable column,
 ``generation_styles``: the style of each generation; absent means that all are `r1`.
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ablation.benchmark.rows import Row, place
 from ablation.corpus.columns import S1K, Generation, read_columns
+from ablation.corpus.gsm8k import read_gsm8k
 from ablation.corpus.rows import rows
 from ablation.errors import DataError, nearest
 from ablation.science import Corpus
@@ -48,6 +49,8 @@ def read(corpus: Corpus) -> Iterator[list[Generation]]:
 def _reader(corpus: Corpus) -> Reader:
     if corpus.reader == "openr1":
         return _openr1
+    if corpus.reader == "gsm8k":
+        return read_gsm8k
     columns = corpus.columns or S1K
     prefix = "s1k-" if corpus.reader == "s1k" else "row-"
     return lambda row, number, where: read_columns(columns, row, f"{prefix}{number}", where)

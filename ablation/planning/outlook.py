@@ -20,7 +20,7 @@ from ablation.planning.lengths import drawn
 from ablation.planning.power import power_lines
 from ablation.planning.retraining import Retraining, retraining
 from ablation.planning.work import Work, standing
-from ablation.prefetch import wanted
+from ablation.prefetch import Wanted, wanted
 from ablation.progress.pace import Left, seconds_left
 from ablation.source import is_pinned
 from ablation.store import Store
@@ -109,13 +109,17 @@ def outlook(
 
 
 def unpinned(cells: Sequence[Cell]) -> list[str]:
-    """What a launch would refuse from here, as sentences: branches whose commit nobody can tell."""
-    return [
+    """What a launch would refuse from here, as sentences: branches whose commit nobody can tell, folders yet to be made."""
+    return [_unpinned(one) for one in wanted(cells) if not is_pinned(one.source)]
+
+
+def _unpinned(one: Wanted) -> str:
+    if one.is_yet_to_be_made:
+        return f"{one.kind} {one.name}: yet to be made of {one.gguf}; type: ablation prefetch, and the same arguments"
+    return (
         f"{one.kind} {one.name}: which commit {one.source.revision!r} is cannot be looked up here; a launch would be refused. "
         "Reach the hub, or give source.revision=COMMIT or source.path"
-        for one in wanted(cells)
-        if not is_pinned(one.source)
-    ]
+    )
 
 
 def grouped(cells: Sequence[Cell], cluster: Slurm, store: Store) -> list[Group]:

@@ -1,6 +1,6 @@
 """The values a cell is made of: the four factors, the seeds, and the science that is held fixed around them."""
 
-from ablation.science.benchmark import Benchmark, Columns
+from ablation.science.benchmark import Benchmark, Columns, Steps
 from ablation.science.corpus import Corpus, CorpusColumns, Filters, Texts
 from ablation.science.factors import Across, Category, Count, Embedding, Length, Near, Seeds, Style
 from ablation.science.model import Model, Shape
@@ -32,6 +32,7 @@ __all__ = [
     "Shape",
     "Share",
     "Source",
+    "Steps",
     "Style",
     "Texts",
     "Train",

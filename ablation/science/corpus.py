@@ -66,7 +66,7 @@ class Filters(Spec):
 
 
 class Corpus(Spec):
-    """A table of problems with generations: in the schema of OpenR1-Math-220k or s1K-1.1, or described by `columns`.
+    """A table of problems with generations: in the schema of OpenR1-Math-220k, s1K-1.1 or GSM8K, or described by `columns`.
 
     `keep` = `right` drops the generations that are wrong or not complete; `all` keeps every one. `problem_types` are the types
     that a row may have: None allows OpenR1-Math-220k's own for `openr1`, and any for the others.
@@ -74,7 +74,7 @@ class Corpus(Spec):
 
     labels: ClassVar[frozenset[str]] = frozenset({"name"})
     name: Name
-    reader: Literal["openr1", "s1k", "columns"]
+    reader: Literal["openr1", "s1k", "gsm8k", "columns"]
     keep: Literal["right", "all"]
     source: Source
     columns: CorpusColumns | None = None
