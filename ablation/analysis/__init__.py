@@ -4,6 +4,7 @@
     tally = Tally.of(study)                 # correct attempts, cell by question, and what is missing
     weigh_claims(tally)                    # the published findings as tests, each with a verdict
     factor_effects(tally)                   # one row a contrast and tier, with its interval
+    trajectories(study, tally)              # lengths, endings, self-checks, repetition, likeness of solutions
     analyse(study)                          # all of it at once, as the report uses it
 
 Fractions run from 0 to 1; what is missing or cannot be estimated is NaN and has a reason beside it.
@@ -26,6 +27,7 @@ from ablation.analysis.rasch import rasch
 from ablation.analysis.scaling import curves, points_per_doubling
 from ablation.analysis.study import Study, load
 from ablation.analysis.tally import Tally
+from ablation.analysis.trajectories import Trajectories, trajectories
 from ablation.analysis.variance import budget, variance_components
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "Finding",
     "Study",
     "Tally",
+    "Trajectories",
     "analyse",
     "avg",
     "budget",
@@ -60,6 +63,7 @@ __all__ = [
     "pooled_coverage",
     "rasch",
     "state_findings",
+    "trajectories",
     "variance_components",
     "weigh_claims",
 ]

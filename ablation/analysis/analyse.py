@@ -1,6 +1,7 @@
 """Every estimate of a study in one value: what the report and the terminal show."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -11,6 +12,7 @@ from ablation.analysis.metrics import cell_table
 from ablation.analysis.scaling import curves, points_per_doubling
 from ablation.analysis.study import Study
 from ablation.analysis.tally import Tally, coverage
+from ablation.analysis.trajectories import Trajectories, trajectories
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class Analysis:
     curves: pd.DataFrame
     claims: tuple[Claim, ...]
     findings: tuple[Finding, ...]
+
+    @cached_property
+    def trajectories(self) -> Trajectories:
+        """How the attempts went; reads the texts when it is first asked for."""
+        return trajectories(self.study, self.tally)
 
 
 def analyse(study: Study, partial: bool = False) -> Analysis:

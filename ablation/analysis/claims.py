@@ -117,11 +117,7 @@ def _curation(tally: Tally) -> Claim:
     if not {"similar", "dissimilar"} <= set(levels(tally.cells, "category")):
         return Claim("curation", claim, "untestable", "No cells with categories similar and dissimilar.")
     chosen = tally.cells["category"].isin(["similar", "dissimilar"]).to_numpy() | tally.is_base_c
-    kept = Tally(
-        tally.cells[chosen].reset_index(drop=True), tally.questions, tally.tiers, tally.n_attempts,
-        tally.correct_cq[chosen], tally.attempts_cq[chosen], tally.planned_c[chosen],
-    )  # fmt: skip
-    found = _same(kept, "category", claim)
+    found = _same(tally.only(chosen), "category", claim)
     return Claim("curation", claim, found.verdict, found.text)
 
 

@@ -61,6 +61,13 @@ class Tally:
         planned_c = np.array([planned[name] for name in names], dtype=np.int64)
         return cls(cells.reset_index(drop=True), questions, tuple(tiers), n, correct_cq, attempts_cq, planned_c)
 
+    def only(self, chosen_c: Mask) -> "Tally":
+        """The tally of the chosen cells alone."""
+        return Tally(
+            self.cells[chosen_c].reset_index(drop=True), self.questions, self.tiers, self.n_attempts,
+            self.correct_cq[chosen_c], self.attempts_cq[chosen_c], self.planned_c[chosen_c],
+        )  # fmt: skip
+
     @property
     def scopes(self) -> tuple[str, ...]:
         """Every question first, then tier by tier."""
