@@ -125,8 +125,8 @@ def _growth(tally: Tally, draws: int, seed: int) -> Claim:
     claim = "Hard grows with log N and levels off near 65 %"
     if "hard" not in tally.tiers:
         return Claim("growth", claim, "untestable", "No tier hard.")
-    table = growth(tally, draws=draws, seed=seed)
-    rows = {(row["model"], row["parameter"]): row for row in table[table["tier"] == "hard"].to_dict("records")}
+    table = growth(tally, draws=draws, seed=seed, scopes=["hard"])
+    rows = {(row["model"], row["parameter"]): row for row in table.to_dict("records")}
     if ("log", "b") not in rows:
         return Claim("growth", claim, "untestable", f"{next(iter(rows.values()))['reason'].capitalize()}.")
     slope, top = rows["log", "b"], rows["saturating", "p_max"]

@@ -23,6 +23,15 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
+class Setting:
+    """One combination of factors: its number, the lines of its cells, which differ in their seeds alone, and its levels."""
+
+    arm: int
+    lines: Ints
+    levels: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Tally:
     """Counts of attempts, with what their lines and columns stand for.
 
@@ -84,6 +93,19 @@ class Tally:
         settings = self.cells.groupby(list(FACTORS), dropna=False, sort=False)
         arm_c: Ints = settings.ngroup().to_numpy().astype(np.int64)
         return arm_c
+
+    @cached_property
+    def settings(self) -> tuple[Setting, ...]:
+        """The settings in the order in which their first cells come."""
+        order = np.argsort(self.arm_c, kind="stable")
+        starts = np.flatnonzero(np.diff(self.arm_c[order])) + 1
+        runs = [lines.astype(np.int64) for lines in np.split(order, starts)] if len(order) else []
+        levels = self.cells.iloc[[lines[0] for lines in runs]][list(FACTORS)].to_dict("records")
+        found = [
+            Setting(int(self.arm_c[lines[0]]), lines, {str(name): level for name, level in one.items()})
+            for lines, one in zip(runs, levels, strict=True)
+        ]
+        return tuple(sorted(found, key=lambda setting: setting.lines[0]))
 
     @property
     def n_seeds(self) -> int:

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from ablation.analysis.conditions import setting_plans
 from ablation.analysis.effects import planned_contrasts
 from ablation.analysis.estimates import Plan, estimate_measured
-from ablation.analysis.matching import mean_weights
 from ablation.analysis.measures import Measure
 from ablation.analysis.multiplicity import with_holm
 from ablation.analysis.prose import traces
 from ablation.analysis.similarity import Embed, Sketches
-from ablation.analysis.study import FACTORS, Study
+from ablation.analysis.study import Study
 from ablation.analysis.tally import Floats, Ints, Mask, Tally
 
 # What is measured, and in which unit. `finish_…`: share of attempts that ended so, as the sampling engine says.
@@ -170,14 +170,7 @@ def _ratio(values_cqa: Floats, per_cqa: Floats, known_cqa: Mask, n_cq: Floats) -
 
 
 def _settings(tally: Tally, scope: str, measured: Measure, whole_c: Mask, labels: dict[str, object]) -> pd.DataFrame:
-    plans = []
-    for arm in dict.fromkeys(tally.arm_c.tolist()):
-        lines = np.flatnonzero(tally.arm_c == arm)
-        runs = lines[whole_c[lines]]
-        setting = {str(name): level for name, level in tally.cells.loc[lines[0], list(FACTORS)].items()}
-        weights_c = mean_weights(pd.Index(runs), len(tally.cells)) if len(runs) else None
-        found = {"arm": arm, **setting, "runs": len(runs), **labels}
-        plans.append(Plan(found, weights_c, "" if len(runs) else NOT_RECORDED))
+    plans = setting_plans(tally, whole_c, labels, NOT_RECORDED)
     return _without_bootstrap(estimate_measured(tally, scope, plans, measured, draws=0))
 
 
