@@ -19,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from scipy.special import expit
 
 from ablation.analysis import Analysis, analyse, load
@@ -26,15 +28,17 @@ from ablation.analysis.simulation import World
 from ablation.analysis.study import SEEDS
 
 DRAWS = 10_000
-SIZES = {"192x64": (2, 64), "192x640": (2, 640), "1920x64": (20, 64)}  # seeds of 96 settings, attempts
+# Seeds of 96 settings, attempts, words of a text (0: no texts).
+SIZES = {"192x64": (2, 64, 60), "192x640": (2, 640, 0), "1920x64": (20, 64, 0)}
 WORDS = ("we", "have", "so", "then", "now", "wait,", "check:", "hence", "the", "sum", "is", *map(str, range(90)))
+TEXTS = pa.schema([("cell", pa.string()), ("question", pa.string()), ("attempt", pa.int64()), ("text", pa.string())])
 LAZY = (
     "conditions", "interactions", "model", "components", "budget", "equivalence", "passing", "growth", "ladder", "rasch",
     "pooled_coverage", "per_step",
 )  # fmt: skip
 
 
-def records(folder: Path, seeds: int, n: int, words: int = 60) -> Path:
+def records(folder: Path, seeds: int, n: int, words: int) -> Path:
     """The records of a simulated study of 96 settings × `seeds`, with texts of `words` made-up words."""
     rng, world = np.random.default_rng(0), World(seed_sd=0.15)
     tiers, log_odds_q = world.log_odds(rng)
@@ -69,9 +73,16 @@ def records(folder: Path, seeds: int, n: int, words: int = 60) -> Path:
     told = [{"cell": cell, "planned_attempts": n * len(tiers)} for cell in cells["cell"]]
     manifest = {"format": 1, "study": "made-up", "n": n, "tiers": list(world.rates), "cells": told}
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    spoken = [" ".join(row) for row in np.array(WORDS)[rng.integers(len(WORDS), size=(len(results), words))]]
-    results[["cell", "question", "attempt"]].assign(text=spoken).to_parquet(folder / "completions.parquet")
+    if words:
+        _write_texts(folder / "completions.parquet", results[["cell", "question", "attempt"]], words, rng)
     return folder
+
+
+def _write_texts(path: Path, attempts: pd.DataFrame, words: int, rng: np.random.Generator) -> None:
+    with pq.ParquetWriter(path, TEXTS) as writer:
+        for _, rows in attempts.groupby("cell", sort=False):
+            spoken = [" ".join(row) for row in np.array(WORDS)[rng.integers(len(WORDS), size=(len(rows), words))]]
+            writer.write_table(pa.Table.from_pandas(rows.assign(text=spoken), TEXTS, preserve_index=False))
 
 
 def measure(folder: Path) -> dict[str, float]:
@@ -90,10 +101,13 @@ def measure(folder: Path) -> dict[str, float]:
     assert isinstance(analysis, Analysis)
     for name in LAZY:
         timed(name, lambda name=name: getattr(analysis, name))  # type: ignore[misc]
-    records_only = (time.perf_counter() - began, time.process_time() - worked, _peak_gb())
-    timed("trajectories", lambda: analysis.trajectories)
-    parts |= dict(zip(("wall", "processor", "peak_gb"), records_only, strict=True))
-    return parts | {"with_texts_gb": _peak_gb(), "rows": float(len(analysis.study.results))}
+    parts |= {"all, wall": time.perf_counter() - began, "all, processor": time.process_time() - worked}
+    parts |= {"peak memory": _peak_gb(), "rows": float(len(analysis.study.results))}
+    if study.texts:  # type: ignore[attr-defined]
+        worked = time.process_time()
+        timed("texts, wall", lambda: analysis.trajectories)
+        parts |= {"texts, processor": time.process_time() - worked, "peak memory with texts": _peak_gb()}
+    return parts
 
 
 def _peak_gb() -> float:
@@ -125,8 +139,9 @@ def main() -> None:
     print("|---|" + "---|" * len(found))
     for part in next(iter(found.values())):
         if part != "rows":
-            unit = "GB" if part.endswith("gb") else "s"
-            print(f"| {part} | " + " | ".join(f"{one[part]:.2f} {unit}" for one in found.values()) + " |")
+            unit = "GB" if "memory" in part else "s"
+            values = [f"{one[part]:.2f} {unit}" if part in one else "–" for one in found.values()]
+            print(f"| {part} | {' | '.join(values)} |")
 
 
 if __name__ == "__main__":

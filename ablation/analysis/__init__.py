@@ -19,10 +19,12 @@ from ablation.analysis.findings import Finding, state_findings
 from ablation.analysis.growth import growth
 from ablation.analysis.interactions import interactions
 from ablation.analysis.ladder import ladder
+from ablation.analysis.majority import majority
 from ablation.analysis.metrics import avg, cell_table, cov, cov_prefix, maj, maj_table
 from ablation.analysis.model import model_table
 from ablation.analysis.passline import pass_bounds, pass_rules
 from ablation.analysis.potential import per_step, pooled_coverage
+from ablation.analysis.published import agreement, published
 from ablation.analysis.rasch import rasch
 from ablation.analysis.scaling import curves, points_per_doubling
 from ablation.analysis.study import Study, load
@@ -37,6 +39,7 @@ __all__ = [
     "Study",
     "Tally",
     "Trajectories",
+    "agreement",
     "analyse",
     "avg",
     "budget",
@@ -54,6 +57,7 @@ __all__ = [
     "load",
     "maj",
     "maj_table",
+    "majority",
     "marginal_means",
     "model_table",
     "pass_bounds",
@@ -61,6 +65,7 @@ __all__ = [
     "per_step",
     "points_per_doubling",
     "pooled_coverage",
+    "published",
     "rasch",
     "state_findings",
     "trajectories",

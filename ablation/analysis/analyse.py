@@ -6,17 +6,19 @@ from functools import cached_property
 import pandas as pd
 
 from ablation.analysis.claims import Claim, weigh_claims
-from ablation.analysis.conditions import conditions
+from ablation.analysis.conditions import common_k, conditions
 from ablation.analysis.effects import factor_effects, marginal_means
 from ablation.analysis.equivalence import equivalence
 from ablation.analysis.findings import Finding, state_claims, state_findings
 from ablation.analysis.growth import growth
 from ablation.analysis.interactions import interactions
 from ablation.analysis.ladder import Ladder, ladder
+from ablation.analysis.majority import majority
 from ablation.analysis.metrics import cell_table
 from ablation.analysis.model import model_table
 from ablation.analysis.passline import pass_bounds
 from ablation.analysis.potential import per_step, pooled_coverage
+from ablation.analysis.published import agreement
 from ablation.analysis.rasch import rasch
 from ablation.analysis.scaling import curves, points_per_doubling
 from ablation.analysis.study import FACTORS, Study
@@ -49,6 +51,11 @@ class Analysis:
     def conditions(self) -> pd.DataFrame:
         """avg@n, cov@k and the gap between them of each setting."""
         return conditions(self.tally, draws=self.draws)
+
+    @cached_property
+    def majority(self) -> pd.DataFrame:
+        """maj@k of each cell, at the k of `conditions`."""
+        return majority(self.study.results, self.study.tiers, common_k(self.tally))
 
     @cached_property
     def interactions(self) -> pd.DataFrame:
@@ -106,6 +113,11 @@ class Analysis:
     def per_step(self) -> pd.DataFrame:
         """The rate of equal steps behind each average."""
         return per_step(self.tally)
+
+    @cached_property
+    def agreement(self) -> pd.DataFrame:
+        """The published numbers beside this study's, where it overlaps them."""
+        return agreement(self.study, self.tally)
 
     @cached_property
     def trajectories(self) -> Trajectories:
