@@ -180,7 +180,7 @@ def shortcomings(study: Study, tally: Tally) -> list[str]:
             f"attempts; {int(present['present'].sum()):,} of {int(present['planned'].sum()):,} planned attempts are present."
         )
     for column in set(EVALUATOR_COLUMNS) & set(study.results.columns):
-        kinds = sorted(study.results[column].map(str).unique())
+        kinds = sorted(map(str, study.results[column].unique()))
         if len(kinds) > 1:
             found.append(f"Mixed: the attempts were judged by {len(kinds)} kinds of {column} ({', '.join(kinds)}).")
     return found

@@ -116,9 +116,9 @@ def test_an_embedding_may_stand_in_for_the_sketch(tmp_path: Path) -> None:
 def test_rates_are_per_thousand_tokens_and_effects_are_paired(tmp_path: Path) -> None:
     found = analyse(_study(tmp_path)).trajectories
     assert len(found.attempts) == len(CELLS) * 48
-    assert found.attempts.groupby("cell")["corrections"].sum()[name_of(trained())] == 2 * 48  # "Wait," and ". no."
+    assert found.attempts.groupby("cell")["corrections"].sum()[name_of(trained())] == 48
     r1 = row_of(found.settings, category="algebra", style="r1", tier="hard", measure="corrections")
-    assert r1["estimate"] == pytest.approx(1000 * 2 * 4 / (40 + 41 + 42 + 43)) and r1["runs"] == 2
+    assert r1["estimate"] == pytest.approx(1000 * 4 / (40 + 41 + 42 + 43)) and r1["runs"] == 2
     style = row_of(found.effects, factor="style", tier="all", measure="corrections")
     assert style["estimate"] == pytest.approx(-r1["estimate"]) and style["pairs"] == 4
     tokens = row_of(found.settings, category="algebra", style="r1", tier="all", measure="tokens")
