@@ -4,6 +4,7 @@
     tally = Tally.of(study)                 # correct attempts, cell by question, and what is missing
     weigh_claims(tally)                    # the published findings as tests, each with a verdict
     factor_effects(tally)                   # one row a contrast and tier, with its interval
+    trajectories(study, tally)              # lengths, endings, self-checks, repetition, likeness of solutions
     analyse(study)                          # all of it at once, as the report uses it
 
 Fractions run from 0 to 1; what is missing or cannot be estimated is NaN and has a reason beside it.
@@ -18,14 +19,17 @@ from ablation.analysis.findings import Finding, state_findings
 from ablation.analysis.growth import growth
 from ablation.analysis.interactions import interactions
 from ablation.analysis.ladder import ladder
+from ablation.analysis.majority import majority
 from ablation.analysis.metrics import avg, cell_table, cov, cov_prefix, maj, maj_table
 from ablation.analysis.model import model_table
 from ablation.analysis.passline import pass_bounds, pass_rules
 from ablation.analysis.potential import per_step, pooled_coverage
+from ablation.analysis.published import agreement, published
 from ablation.analysis.rasch import rasch
 from ablation.analysis.scaling import curves, points_per_doubling
 from ablation.analysis.study import Study, load
 from ablation.analysis.tally import Tally
+from ablation.analysis.trajectories import Trajectories, trajectories
 from ablation.analysis.variance import budget, variance_components
 
 __all__ = [
@@ -34,6 +38,8 @@ __all__ = [
     "Finding",
     "Study",
     "Tally",
+    "Trajectories",
+    "agreement",
     "analyse",
     "avg",
     "budget",
@@ -51,6 +57,7 @@ __all__ = [
     "load",
     "maj",
     "maj_table",
+    "majority",
     "marginal_means",
     "model_table",
     "pass_bounds",
@@ -58,8 +65,10 @@ __all__ = [
     "per_step",
     "points_per_doubling",
     "pooled_coverage",
+    "published",
     "rasch",
     "state_findings",
+    "trajectories",
     "variance_components",
     "weigh_claims",
 ]

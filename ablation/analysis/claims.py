@@ -117,11 +117,7 @@ def _curation(tally: Tally) -> Claim:
     if not {"similar", "dissimilar"} <= set(levels(tally.cells, "category")):
         return Claim("curation", claim, "untestable", "No cells with categories similar and dissimilar.")
     chosen = tally.cells["category"].isin(["similar", "dissimilar"]).to_numpy() | tally.is_base_c
-    kept = Tally(
-        tally.cells[chosen].reset_index(drop=True), tally.questions, tally.tiers, tally.n_attempts,
-        tally.correct_cq[chosen], tally.attempts_cq[chosen], tally.planned_c[chosen],
-    )  # fmt: skip
-    found = _same(kept, "category", claim)
+    found = _same(tally.only(chosen), "category", claim)
     return Claim("curation", claim, found.verdict, found.text)
 
 
@@ -129,8 +125,8 @@ def _growth(tally: Tally, draws: int, seed: int) -> Claim:
     claim = "Hard grows with log N and levels off near 65 %"
     if "hard" not in tally.tiers:
         return Claim("growth", claim, "untestable", "No tier hard.")
-    table = growth(tally, draws=draws, seed=seed)
-    rows = {(row["model"], row["parameter"]): row for row in table[table["tier"] == "hard"].to_dict("records")}
+    table = growth(tally, draws=draws, seed=seed, scopes=["hard"])
+    rows = {(row["model"], row["parameter"]): row for row in table.to_dict("records")}
     if ("log", "b") not in rows:
         return Claim("growth", claim, "untestable", f"{next(iter(rows.values()))['reason'].capitalize()}.")
     slope, top = rows["log", "b"], rows["saturating", "p_max"]

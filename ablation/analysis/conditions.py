@@ -7,8 +7,8 @@ from scipy.special import betaincinv
 from ablation.analysis.estimates import Plan, estimate
 from ablation.analysis.matching import mean_weights
 from ablation.analysis.measures import OfCounts, average, coverage_at, gap_at, measure
-from ablation.analysis.study import ALL, FACTORS
-from ablation.analysis.tally import Floats, Tally
+from ablation.analysis.study import ALL
+from ablation.analysis.tally import Floats, Mask, Tally
 from ablation.analysis.uncertainty import DRAWS, LEVEL, MIN_QUESTIONS, SEED
 
 EXACT = "nothing varied: the exact binomial interval of all its attempts"
@@ -75,14 +75,18 @@ def _positive(error_c: Floats) -> Floats:
 
 
 def _plans(tally: Tally, scope: str, labels: dict[str, object]) -> list[Plan]:
-    complete_c = ~np.isnan(tally.rates_cq(scope)).any(axis=1)
+    complete_c: Mask = np.asarray(np.isfinite(tally.rates_cq(scope)).all(axis=1), dtype=bool)
+    return setting_plans(tally, complete_c, labels, NO_RUN)
+
+
+def setting_plans(tally: Tally, whole_c: Mask, labels: dict[str, object], reason: str) -> list[Plan]:
+    """The mean over the runs of each setting that are whole; `reason` for settings that have none."""
     plans = []
-    for arm in dict.fromkeys(tally.arm_c.tolist()):
-        runs = tally.cells.index[complete_c & (tally.arm_c == arm)]
-        setting = tally.cells.loc[tally.arm_c == arm, list(FACTORS)].iloc[0].to_dict()
-        weights_c = mean_weights(runs, len(tally.cells)) if len(runs) else None
-        found = {"arm": arm, **{str(name): level for name, level in setting.items()}, "runs": len(runs), **labels}
-        plans.append(Plan(found, weights_c, "" if len(runs) else NO_RUN))
+    for setting in tally.settings:
+        runs = setting.lines[whole_c[setting.lines]]
+        weights_c = mean_weights(pd.Index(runs), len(tally.cells)) if len(runs) else None
+        found = {"arm": setting.arm, **setting.levels, "runs": len(runs), **labels}
+        plans.append(Plan(found, weights_c, "" if len(runs) else reason))
     return plans
 
 

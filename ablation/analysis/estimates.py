@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ablation.analysis.measures import OfCounts, average, measure
+from ablation.analysis.measures import Measure, OfCounts, average, measure
 from ablation.analysis.replicates import Replicates, replicates
 from ablation.analysis.tally import Floats, Tally, mean_or_nan
 from ablation.analysis.uncertainty import (
@@ -52,7 +52,13 @@ def estimate(
     resampled); `reason`, which says why something is NaN, and `estimand`. Fractions (0.04 = 4 points), intervals at 95 %.
     A cell whose weight is 0 does not matter, whether complete or not, except as a replicate that shows what seeds do.
     """
-    measured = measure(tally, scope, of)
+    return estimate_measured(tally, scope, plans, measure(tally, scope, of), draws, seed)
+
+
+def estimate_measured(
+    tally: Tally, scope: str, plans: Sequence[Plan], measured: Measure, draws: int = DRAWS, seed: int = SEED
+) -> pd.DataFrame:
+    """`estimate` of a quantity that is measured already, at the questions of the scope; in that quantity's own unit."""
     seeds = replicates(tally, measured)
     n_cells, n_questions = measured.values_cq.shape
     weights_ec = np.zeros((len(plans), n_cells))

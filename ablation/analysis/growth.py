@@ -3,6 +3,7 @@
 Array suffixes: d bootstrap draw (the first is the data), n count, g grid of exponents.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from ablation.analysis.measures import measure
 from ablation.analysis.tally import Floats, Tally
 from ablation.analysis.uncertainty import DRAWS, LEVEL, SEED
 
+_BLOCK = 500  # draws at a time
 EXPONENTS = np.geomspace(0.05, 3.0, 60)
 TOO_FEW_COUNTS = "fewer than 3 counts with a complete matched set"
 CANNOT_TELL = "with 4 counts or fewer a line and a saturating curve cannot be told apart"
@@ -41,8 +43,11 @@ class Fit:
     fitted_dn: Floats
 
 
-def growth(tally: Tally, target: float = 0.9, draws: int = DRAWS, seed: int = SEED) -> pd.DataFrame:
-    """Both models in each scope, one row a parameter: `tier model counts sets parameter estimate low high …`.
+def growth(
+    tally: Tally, target: float = 0.9, draws: int = DRAWS, seed: int = SEED, scopes: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Both models in each scope (all of them, or `scopes`), one row a parameter: `tier model counts sets parameter
+    estimate low high …`.
 
     `log`: P = a + b · log2 N. `saturating`: P = p_max − k · N^−α, 0 ≤ p_max ≤ 1, k ≥ 0, by variable projection (Golub &
     Pereyra 1973, SIAM J. Numerical Analysis 10(2)): α from a grid, the rest by least squares. Points are means over the
@@ -51,7 +56,7 @@ def growth(tally: Tally, target: float = 0.9, draws: int = DRAWS, seed: int = SE
     root mean square error at counts left out, `aicc` the corrected AIC. Beyond twice the largest N nothing is known.
     """
     rows: list[dict[str, object]] = []
-    for scope in tally.scopes:
+    for scope in tally.scopes if scopes is None else scopes:
         counts_n, means_dn, n_sets = curve_draws(tally, scope, draws, seed)
         if len(counts_n) < 3 or n_sets == 0:
             rows.append({"tier": scope, "counts": len(counts_n), "sets": n_sets, "reason": TOO_FEW_COUNTS})
@@ -99,12 +104,13 @@ def curve_draws(tally: Tally, scope: str, draws: int, seed: int) -> tuple[Floats
         return counts_n, np.empty((0, len(counts_n))), 0
     rates = measure(tally, scope).values_cq[sets.to_numpy(dtype=int)]  # sets × counts × questions
     n_sets, _, n_questions = rates.shape
-    means_dn = [rates.mean(axis=(0, 2))]
-    rng = np.random.default_rng(seed)
-    for _ in range(draws):
-        drawn = rates[rng.integers(n_sets, size=n_sets)].mean(axis=0)
-        means_dn.append(drawn[:, rng.integers(n_questions, size=n_questions)].mean(axis=1))
-    return counts_n, np.array(means_dn), n_sets
+    rng, means_dn = np.random.default_rng(seed), [rates.mean(axis=(0, 2))[None]]
+    for begun in range(0, draws, _BLOCK):
+        size = min(_BLOCK, draws - begun)
+        sets_ds, questions_dq = (rng.multinomial(n, np.full(n, 1 / n), size=size) / n for n in (n_sets, n_questions))
+        drawn = np.tensordot(sets_ds, rates, axes=1)  # draws × counts × questions
+        means_dn.append(np.einsum("dnq,dq->dn", drawn, questions_dq))
+    return counts_n, np.concatenate(means_dn), n_sets
 
 
 def _rows(

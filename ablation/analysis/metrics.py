@@ -12,7 +12,7 @@ from ablation.analysis.tally import Floats, complete_c, count, marked_q, mean_or
 from ablation.answer import canonical
 
 _NOTHING_TO_COMPARE = ("no_answer", "truncated", "ungradable")
-_RIGHT = "\0right"  # no answer reads like this
+RIGHT, NOBODY = "\0right", "\0nobody"  # no answer reads like these
 
 
 def avg(correct: ArrayLike, attempts: ArrayLike) -> Floats:
@@ -61,13 +61,33 @@ def maj(correct_by_attempt: ArrayLike, answers_by_attempt: Sequence[str | None],
         raise ValueError(f"k is the number of attempts looked at and must be at least 1, not {k}")
     if k > len(correct):
         return float("nan")
-    votes = Counter(
-        _RIGHT if right else canonical(str(answer))
-        for right, answer in zip(correct[:k], answers_by_attempt[:k], strict=True)
-        if right or answer
-    )
-    tied = [answer for answer, count in votes.items() if count == max(votes.values())]
-    return (_RIGHT in tied) / max(len(tied), 1)
+    return maj_of(_votes(correct[:k].tolist(), answers_by_attempt[:k]))
+
+
+def maj_of(votes: Sequence[str]) -> float:
+    """`maj` of votes, each for an answer, RIGHT or NOBODY."""
+    counts = Counter(vote for vote in votes if vote != NOBODY)
+    tied = [answer for answer, count in counts.items() if count == max(counts.values())]
+    return (RIGHT in tied) / max(len(tied), 1)
+
+
+def _votes(correct: Sequence[bool], answers: Sequence[str | None]) -> list[str]:
+    return [
+        RIGHT if right else canonical(str(answer)) if answer else NOBODY
+        for right, answer in zip(correct, answers, strict=True)
+    ]
+
+
+def votes_by_question(results: pd.DataFrame) -> dict[str, list[tuple[str, list[str] | None]]]:
+    """Cell → (tier, votes in the order of the attempts) of each question; None where the records have no answers."""
+    ordered = results.sort_values("attempt", kind="stable")
+    known = "extracted" in ordered and bool((ordered["extracted"].notna() | (ordered["verdict"] == "no_answer")).any())
+    ordered = ordered.assign(right=(ordered["verdict"] == "correct").to_numpy(dtype=bool))
+    found: dict[str, list[tuple[str, list[str] | None]]] = {}
+    for (cell, _, tier), group in ordered.groupby(["cell", "question", "tier"], sort=False):
+        votes = _votes(group["right"].tolist(), _answers(group)) if known else None
+        found.setdefault(str(cell), []).append((str(tier), votes))
+    return found
 
 
 def maj_table(results: pd.DataFrame, tiers: Sequence[str], k: int) -> pd.DataFrame:

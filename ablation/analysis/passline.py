@@ -45,22 +45,21 @@ def pass_bounds(tally: Tally, scope: str, line: float = LINE) -> pd.DataFrame:
     measured = measure(tally, scope)
     seeds = replicates(tally, measured)
     usable_c = np.isfinite(measured.means_c) & ~tally.is_base_c
-    arms = [arm for arm in dict.fromkeys(tally.arm_c.tolist()) if not tally.is_base_c[tally.arm_c == arm].any()]
-    n_tests = max(sum(bool((usable_c & (tally.arm_c == arm)).any()) for arm in arms), 1)
+    settings = [setting for setting in tally.settings if not tally.is_base_c[setting.lines].any()]
+    n_tests = max(sum(bool(usable_c[setting.lines].any()) for setting in settings), 1)
     share = (1 - ALPHA) ** (1 / n_tests)
     distance = float(stdtrit(seeds.degrees, share) if seeds.degrees else ndtri(share))
     inside_q = tally.in_scope_q(scope)
     rows = []
-    for arm in arms:
-        runs = np.flatnonzero(usable_c & (tally.arm_c == arm))
-        setting = {str(k): v for k, v in tally.cells.loc[tally.arm_c == arm, list(FACTORS)].iloc[0].items()}
+    for setting in settings:
+        runs = setting.lines[usable_c[setting.lines]]
         attempts = int(tally.attempts_cq[np.ix_(runs, inside_q)].sum())
         found = float(measured.means_c[runs].mean()) if len(runs) else math.nan
         seed_variance = seeds.run.value / max(len(runs), 1)
         low, high = (score_bound(found, attempts, seed_variance, distance, side) for side in (-1, 1))
         verdict = "passes" if low >= line else "fails" if high < line else "undecided"
         row = {"runs": len(runs), "attempts": attempts, "estimate": found, "lower": low, "upper": high}
-        rows.append({**setting, **row, "verdict": verdict})
+        rows.append({**setting.levels, **row, "verdict": verdict})
     return pd.DataFrame(rows, columns=[*FACTORS, "runs", "attempts", "estimate", "lower", "upper", "verdict"])
 
 

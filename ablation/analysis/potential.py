@@ -6,8 +6,7 @@ import pandas as pd
 from ablation.analysis.conditions import conditions
 from ablation.analysis.metrics import cov
 from ablation.analysis.study import FACTORS
-from ablation.analysis.tally import Tally
-from ablation.analysis.uncertainty import DRAWS, SEED
+from ablation.analysis.tally import Mask, Tally
 
 STEPS = 5  # the study's picture of a Hard question: 0.875 ** 5 is about one half
 
@@ -20,31 +19,38 @@ def pooled_coverage(tally: Tally) -> pd.DataFrame:
     """
     rows = []
     for scope in tally.scopes:
-        complete_c = ~np.isnan(tally.rates_cq(scope)).any(axis=1)
+        complete_c: Mask = np.asarray(np.isfinite(tally.rates_cq(scope)).all(axis=1), dtype=bool)
         inside_q = tally.in_scope_q(scope)
-        for arm in dict.fromkeys(tally.arm_c.tolist()):
-            runs = np.flatnonzero(complete_c & (tally.arm_c == arm))
+        for setting in tally.settings:
+            runs = setting.lines[complete_c[setting.lines]]
             if not len(runs) or not inside_q.any():
                 continue
             correct_q = tally.correct_cq[np.ix_(runs, inside_q)].sum(axis=0)
             attempts_q = tally.attempts_cq[np.ix_(runs, inside_q)].sum(axis=0)
             k = int(attempts_q.min())
             avg, solved = float((correct_q / attempts_q).mean()), float(cov(correct_q, attempts_q, k).mean())
-            setting = {str(name): level for name, level in tally.cells.loc[runs[0], list(FACTORS)].items()}
             rows.append(
-                {**setting, "tier": scope, "runs": len(runs), "k": k, "avg": avg, "cov": solved, "gap": solved - avg}
+                {
+                    **setting.levels,
+                    "tier": scope,
+                    "runs": len(runs),
+                    "k": k,
+                    "avg": avg,
+                    "cov": solved,
+                    "gap": solved - avg,
+                }
             )
     return pd.DataFrame(rows, columns=[*FACTORS, "tier", "runs", "k", "avg", "cov", "gap"])
 
 
-def per_step(tally: Tally, steps: int = STEPS, draws: int = DRAWS, seed: int = SEED) -> pd.DataFrame:
+def per_step(tally: Tally, steps: int = STEPS) -> pd.DataFrame:
     """The rate of each of `steps` equally hard, independent steps that would give avg@n: avg ** (1 / steps).
 
     One row a setting and scope: the factors, `tier avg rate low high cov_if_alike cov k`. The interval is that of avg on
     these questions, transformed. `cov_if_alike` is the cov@k that this model predicts when all questions are alike,
     1 − (1 − avg)^k; a `cov` far below it says that failures belong to questions, not to slips at random steps.
     """
-    found = conditions(tally, draws=draws, seed=seed)
+    found = conditions(tally, draws=0)
     averages = found[found["measure"] == "avg"].reset_index(drop=True)
     reached = found[found["measure"] == "cov"].reset_index(drop=True)
     frame = averages[[*FACTORS, "tier", "k"]].assign(avg=averages["estimate"])

@@ -1,13 +1,14 @@
 """The records of one study, read and checked: the only module of the analysis that touches the disk."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ablation.errors import RecordError
 from ablation.primary import Primary
@@ -21,6 +22,7 @@ MANIFEST_KEYS = ("study", "n", "tiers", "cells")
 RESULT_COLUMNS = ("cell", "question", "tier", "attempt", "verdict")
 CELL_COLUMNS = ("cell", "state", *FACTORS, *SEEDS)
 LOSS_COLUMNS = ("cell", "update", "loss")
+TEXT_COLUMNS = ("cell", "question", "attempt", "text")
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,14 @@ class Study:
     """One study as recorded under `outputs/<study>/`.
 
     `results` has one row per cell, question and attempt; `cells` one row per planned cell; `loss`, if any was
-    recorded, one row per cell and update.
+    recorded, one row per cell and update. `texts` is the file of what the models wrote, which may be larger than memory.
     """
 
     manifest: Mapping[str, Any]
     results: pd.DataFrame
     cells: pd.DataFrame
     loss: pd.DataFrame | None = None
+    texts: Path | None = None
 
     @property
     def name(self) -> str:
@@ -62,6 +65,24 @@ class Study:
         """Planned attempts by cell."""
         return {str(cell["cell"]): int(cell["planned_attempts"]) for cell in self.manifest["cells"]}
 
+    def read_texts(self, batch_bytes: int = 1 << 24) -> Iterator[pa.RecordBatch]:
+        """What the models wrote (columns `cell question attempt text`), about `batch_bytes` at a time; nothing without a file.
+
+        Raises RecordError for a damaged file.
+        """
+        if self.texts is None:
+            return
+        try:
+            with pq.ParquetFile(self.texts) as file:
+                _none_absent(self.texts, TEXT_COLUMNS, file.schema_arrow.names)
+                size = sum(file.metadata.row_group(place).total_byte_size for place in range(file.num_row_groups))
+                rows = batch_bytes * file.metadata.num_rows // max(size, 1)
+                yield from file.iter_batches(min(max(rows, 1), 1 << 16), columns=list(TEXT_COLUMNS))
+        except (OSError, pa.ArrowException) as error:
+            raise RecordError(
+                f"{self.texts} is not readable as parquet ({error}); run the study's command again"
+            ) from error
+
     @property
     def errors(self) -> dict[str, str]:
         """What stopped a cell, for those that say so."""
@@ -79,7 +100,8 @@ def load(path: Path | str) -> Study:
     cells = _frame(folder / "cells.parquet", CELL_COLUMNS)
     loss_file = folder / "loss.parquet"
     loss = _frame(loss_file, LOSS_COLUMNS) if loss_file.exists() else None
-    return checked(Study(manifest, results, cells, loss))
+    texts = folder / "completions.parquet"
+    return checked(Study(manifest, results, cells, loss, texts if texts.exists() else None))
 
 
 def checked(study: Study) -> Study:
@@ -88,11 +110,11 @@ def checked(study: Study) -> Study:
         raise RecordError(f"a tier is called {ALL!r}, which stands for every question; rename it in the benchmark")
     planned = set(study.planned)
     _none("cells.parquet and manifest.json name different cells", set(study.cells["cell"]) ^ planned)
-    _none("results.parquet has cells that manifest.json does not plan", set(study.results["cell"]) - planned)
-    _none(f"verdicts other than {', '.join(VERDICTS)}", set(study.results["verdict"]) - set(VERDICTS))
+    _none("results.parquet has cells that manifest.json does not plan", set(study.results["cell"].unique()) - planned)
+    _none(f"verdicts other than {', '.join(VERDICTS)}", set(study.results["verdict"].unique()) - set(VERDICTS))
     tiers_by_question = study.results.groupby("question")["tier"].nunique()
     _none("questions in more than one tier", set(tiers_by_question.index[tiers_by_question > 1]))
-    return Study(study.manifest, _without_repeats(study.results), study.cells, study.loss)
+    return replace(study, results=_without_repeats(study.results))
 
 
 def _manifest(file: Path) -> dict[str, Any]:
@@ -120,15 +142,23 @@ def _frame(file: Path, needed: Iterable[str]) -> pd.DataFrame:
         raise RecordError(f"{file} is missing; run the study's command again to rewrite its records") from error
     except pa.ArrowException as error:
         raise RecordError(f"{file} is not readable as parquet ({error}); run the study's command again") from error
-    if absent := [column for column in needed if column not in frame.columns]:
-        raise RecordError(f"{file} lacks the columns {', '.join(absent)}; it has {', '.join(map(str, frame.columns))}")
+    _none_absent(file, needed, map(str, frame.columns))
     return frame
+
+
+def _none_absent(file: Path, needed: Iterable[str], found: Iterable[str]) -> None:
+    present = list(found)
+    if absent := [column for column in needed if column not in present]:
+        raise RecordError(f"{file} lacks the columns {', '.join(absent)}; it has {', '.join(present)}")
 
 
 def _without_repeats(results: pd.DataFrame) -> pd.DataFrame:
     """A row recorded twice counts once; two verdicts on one attempt are a contradiction."""
+    key = ["cell", "question", "attempt"]
+    if not results.duplicated(key).any():  # as ever; comparing whole rows costs ten times as much
+        return results
     once = results.drop_duplicates()
-    attempts = once[["cell", "question", "attempt"]]
+    attempts = once[key]
     twice = attempts[attempts.duplicated()]
     culprits = {" / ".join(map(str, row)) for row in twice.to_numpy()}
     _none("results.parquet has differing rows for the same attempt", culprits)

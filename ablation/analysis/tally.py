@@ -23,6 +23,15 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
+class Setting:
+    """One combination of factors: its number, the lines of its cells, which differ in their seeds alone, and its levels."""
+
+    arm: int
+    lines: Ints
+    levels: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Tally:
     """Counts of attempts, with what their lines and columns stand for.
 
@@ -61,6 +70,13 @@ class Tally:
         planned_c = np.array([planned[name] for name in names], dtype=np.int64)
         return cls(cells.reset_index(drop=True), questions, tuple(tiers), n, correct_cq, attempts_cq, planned_c)
 
+    def only(self, chosen_c: Mask) -> "Tally":
+        """The tally of the chosen cells alone."""
+        return Tally(
+            self.cells[chosen_c].reset_index(drop=True), self.questions, self.tiers, self.n_attempts,
+            self.correct_cq[chosen_c], self.attempts_cq[chosen_c], self.planned_c[chosen_c],
+        )  # fmt: skip
+
     @property
     def scopes(self) -> tuple[str, ...]:
         """Every question first, then tier by tier."""
@@ -77,6 +93,19 @@ class Tally:
         settings = self.cells.groupby(list(FACTORS), dropna=False, sort=False)
         arm_c: Ints = settings.ngroup().to_numpy().astype(np.int64)
         return arm_c
+
+    @cached_property
+    def settings(self) -> tuple[Setting, ...]:
+        """The settings in the order in which their first cells come."""
+        order = np.argsort(self.arm_c, kind="stable")
+        starts = np.flatnonzero(np.diff(self.arm_c[order])) + 1
+        runs = [lines.astype(np.int64) for lines in np.split(order, starts)] if len(order) else []
+        levels = self.cells.iloc[[lines[0] for lines in runs]][list(FACTORS)].to_dict("records")
+        found = [
+            Setting(int(self.arm_c[lines[0]]), lines, {str(name): level for name, level in one.items()})
+            for lines, one in zip(runs, levels, strict=True)
+        ]
+        return tuple(sorted(found, key=lambda setting: setting.lines[0]))
 
     @property
     def n_seeds(self) -> int:
@@ -151,7 +180,7 @@ def shortcomings(study: Study, tally: Tally) -> list[str]:
             f"attempts; {int(present['present'].sum()):,} of {int(present['planned'].sum()):,} planned attempts are present."
         )
     for column in set(EVALUATOR_COLUMNS) & set(study.results.columns):
-        kinds = sorted(study.results[column].map(str).unique())
+        kinds = sorted(map(str, study.results[column].unique()))
         if len(kinds) > 1:
             found.append(f"Mixed: the attempts were judged by {len(kinds)} kinds of {column} ({', '.join(kinds)}).")
     return found

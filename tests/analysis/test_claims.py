@@ -167,7 +167,7 @@ def test_pooling_seeds_widens_coverage_and_the_step_rate_is_a_root() -> None:
     tally = Tally.of(build([BASE, *cells], lambda cell, q: int(cell["seed"] == q % 2), n=4))
     pooled = row_of(pooled_coverage(tally), tier="all", count=50)
     assert (pooled["cov"], pooled["k"], pooled["avg"]) == (1.0, 8, pytest.approx(0.125))
-    step = row_of(per_step(tally, steps=5, draws=0), tier="all", count=50)
+    step = row_of(per_step(tally, steps=5), tier="all", count=50)
     assert step["rate"] == pytest.approx(0.125**0.2) and step["cov"] == pytest.approx(0.5)
 
 
