@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.attempt import Means
+from ablation.attempt import Attempt, Means
 from ablation.cell import Cell, addresses
 from ablation.cluster import Slurm
 from ablation.dispatch import history
@@ -82,7 +82,7 @@ def test_the_longest_names_fit_and_longer_ones_are_refused(cell_of: Callable[...
     assert len(history.read(jobs, cell.name)) == 1
     store = Store(tmp_path / "store")
     for address in addresses(cell).values():
-        store.make(address, lambda attempt: (attempt.out / "x").write_text("x"))
+        store.make(address, _write)
         assert verify(store.path(address)) == []
     with pytest.raises(ConfigProblems, match=r"category\.name: given 'x+'"):
         cell_of(f"category.name={'x' * 200}")
@@ -115,3 +115,7 @@ def test_a_file_where_a_parent_folder_should_be_is_refused(tmp_path: Path) -> No
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordError, match="set outputs=DIR"):
         check_writable(tmp_path / "file/deeper/outputs")
+
+
+def _write(attempt: Attempt) -> None:
+    (attempt.out / "x").write_text("x")

@@ -98,7 +98,7 @@ def test_no_recipe_updates_weights_of_half_precision(
     place = model_place(cell_of().model)[0]
     AutoModelForCausalLM.from_pretrained(place, dtype=torch.bfloat16).save_pretrained(tmp_path / "model")
     AutoTokenizer.from_pretrained(place).save_pretrained(tmp_path / "model")
-    seen = set()
+    seen: set[torch.dtype] = set()
 
     def look(optimizer: torch.optim.Optimizer, *_: object) -> None:
         seen.update(weight.dtype for group in optimizer.param_groups for weight in group["params"])

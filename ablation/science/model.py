@@ -25,8 +25,8 @@ class Shape(Spec):
 class Model(Spec):
     """The base model: weights, tokenizer and chat template. `parameters` and `shape` are for a plan made before it is here.
 
-    `pad_token` is a token of the vocabulary for a tokenizer that names none; what rows are filled up with changes no number. `gguf`
-    is a file of which `ablation prefetch` makes the folder ``source.path``; the folder's content is what identifies it.
+    `pad_token` is a token of the vocabulary for a tokenizer that names none; what rows are filled up with changes no number.
+    `gguf` is a file of which `ablation prefetch` makes the folder ``source.path``; the folder's content is what identifies it.
     """
 
     labels: ClassVar[frozenset[str]] = frozenset({"name", "pad_token", "parameters", "shape", "gguf"})

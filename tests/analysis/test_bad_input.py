@@ -59,7 +59,7 @@ def _check_table(name: str, frame: pd.DataFrame) -> None:
 
 
 def _solved(cell: Factors, q: int) -> int:
-    return (q + cell["count"] // 50 + cell["seed"]) % 5
+    return int(q + cell["count"] // 50 + cell["seed"]) % 5
 
 
 @pytest.mark.parametrize(
