@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from ablation.benchmark import read_tiers, tier_names
+from ablation.benchmark import asked_questions, tier_names
 from ablation.cell import Cell
 from ablation.store import Store
 
@@ -16,8 +16,8 @@ def state_of(cell: Cell, store: Store, errors: Mapping[str, str]) -> Literal["do
 
 
 def planned_attempts(cell: Cell) -> int:
-    """Questions × attempts."""
-    return len(read_tiers(cell.benchmark)) * cell.sample.n
+    """Questions × attempts; where a pass line ends them, at most so many, at the questions of its tier."""
+    return len(asked_questions(cell.benchmark, cell.sample)) * cell.sample.n
 
 
 def tier_order(cells: Sequence[Cell]) -> list[str]:

@@ -225,6 +225,7 @@ def _cell_entry(cell: Cell, store: Store, errors: Mapping[str, str]) -> dict[str
         "state": state,
         "error": errors.get(cell.name) if state == "failed" else None,
         "planned_attempts": planned_attempts(cell),
+        "curtailed": cell.sample.decides and cell.sample.decides.model_dump(),
         "factors": cell.factors(),
         "stages": found,
     }

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from ablation.benchmark import read_tiers
+from ablation.benchmark import asked_questions, read_tiers
 from ablation.benchmark.questions import unreadable_answers
 from ablation.cell import Cell, addresses
 from ablation.cluster import Cluster
@@ -34,6 +34,8 @@ def prepare(cells: Sequence[Cell], store: Store, say: Say, cluster: Cluster) -> 
     for benchmark in dict.fromkeys(cell.benchmark for cell in ready):
         if _collect(lambda benchmark=benchmark: read_tiers(benchmark), problems):  # type: ignore[misc]
             problems += unreadable_answers(benchmark)
+    for pair in dict.fromkeys((cell.benchmark, cell.sample) for cell in ready if cell.sample.decides):
+        _collect(lambda pair=pair: asked_questions(*pair), problems)  # type: ignore[misc]
     for asked in dict.fromkeys(cell.sample for cell in ready if cell.sample.engine == "vllm"):
         _collect(lambda asked=asked: _engine_version(asked), problems)  # type: ignore[misc]
     recipes = ((cell.model, cell.train) for cell in ready if cell.train)

@@ -9,6 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ablation.analysis.analyse import Analysis
+from ablation.analysis.decided import decided
 from ablation.analysis.effects import TRAINING
 from ablation.analysis.study import ALL, FACTORS, SEEDS, Study
 from ablation.analysis.wording import bounds, judge, points
@@ -84,6 +85,15 @@ def cell_rows(analysis: Analysis) -> list[dict[str, Any]]:
             "truncated": percent(row["truncated_rate"]),
         }
         for cell, row in zip(analysis.tally.cells.to_dict("records"), metrics, strict=True)
+    ]
+
+
+def decided_rows(analysis: Analysis) -> list[dict[Any, Any]]:
+    """One row a curtailed cell: its levels, its line, how it came out and what that took."""
+    columns = factor_columns(analysis)
+    return [
+        {**row, "levels": [_level(row, column) for column in columns]}
+        for row in decided(analysis.study).to_dict("records")
     ]
 
 

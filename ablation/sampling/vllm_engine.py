@@ -7,7 +7,7 @@ may differ in rare tokens between runs; what is asked (questions, attempts, seed
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -43,7 +43,7 @@ def version(sample: Sample) -> str:
     return f"vllm {_installed(sample.python or sys.executable)}"
 
 
-def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Iterator[list[Completion]]:
+def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Generator[list[Completion], None, None]:
     """The completion of each unit of one attempt, in the order in which vLLM ends them. Raises EngineError, Interrupted.
 
     The engine stays warm in this process: the next call with equal options swaps its weights in place.
