@@ -2,9 +2,10 @@
 
     python -m benchmarks.curtailed
 
-A tier of questions, each with a pass rate of its own, attempted in rounds as `sample.stop=decided` asks them. Rates are drawn from a
-Beta distribution with the given mean; `alike` has one rate for all, `unlike` a third of the largest variance there can be. Every
-study is decided by ablation/decision.py, attempt by attempt, and held against the count of all attempts. Prints a Markdown table.
+A tier of questions, each with a pass rate of its own, attempted in rounds as `sample.stop=decided` asks them. Rates are drawn
+from a Beta distribution with the given mean; `alike` has one rate for all, `unlike` a third of the largest variance there can be.
+Every study is decided by ablation/decision.py, attempt by attempt, and held against the count of all attempts. Prints a Markdown
+table.
 """
 
 import argparse

@@ -30,13 +30,17 @@ Unit = tuple[Planned, ...]
 
 @dataclass(frozen=True)
 class Sampling:
-    """Which weights answer, and how: a folder, or a hub id with its revision; `seed` is where every attempt's stream begins."""
+    """Which weights answer, and how: a folder, or a hub id with its revision; `seed` is where every attempt's stream begins.
+
+    `adapter` is a folder whose adapter answers beside those weights, unmerged.
+    """
 
     weights: str
     revision: str | None
     tokenizer: "PreTrainedTokenizerBase"
     sample: Sample
     seed: int
+    adapter: str | None = None
 
 
 def planned(

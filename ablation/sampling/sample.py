@@ -12,6 +12,7 @@ from ablation.cell import Cell
 from ablation.errors import RecordError
 from ablation.evaluator import EVALUATOR_FILE
 from ablation.records import COMPLETIONS_FILE, TIMING_FILE, Completion, Question, write_json, write_rows
+from ablation.sampling.adapter import holds_adapter
 from ablation.sampling.deciding import deciding
 from ablation.sampling.engine import engine
 from ablation.sampling.journal import Journal
@@ -30,9 +31,10 @@ def sample(cell: Cell, attempts: range, weights: Path | None, attempt: Attempt) 
     often that happened. Raises Interrupted.
     """
     started, folder, runs = time.perf_counter(), attempt.out, engine(cell.sample.engine)
-    place, revision = (str(weights), None) if weights else model_place(cell.model)
+    adapter = str(weights) if weights and holds_adapter(weights) else None
+    place, revision = (str(weights), None) if weights and not adapter else model_place(cell.model)
     questions, tokenizer = asked_questions(cell.benchmark, cell.sample), load_tokenizer(cell.model)
-    sampling = Sampling(place, revision, tokenizer, cell.sample, cell.seed.sample)
+    sampling = Sampling(place, revision, tokenizer, cell.sample, cell.seed.sample, adapter)
     units = _units(cell, tokenizer, questions, attempts, runs.unit_rows(cell.sample))
     with Journal(attempt, units) as journal, deciding(cell) as is_decided:
         kept, over = len(journal.done), is_decided(journal.done.values())
@@ -48,7 +50,8 @@ def sample(cell: Cell, attempts: range, weights: Path | None, attempt: Attempt) 
     template = digest(tokenizer.chat_template)
     write_json(folder / EVALUATOR_FILE, {"engine": runs.version(cell.sample), "template": template})
     timing = {"sample_s": time.perf_counter() - started, "attempts_kept_before": kept}
-    write_json(folder / TIMING_FILE, {**timing, "tensor_parallel": cell.sample.tensor_parallel})
+    split = {"tensor_parallel": cell.sample.tensor_parallel, "data_parallel": cell.sample.data_parallel}
+    write_json(folder / TIMING_FILE, {**timing, **split})
 
 
 def _units(

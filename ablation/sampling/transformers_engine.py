@@ -68,6 +68,8 @@ def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Generator
     model = AutoModelForCausalLM.from_pretrained(
         sampling.weights, revision=sampling.revision, dtype=dtype, use_safetensors=True
     )
+    if sampling.adapter:
+        model.load_adapter(sampling.adapter)
     model.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
     model.eval()  # type: ignore[no-untyped-call]
     # What a model's folder suggests (repetition penalties, suppressed tokens) is not part of the cell, so it must not act.

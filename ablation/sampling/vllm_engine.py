@@ -10,15 +10,17 @@ import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.environment import inherited
 from ablation.errors import ConfigProblems
 from ablation.halt import Halt
 from ablation.records import Completion
+from ablation.sampling.adapter import rank_of
 from ablation.sampling.plan import Planned, Sampling, Unit
 from ablation.sampling.streams import stream_seed
-from ablation.sampling.vllm_process import Ended, EngineError, Request, warm_process
+from ablation.sampling.vllm_process import Ended, EngineError, Request, generate_on, warm_processes
 from ablation.science import Sample
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ _ASK = "from importlib.metadata import distributions as d; print(*(x.version for
 _ASK_S = 60
 # A request's seed has 63 bits; 2,000,000 attempts meet by chance with probability 2e-7.
 _SEEDS = 2**63
+_LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 _FINISHED = ("stop", "length", "repetition")
 
 
@@ -52,20 +55,24 @@ def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Generator
         return
     rows = [row for unit in units for row in unit]
     sample, tokenizer = sampling.sample, sampling.tokenizer
-    process = warm_process(sample.python or sys.executable, _options(sample, rows, sampling.revision))
-    process.serve(sampling.weights, halt)
+    python, options = sample.python or sys.executable, _options(sampling, rows)
+    processes = warm_processes(python, options, sample.data_parallel, sample.tensor_parallel)
+    for process in [one for one in processes if one.ask_to_serve(sampling.weights)]:
+        process.await_served(halt)
     requests = [
         Request(number, row.prompt, stream_seed(sampling.seed, row.question, row.attempt) % _SEEDS)
         for number, row in enumerate(rows)
     ]
-    with closing(process.generate(requests, _parameters(sample, tokenizer), halt)) as answers:
+    told = _parameters(sample, tokenizer)
+    with closing(generate_on(processes, requests, told, halt, sampling.adapter)) as answers:
         for ended in answers:
             yield [_completion(rows[ended.id], ended, tokenizer)]
 
 
-def _options(sample: Sample, rows: Sequence[Planned], revision: str | None) -> dict[str, Any]:
-    """What vLLM is started with. Equal for all cells of a sweep that differ in their weights alone."""
-    options = {
+def _options(sampling: Sampling, rows: Sequence[Planned]) -> dict[str, Any]:
+    """What vLLM is started with. Equal for all cells of a sweep that differ in their weights or adapters alone."""
+    sample = sampling.sample
+    options: dict[str, Any] = {
         "dtype": {"float32": "float32", "bf16": "bfloat16"}[sample.precision],
         "max_model_len": max(len(row.prompt) for row in rows) + sample.max_tokens,
         "kv_cache_dtype": sample.kv_cache,
@@ -75,7 +82,19 @@ def _options(sample: Sample, rows: Sequence[Planned], revision: str | None) -> d
         "generation_config": "vllm",  # what a model's folder suggests is not part of the cell, so it must not act
         "seed": 0,
     }
-    return {**options, "revision": revision} if revision else options
+    if sampling.adapter:  # one at a time: base and adapter in one batch gave wrong rows on the CPU (0.32.0)
+        options |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": _room(rank_of(Path(sampling.adapter)))}
+    return {**options, "revision": sampling.revision} if sampling.revision else options
+
+
+def _room(rank: int) -> int:
+    """The smallest room for adapters that vLLM offers and that this one fits in."""
+    fitting = [room for room in _LORA_RANKS if room >= rank]
+    if not fitting:
+        raise EngineError(
+            f"vLLM serves adapters up to rank {_LORA_RANKS[-1]}, not {rank}; train with train.lora.merged=true"
+        )
+    return fitting[0]
 
 
 def _parameters(sample: Sample, tokenizer: "PreTrainedTokenizerBase") -> Mapping[str, Any]:

@@ -38,10 +38,11 @@ class Sample(Spec):
     and no average. `pass_line` has no say otherwise.
 
     `kv_cache` and `repetition` are vLLM's. Its labels say how it runs, which decides no attempt's chances: the interpreter that
-    has it (None: this one), the GPUs of one engine, and whether to skip compiling, which small models do not repay.
+    has it (None: this one), the GPUs of one engine, the engines that share the attempts, and whether to skip compiling, which
+    small models do not repay.
     """
 
-    labels: ClassVar[frozenset[str]] = frozenset({"python", "tensor_parallel", "eager"})
+    labels: ClassVar[frozenset[str]] = frozenset({"python", "tensor_parallel", "data_parallel", "eager"})
     engine: Literal["transformers", "vllm"]
     n: Positive
     temperature: Annotated[float, Field(ge=0)]
@@ -55,6 +56,7 @@ class Sample(Spec):
     pass_line: PassLine | None = None
     python: str | None = None
     tensor_parallel: Positive = 1
+    data_parallel: Positive = 1
     eager: bool = False
 
     @model_validator(mode="after")

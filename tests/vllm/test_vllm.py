@@ -9,6 +9,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,8 +25,10 @@ from ablation.pipeline import run_cell
 from ablation.records import COMPLETIONS_FILE, WEIGHTS_FOLDER, Completion, read_rows
 from ablation.sampling import vllm_process
 from ablation.sampling.sample import sample
-from ablation.sampling.vllm_process import EngineError, Request, VllmProcess
+from ablation.sampling.vllm_process import EngineError, Request, VllmProcess, generate_on
+from ablation.standing import planned_attempts
 from ablation.store import Store
+from tests.conftest import ROOT
 from tests.processes import Processes
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
@@ -188,6 +191,87 @@ def test_a_long_prompt_is_an_error_and_not_a_wrong_answer(base: Callable[..., Ce
     with pytest.raises(EngineError):
         process.serve(str(_weights(base)), Halt())
         list(process.generate([Request(0, tuple(range(5, 105)), 1)], {"max_tokens": 5}, Halt()))
+
+
+@pytest.fixture(scope="module")
+def adapters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
+    """Two adapters of the embedded base model, each with the model that has it merged: random ones, so large that they tell."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    place, found = str(ROOT / "ablation/mini/data/base"), {}
+    for name, seed in (("one", 1), ("two", 2)):
+        torch.manual_seed(seed)
+        model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32)
+        config = LoraConfig(
+            r=4, lora_alpha=8, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM"
+        )
+        adapted: Any = get_peft_model(model, config)
+        with torch.no_grad():
+            for parameter in (one for key, one in adapted.named_parameters() if "lora_" in key):
+                parameter.mul_(0.3)
+        folder = tmp_path_factory.mktemp(name)
+        adapted.save_pretrained(str(folder / "adapter"))
+        adapted.merge_and_unload().save_pretrained(folder / "merged")
+        found[name] = folder / "adapter", folder / "merged"
+    return found
+
+
+def test_an_adapter_answers_like_the_merged_model_in_both_engines(
+    base: Callable[..., Cell], adapters: dict[str, tuple[Path, Path]], tmp_path: Path
+) -> None:
+    """Two adapters after one another on one engine, which reads the base model once."""
+    greedy = ("sample.temperature=0", "sample.n=1", "sample.max_tokens=40")
+    said, used = [sampled(base("transformers", *greedy), tmp_path / "base")], []
+    for name, (adapter, merged) in adapters.items():
+        by_peft = sampled(base("transformers", *greedy), tmp_path / f"peft-{name}", adapter)
+        assert sampled(base("transformers", *greedy), tmp_path / f"merged-{name}", merged) == by_peft
+        assert sampled(base("vllm", *greedy), tmp_path / f"vllm-{name}", adapter) == by_peft
+        said.append(by_peft)
+        used += vllm_process._warm
+    assert said[0] != said[1] != said[2] != said[0]
+    assert len(used) == 2 and used[0] is used[1]
+
+
+def test_engines_that_share_the_attempts_sample_the_same(base: Callable[..., Cell], tmp_path: Path) -> None:
+    cell = base("vllm", "sample.n=2", "sample.max_tokens=40")
+    alone = sampled(cell, tmp_path / "alone")
+    shared = cell.model_copy(update={"sample": cell.sample.model_copy(update={"data_parallel": 2})})
+    assert shared.key == cell.key
+    assert sampled(shared, tmp_path / "shared") == alone
+    assert len(vllm_process._warm) == 2
+    assert json.loads((tmp_path / "shared/out/timing.json").read_text())["data_parallel"] == 2
+
+
+def test_a_decided_cell_leaves_the_engine_running(base: Callable[..., Cell], tmp_path: Path) -> None:
+    """The base model misses 90 % of the hardest questions at once; what was still running there is called off."""
+    early = ("sample.n=8", "sample.max_tokens=150", "sample.stop=decided", "sample.pass_line.tier=hard")
+    cell = base("vllm", *early)
+    sampled(base("vllm", "sample.n=1", "sample.max_tokens=150"), tmp_path / "before")
+    [process] = vllm_process._warm
+    rows = sampled(cell, tmp_path / "early")
+    assert 0 < len(rows) < planned_attempts(cell)
+    assert vllm_process._warm == [process] and process.is_running
+    whole = sampled(base("vllm", "sample.n=8", "sample.max_tokens=150"), tmp_path / "whole")
+    assert vllm_process._warm == [process]
+    same = {(row.question, row.attempt): row.text for row in whole}
+    assert sum(same[row.question, row.attempt] == row.text for row in rows) >= 0.98 * len(rows)
+
+
+def test_one_process_that_dies_ends_them_all(base: Callable[..., Cell]) -> None:
+    options = {"dtype": "float32", "max_model_len": 256, "enforce_eager": True}
+    pair = [VllmProcess(PYTHON, options) for _ in range(2)]
+    for process in pair:
+        process.ask_to_serve(str(_weights(base)))
+    for process in pair:
+        process.await_served(Halt())
+    asked = [Request(number, (5, 6, 7), number) for number in range(64)]
+    with pytest.raises(EngineError, match="process ended"):
+        for ended in generate_on(pair, asked, {"max_tokens": 200, "ignore_eos": True}, Halt()):
+            os.kill(pair[1]._process.pid, signal.SIGKILL)
+            assert ended.id < 64
+    assert not any(process.is_running for process in pair)
 
 
 def _weights(base: Callable[..., Cell]) -> Path:
