@@ -27,23 +27,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=2000)
     given = parser.parse_args()
-    heads = [f"{q} × {n}: {name}" for q, n in SHAPES for name in ("reach it", "other answers", "attempts made")]
+    heads = [name for _, n in SHAPES for name in (f"n = {n}: reach it", "attempts made")]
     print(f"\n| mean pass rate | questions | {' | '.join(heads)} |\n|---|---|{'---|' * len(heads)}")
+    differ = simulated = 0
     for rate in RATES:
-        for name, spread in SPREADS.items():
-            if spread and rate in (0.0, 1.0):  # every question has the rate of all
-                continue
-            cells = [one for shape in SHAPES for one in _told(rate, spread, *shape, given.studies)]
-            print(f"| {rate:.2f} | {name} | {' | '.join(cells)} |")
+        # At 0 and 1 every question has the rate of all.
+        for name, spread in SPREADS.items() if 0 < rate < 1 else [("alike", 0.0)]:
+            told = [_told(rate, spread, *shape, given.studies) for shape in SHAPES]
+            cells = [
+                f"{value:{form}}".replace("%", " %")
+                for one in told
+                for value, form in zip(one, (".1%", ".0%"), strict=False)
+            ]
+            print(f"| {rate:.2f} | {name} | {' | '.join(cells)} |", flush=True)
+            differ, simulated = differ + int(sum(one[2] for one in told)), simulated + given.studies * len(told)
+    print(f"\nAnswers that differ from those of all attempts: {differ:,} of {simulated:,}.")
 
 
-def _told(rate: float, spread: float, questions: int, n: int, studies: int) -> list[str]:
-    """How many reach the line, how many of the curtailed answers differ, and the mean share of attempts made."""
+def _told(rate: float, spread: float, questions: int, n: int, studies: int) -> tuple[float, float, int]:
+    """The share that reach the line, the mean share of attempts made, and how many of the curtailed answers differ."""
     rng = np.random.default_rng(0)
     line = PassLine(tier="medium", share=0.9)
     found = [curtailed(_attempts(rng, rate, spread, questions, n), line) for _ in range(studies)]
     reached, differ, made = (np.array(column) for column in zip(*found, strict=True))
-    return [f"{reached.mean():.1%}", f"{differ.sum()} of {studies:,}", f"{made.mean():.0%}"]
+    return float(reached.mean()), float(made.mean()), int(differ.sum())
 
 
 def curtailed(right: NDArray[np.bool_], line: PassLine) -> tuple[bool, bool, float]:
