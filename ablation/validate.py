@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from ablation.base_model import unusable
 from ablation.benchmark import asked_questions, read_tiers
 from ablation.benchmark.questions import unreadable_answers
 from ablation.cell import Cell, addresses
@@ -41,6 +42,8 @@ def prepare(cells: Sequence[Cell], store: Store, say: Say, cluster: Cluster) -> 
     recipes = ((cell.model, cell.train) for cell in ready if cell.train)
     for model, recipe in dict.fromkeys(recipes):
         problems += unfit(recipe, cluster.means_for(model.name), cluster.processes_for(model.name))
+    for model in dict.fromkeys(cell.model for cell in ready if not store.has(cell.outcome)):
+        problems += unusable(model)
     recipes = ((cell.model, cell.train) for cell in ready if cell.train and not store.has(cell.outcome))
     for model, recipe in dict.fromkeys(recipes):
         problems += misfits(model, recipe, cluster.means_for(model.name).sequence_parallel)
