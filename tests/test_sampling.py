@@ -23,6 +23,7 @@ from ablation.sampling.vllm_process import EngineError, gpu_shares
 from ablation.source import local_path
 from ablation.tokenizer import load_tokenizer
 from ablation.training.encode import prompt_ids
+from tests.conftest import ROOT
 
 CellOf = Callable[..., Cell]
 
@@ -152,3 +153,19 @@ def test_a_folder_with_half_an_adapter_is_refused(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text("{")
     with pytest.raises(RecordError, match="damaged"):
         rank_of(tmp_path)
+
+
+def test_vllm_is_not_asked_for_more_positions_than_the_model_has(cell_of: CellOf) -> None:
+    """The study's 32,768 new tokens are all that its model has, prompt included."""
+    from ablation.sampling.vllm_engine import _options
+
+    def room(max_tokens: int, questions: slice) -> int:
+        cell = cell_of(f"sample.max_tokens={max_tokens}")
+        place, tokenizer = local_path(cell.model.source), load_tokenizer(cell.model)
+        rows = planned(tokenizer, read_questions(cell.benchmark)[questions], range(1))
+        found = _options(Sampling(str(place), None, tokenizer, cell.sample, 0), rows)["max_model_len"]
+        return int(found)
+
+    positions = json.loads((ROOT / "ablation/mini/data/base/config.json").read_text())["max_position_embeddings"]
+    assert room(positions, slice(None)) == positions
+    assert room(100, slice(None)) == room(100, slice(1)) == 228  # so one engine serves both

@@ -31,6 +31,7 @@ _ASK = "from importlib.metadata import distributions as d; print(*(x.version for
 _ASK_S = 60
 # A request's seed has 63 bits; 2,000,000 attempts meet by chance with probability 2e-7.
 _SEEDS = 2**63
+_PROMPT_STEP = 128
 _LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 _FINISHED = ("stop", "length", "repetition")
 
@@ -74,7 +75,7 @@ def _options(sampling: Sampling, rows: Sequence[Planned]) -> dict[str, Any]:
     sample = sampling.sample
     options: dict[str, Any] = {
         "dtype": {"float32": "float32", "bf16": "bfloat16"}[sample.precision],
-        "max_model_len": max(len(row.prompt) for row in rows) + sample.max_tokens,
+        "max_model_len": _positions(sampling, rows),
         "kv_cache_dtype": sample.kv_cache,
         "tensor_parallel_size": sample.tensor_parallel,
         "enforce_eager": sample.eager,
@@ -85,6 +86,22 @@ def _options(sampling: Sampling, rows: Sequence[Planned]) -> dict[str, Any]:
     if sampling.adapter:  # one at a time: base and adapter in one batch gave wrong rows on the CPU (0.32.0)
         options |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": _room(rank_of(Path(sampling.adapter)))}
     return {**options, "revision": sampling.revision} if sampling.revision else options
+
+
+def _positions(sampling: Sampling, rows: Sequence[Planned]) -> int:
+    """How long prompt and completion may be: in steps, so that an engine serves other questions too, up to the model's own.
+
+    Where prompt and ``max_tokens`` are more than the model has, vLLM ends a completion at its last position, as `length`.
+    """
+    from transformers import AutoConfig
+
+    longest = max(len(row.prompt) for row in rows)
+    wanted = -(-longest // _PROMPT_STEP) * _PROMPT_STEP + sampling.sample.max_tokens
+    config = AutoConfig.from_pretrained(sampling.weights, revision=sampling.revision)
+    scaling = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    own = getattr(config, "max_position_embeddings", None)
+    # With stretched positions vLLM knows better how many there are.
+    return min(wanted, own) if own and scaling.get("rope_type", "default") == "default" else wanted
 
 
 def _room(rank: int) -> int:

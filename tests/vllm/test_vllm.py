@@ -33,6 +33,8 @@ from tests.processes import Processes
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
 PYTHON = os.environ.get("ABLATION_VLLM_PYTHON", "")
+# The same in all tests, so that most of them meet a warm engine.
+TOKENS = "sample.max_tokens=100"
 CellOf = Callable[..., Cell]
 
 
@@ -65,7 +67,7 @@ def base(cell_of: CellOf) -> Callable[..., Cell]:
 
 
 def test_greedy_completions_are_equal_token_for_token(base: Callable[..., Cell], tmp_path: Path) -> None:
-    greedy = ("sample.temperature=0", "sample.n=1", "sample.max_tokens=60")
+    greedy = ("sample.temperature=0", "sample.n=1", TOKENS)
     ours = sampled(base("transformers", *greedy), tmp_path / "ours")
     theirs = sampled(base("vllm", *greedy), tmp_path / "theirs")
     assert theirs == ours
@@ -76,7 +78,7 @@ def test_greedy_completions_are_equal_token_for_token(base: Callable[..., Cell],
 def test_sampled_rates_agree_within_sampling_error(base: Callable[..., Cell], tmp_path: Path) -> None:
     rates = {}
     for engine in ("transformers", "vllm"):
-        cell = base(engine, "sample.n=8", "sample.max_tokens=100")
+        cell = base(engine, "sample.n=8", TOKENS)
         answers = {question.id: question.answer for question in read_questions(cell.benchmark)}
         rows = sampled(cell, tmp_path / engine)
         with MathVerify() as algebra:
@@ -89,7 +91,7 @@ def test_sampled_rates_agree_within_sampling_error(base: Callable[..., Cell], tm
 
 
 def test_equal_seeds_repeat_and_others_do_not(base: Callable[..., Cell], tmp_path: Path) -> None:
-    cell = base("vllm", "sample.n=2", "sample.max_tokens=40")
+    cell = base("vllm", "sample.n=2", TOKENS)
     first = sampled(cell, tmp_path / "first")
     assert sampled(cell, tmp_path / "again") == first
     pairs = [(one.text, two.text) for one, two in zip(first[::2], first[1::2], strict=True)]
@@ -97,7 +99,7 @@ def test_equal_seeds_repeat_and_others_do_not(base: Callable[..., Cell], tmp_pat
 
 
 def test_a_killed_engine_costs_the_attempts_that_were_under_way(base: Callable[..., Cell], tmp_path: Path) -> None:
-    cell = base("vllm", "sample.n=4", "sample.max_tokens=150")
+    cell = base("vllm", "sample.n=4", TOKENS)
     folder = tmp_path / "killed"
     attempt = Attempt(folder / "out", folder / "kept", halt=KillsTheEngine(folder / "kept" / COMPLETIONS_FILE))
     attempt.out.mkdir(parents=True)
@@ -134,7 +136,7 @@ class KillsTheEngine(Halt):
 
 def test_weights_are_swapped_in_place(cell_of: CellOf, base: Callable[..., Cell], tmp_path: Path) -> None:
     """One engine serves the base model, a fine-tuned one, and the base model again."""
-    greedy = ("sample.temperature=0", "sample.n=1", "sample.max_tokens=40")
+    greedy = ("sample.temperature=0", "sample.n=1", TOKENS)
     tuned = cell_of("count.size=8", "train.epochs=2", *greedy)
     trained = run_cell(tuned, Store(tmp_path / "store"), Means(), last="sample")
     before = sampled(base("vllm", *greedy), tmp_path / "before")
@@ -163,7 +165,7 @@ def test_weights_that_were_shared_out_in_training_are_read_alike(
 
 
 def test_more_attempts_sample_only_the_others(base: Callable[..., Cell], tmp_path: Path) -> None:
-    store, few = Store(tmp_path), ("sample.max_tokens=20",)
+    store, few = Store(tmp_path), (TOKENS,)
     run_cell(base("vllm", "sample.n=8", *few), store)
     heard: list[str] = []
     run_cell(base("vllm", "sample.n=10", *few), store, on_stage=heard.append)
@@ -222,7 +224,7 @@ def test_an_adapter_answers_like_the_merged_model_in_both_engines(
     base: Callable[..., Cell], adapters: dict[str, tuple[Path, Path]], tmp_path: Path
 ) -> None:
     """Two adapters after one another on one engine, which reads the base model once."""
-    greedy = ("sample.temperature=0", "sample.n=1", "sample.max_tokens=40")
+    greedy = ("sample.temperature=0", "sample.n=1", TOKENS)
     said, used = [sampled(base("transformers", *greedy), tmp_path / "base")], []
     for name, (adapter, merged) in adapters.items():
         by_peft = sampled(base("transformers", *greedy), tmp_path / f"peft-{name}", adapter)
@@ -235,7 +237,7 @@ def test_an_adapter_answers_like_the_merged_model_in_both_engines(
 
 
 def test_engines_that_share_the_attempts_sample_the_same(base: Callable[..., Cell], tmp_path: Path) -> None:
-    cell = base("vllm", "sample.n=2", "sample.max_tokens=40")
+    cell = base("vllm", "sample.n=2", TOKENS)
     alone = sampled(cell, tmp_path / "alone")
     shared = cell.model_copy(update={"sample": cell.sample.model_copy(update={"data_parallel": 2})})
     assert shared.key == cell.key
@@ -246,14 +248,14 @@ def test_engines_that_share_the_attempts_sample_the_same(base: Callable[..., Cel
 
 def test_a_decided_cell_leaves_the_engine_running(base: Callable[..., Cell], tmp_path: Path) -> None:
     """The base model misses 90 % of the hardest questions at once; what was still running there is called off."""
-    early = ("sample.n=8", "sample.max_tokens=150", "sample.stop=decided", "sample.pass_line.tier=hard")
+    early = ("sample.n=8", TOKENS, "sample.stop=decided", "sample.pass_line.tier=hard")
     cell = base("vllm", *early)
-    sampled(base("vllm", "sample.n=1", "sample.max_tokens=150"), tmp_path / "before")
+    sampled(base("vllm", "sample.n=1", TOKENS), tmp_path / "before")
     [process] = vllm_process._warm
     rows = sampled(cell, tmp_path / "early")
     assert 0 < len(rows) < planned_attempts(cell)
     assert vllm_process._warm == [process] and process.is_running
-    whole = sampled(base("vllm", "sample.n=8", "sample.max_tokens=150"), tmp_path / "whole")
+    whole = sampled(base("vllm", "sample.n=8", TOKENS), tmp_path / "whole")
     assert vllm_process._warm == [process]
     same = {(row.question, row.attempt): row.text for row in whole}
     assert sum(same[row.question, row.attempt] == row.text for row in rows) >= 0.98 * len(rows)
