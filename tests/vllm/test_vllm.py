@@ -188,10 +188,12 @@ def test_what_vllm_refuses_is_said_in_its_words(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path)
 
 
-def test_a_long_prompt_is_an_error_and_not_a_wrong_answer(base: Callable[..., Cell]) -> None:
+def test_what_is_too_long_is_cut_at_the_last_position_or_refused(base: Callable[..., Cell]) -> None:
     process = VllmProcess(PYTHON, {"dtype": "float32", "max_model_len": 64, "enforce_eager": True})
+    process.serve(str(_weights(base)), Halt())
+    [ended] = process.generate([Request(0, (5, 6, 7), 1)], {"max_tokens": 200, "ignore_eos": True}, Halt())
+    assert (len(ended.tokens), ended.finish_reason) == (61, "length")
     with pytest.raises(EngineError):
-        process.serve(str(_weights(base)), Halt())
         list(process.generate([Request(0, tuple(range(5, 105)), 1)], {"max_tokens": 5}, Halt()))
 
 
