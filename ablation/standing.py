@@ -23,3 +23,16 @@ def planned_attempts(cell: Cell) -> int:
 def tier_order(cells: Sequence[Cell]) -> list[str]:
     """The tiers of all cells' benchmarks, in the order of their files."""
     return list(dict.fromkeys(name for cell in cells for name in tier_names(cell.benchmark)))
+
+
+def released(cells: Sequence[Cell]) -> frozenset[str]:
+    """The cells without training that are not the base model of the trained ones, such as checkpoints that others released.
+
+    They have no factors: count 0 is the base model. Without trained cells a single model is the base, and of several none is.
+    """
+    bases = [cell for cell in cells if cell.is_base]
+    trained = {cell.model.source for cell in cells if not cell.is_base}
+    known = trained or {cell.model.source for cell in bases}
+    if not trained and len(known) > 1:
+        known = set()
+    return frozenset(cell.name for cell in bases if cell.model.source not in known)

@@ -28,7 +28,7 @@ from ablation.records import (
     read_rows,
 )
 from ablation.sampling.streams import stream_seed
-from ablation.standing import planned_attempts, state_of, tier_order
+from ablation.standing import planned_attempts, released, state_of, tier_order
 from ablation.store import Store
 from ablation.texts import TEXTS, write_texts
 
@@ -52,6 +52,8 @@ def write_tables(cells: Sequence[Cell], store: Store, folder: Path, errors: Mapp
     planned = {cell.name: planned_attempts(cell) for cell in cells}
     types = {**FACTOR_TYPES, **SEED_TYPES, **LINE_TYPES}
     told = pd.DataFrame([_cell_row(cell, store, errors) for cell in cells]).astype(types)
+    if others := released(cells):
+        results, told = (_without_factors(frame, others) for frame in (results, told))
     whole = results[~results["curtailed"]]
     tiers = tier_order(cells)
     tally = Tally.counted(told, whole, tiers, max(cell.sample.n for cell in cells), planned)
@@ -61,6 +63,12 @@ def write_tables(cells: Sequence[Cell], store: Store, folder: Path, errors: Mapp
     replace_table(folder / "cells.parquet", told.merge(measured, on="cell", validate="1:1"))
     replace_table(folder / "loss.parquet", _losses(done, store))
     write_texts(done, store, folder / TEXTS)
+
+
+def _without_factors(frame: pd.DataFrame, names: frozenset[str]) -> pd.DataFrame:
+    frame = frame.astype({"count": "Int64"})
+    frame.loc[frame["cell"].isin(names), list(FACTOR_TYPES)] = pd.NA
+    return frame
 
 
 def result_rows(cell: Cell, store: Store) -> list[dict[str, Any]]:
@@ -109,7 +117,8 @@ def _cell_row(cell: Cell, store: Store, errors: Mapping[str, str]) -> dict[str, 
     lengths = read_json(paths["select"] / SUMMARY_FILE).get("tokens", {}) if "select" in paths else {}
     state = state_of(cell, store, errors)
     return {
-        "cell": cell.name, "key": cell.key, "state": state, **cell.factors(), **_seeds(cell), "n": cell.sample.n,
+        "cell": cell.name, "model": cell.model.name, "key": cell.key, "state": state,
+        **cell.factors(), **_seeds(cell), "n": cell.sample.n,
         "curtailed": cell.sample.decides is not None, **dict.fromkeys(LINE_TYPES), **line_of(cell, store),
         **{name: trained.get(name) for name in _TRAINING},
         "train_seconds": timing.get("train_s"), "train_tokens_per_second": timing.get("useful_tokens_per_second"),

@@ -152,7 +152,8 @@ def _level(cell: Row, column: str) -> tuple[str, str]:
     if column == "category" and count == 0:
         return "base model", ""
     if column == "category" and np.isnan(count) and pd.isna(cell["category"]):
-        return clean(cell["cell"]), str(cell["cell"])
+        name = cell["cell"] if pd.isna(cell.get("model")) else cell["model"]
+        return clean(name), str(name)
     text = shown(cell.get(column))
     if column == "seed" and text == "–" and count > 0:
         text = "/".join(shown(cell[name]) for name in SEEDS)
