@@ -127,6 +127,11 @@ class Cell(Spec):
         part = getattr(self, name)
         return part.name if part else None
 
+    @property
+    def blocks(self) -> dict[str, range]:
+        """The attempts of each sample stage by its name. What ends as soon as it is decided is one block: it depends on n."""
+        return {"sample": range(self.sample.n)} if self.sample.decides else sample_blocks(self.sample.n)
+
     def fixed(self) -> dict[str, Any]:
         """The science beside the factors and seeds, for showing what is held equal across a study."""
         parts = {name: getattr(self, name) for name in ("corpus", "benchmark", "model", "train", "sample")}
@@ -182,6 +187,11 @@ def addresses(cell: Cell) -> dict[str, Address]:
         "benchmark": cell.benchmark.questions(),
         "sample": {name: value for name, value in cell.sample.canonical().items() if name != "n"},
     }
+    judged: dict[str, Spec | str | None] = {"tiers": cell.benchmark.tiers, "grader": GRADER}
+    if cell.benchmark.answers:
+        judged["answers"] = cell.benchmark.answers
+    if cell.sample.decides:  # what is right, and of how many, decides when it ends
+        attempts |= {"sample": cell.sample, "judged": plain(judged)}
     blocks = {
         name: _address(
             "sample",
@@ -191,12 +201,9 @@ def addresses(cell: Cell) -> dict[str, Address]:
             seed=seed.sample,
             attempts=[block.start, block.stop],
         )
-        for name, block in sample_blocks(cell.sample.n).items()
+        for name, block in cell.blocks.items()
     }
     found |= blocks
-    judged: dict[str, Spec | str | None] = {"tiers": cell.benchmark.tiers, "grader": GRADER}
-    if cell.benchmark.answers:
-        judged["answers"] = cell.benchmark.answers
     found["grade"] = _address("grade", f"{weights}s{seed.sample}", blocks, **judged)
     return found
 

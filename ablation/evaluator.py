@@ -8,8 +8,8 @@ from ablation.spec import digest
 
 # What the sample stage says of its engine (version, parallelism, template digest), where it says something.
 EVALUATOR_FILE = "evaluator.json"
-# How many attempts, and how many at a time, decides no attempt's chances.
-_QUANTITIES = ("n", "batch_rows")
+# How many attempts, how many at a time, and when they end, decides no attempt's chances.
+_QUANTITIES = ("n", "batch_rows", "stop", "pass_line")
 
 
 def evaluator(cell: Cell, samples: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ablation.attempt import Attempt, Means
-from ablation.cell import Cell, addresses, sample_blocks
+from ablation.cell import Cell, addresses
 from ablation.errors import RecordError
 from ablation.halt import Halt
 from ablation.store import Store
@@ -37,7 +37,7 @@ def run_cell(
     def work(name: str, stage: str, attempt: Attempt) -> None:
         on_stage(name)
         if stage == "sample":
-            _sample(cell, sample_blocks(cell.sample.n)[name], paths, attempt)
+            _sample(cell, cell.blocks[name], paths, attempt)
         else:
             _WORK[stage](cell, paths, attempt, means or Means())
 
@@ -102,7 +102,7 @@ def _grade(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -
     from ablation.grading.stage import grade
 
     del means
-    grade(cell, [paths[name] for name in sample_blocks(cell.sample.n)], attempt.out)
+    grade(cell, [paths[name] for name in cell.blocks], attempt.out)
 
 
 _WORK: dict[str, Callable[[Cell, dict[str, Path], Attempt, Means], None]] = {

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablation.cell import Cell, sample_blocks
+from ablation.cell import Cell
 from ablation.durable import flush
 from ablation.errors import RecordError
 from ablation.records import WEIGHTS_FOLDER
@@ -57,7 +57,7 @@ def drop(one: Weights) -> None:
 def without_weights(cell: Cell, store: Store) -> str | None:
     """Why a cell cannot be evaluated, when its weights were dropped and no completions are there; else None."""
     found = cell.folders
-    samples = [store.root / folder for name, folder in found.items() if name in sample_blocks(cell.sample.n)]
+    samples = [store.root / folder for name, folder in found.items() if name in cell.blocks]
     if "train" not in found or all(path.is_dir() for path in samples):
         return None
     stage = store.root / found["train"]

@@ -7,7 +7,7 @@ cells that are done.
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from ablation.errors import RecordError
 from ablation.packed import packed, unpacked
 from ablation.provenance import versions
 from ablation.spec import canonical_json
-from ablation.standing import planned_attempts, state_of, tier_order
+from ablation.standing import planned_attempts, released, state_of, tier_order
 from ablation.store import Store, write_text_atomically
 
 FORMAT = 1
@@ -188,6 +188,7 @@ def _told(plan: Plan) -> str:
 
 
 def _manifest(plan: Plan, errors: Mapping[str, str]) -> dict[str, Any]:
+    others = released(plan.cells)
     return {
         "format": FORMAT,
         "study": plan.execution.study,
@@ -200,7 +201,7 @@ def _manifest(plan: Plan, errors: Mapping[str, str]) -> dict[str, Any]:
         "n": max(cell.sample.n for cell in plan.cells),
         "tiers": tier_order(plan.cells),
         "fixed": _fixed(plan.cells),
-        "cells": [_cell_entry(cell, plan.store, errors) for cell in plan.cells],
+        "cells": [_cell_entry(cell, plan.store, errors, others) for cell in plan.cells],
         "left_out": [{"factors": out.point, "reason": out.reason} for out in plan.left_out],
         "provenance": {
             "git": plan.git,
@@ -216,7 +217,7 @@ def _fixed(cells: Sequence[Cell]) -> list[dict[str, Any]]:
     return list(distinct.values())
 
 
-def _cell_entry(cell: Cell, store: Store, errors: Mapping[str, str]) -> dict[str, Any]:
+def _cell_entry(cell: Cell, store: Store, errors: Mapping[str, str], others: Collection[str]) -> dict[str, Any]:
     found = {stage: address.folder for stage, address in addresses(cell).items() if store.find(address)}
     state = state_of(cell, store, errors)
     return {
@@ -225,6 +226,7 @@ def _cell_entry(cell: Cell, store: Store, errors: Mapping[str, str]) -> dict[str
         "state": state,
         "error": errors.get(cell.name) if state == "failed" else None,
         "planned_attempts": planned_attempts(cell),
-        "factors": cell.factors(),
+        "curtailed": cell.sample.decides and cell.sample.decides.model_dump(),
+        "factors": dict.fromkeys(cell.factors()) if cell.name in others else cell.factors(),
         "stages": found,
     }

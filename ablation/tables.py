@@ -13,7 +13,7 @@ from ablation.analysis.conditions import cell_errors
 from ablation.analysis.metrics import cell_table
 from ablation.analysis.tally import Tally
 from ablation.benchmark import read_questions, read_tiers
-from ablation.cell import Cell, addresses, sample_blocks
+from ablation.cell import Cell, addresses
 from ablation.evaluator import evaluator
 from ablation.grading.version import GRADER
 from ablation.records import (
@@ -28,17 +28,19 @@ from ablation.records import (
     read_rows,
 )
 from ablation.sampling.streams import stream_seed
-from ablation.standing import planned_attempts, state_of, tier_order
+from ablation.standing import planned_attempts, released, state_of, tier_order
 from ablation.store import Store
 from ablation.texts import TEXTS, write_texts
 
 _TRAINING = ("updates", "train_examples", "train_tokens", "target_tokens", "truncated_examples", "train_loss")
 FACTOR_TYPES = {"category": "string", "count": "int64", "length": "string", "style": "string", "seed": "Int64"}
+# Of a cell that ended as soon as its pass line was decided: the line, the answer, and how many attempts it took.
+LINE_TYPES = {"line": "string", "line_answer": "string", "line_correct": "Int64", "line_attempts": "Int64"}
 SEED_TYPES = dict.fromkeys(("seed_data", "seed_train", "seed_sample"), "Int64")
 RESULTS = {
     "cell": "string", **FACTOR_TYPES, **SEED_TYPES, "question": "string", "tier": "string", "attempt": "int64",
     "verdict": "string", "finish_reason": "string", "tokens": "int64", "answer": "string", "extracted": "string",
-    "evaluator": "string", "grader": "string", "stream_seed": "string",
+    "evaluator": "string", "grader": "string", "stream_seed": "string", "curtailed": "bool",
 }  # fmt: skip
 
 
@@ -48,14 +50,25 @@ def write_tables(cells: Sequence[Cell], store: Store, folder: Path, errors: Mapp
     rows = [row for cell in done for row in result_rows(cell, store)]
     results = pd.DataFrame(rows, columns=list(RESULTS)).astype(RESULTS)
     planned = {cell.name: planned_attempts(cell) for cell in cells}
-    told = pd.DataFrame([_cell_row(cell, store, errors) for cell in cells]).astype({**FACTOR_TYPES, **SEED_TYPES})
+    types = {**FACTOR_TYPES, **SEED_TYPES, **LINE_TYPES}
+    told = pd.DataFrame([_cell_row(cell, store, errors) for cell in cells]).astype(types)
+    if others := released(cells):
+        results, told = (_without_factors(frame, others) for frame in (results, told))
+    whole = results[~results["curtailed"]]
     tiers = tier_order(cells)
-    tally = Tally.counted(told, results, tiers, max(cell.sample.n for cell in cells), planned)
-    measured = cell_table(results, planned, tiers).merge(cell_errors(tally), on="cell", validate="1:1")
+    tally = Tally.counted(told, whole, tiers, max(cell.sample.n for cell in cells), planned)
+    measured = cell_table(whole, planned, tiers).merge(cell_errors(tally), on="cell", validate="1:1")
+    measured["present"] = told["line_attempts"].fillna(measured["present"]).astype("int64")
     replace_table(folder / "results.parquet", results)
     replace_table(folder / "cells.parquet", told.merge(measured, on="cell", validate="1:1"))
     replace_table(folder / "loss.parquet", _losses(done, store))
     write_texts(done, store, folder / TEXTS)
+
+
+def _without_factors(frame: pd.DataFrame, names: frozenset[str]) -> pd.DataFrame:
+    frame = frame.astype({"count": "Int64"})
+    frame.loc[frame["cell"].isin(names), list(FACTOR_TYPES)] = pd.NA
+    return frame
 
 
 def result_rows(cell: Cell, store: Store) -> list[dict[str, Any]]:
@@ -63,7 +76,7 @@ def result_rows(cell: Cell, store: Store) -> list[dict[str, Any]]:
     paths = {stage: store.path(address) for stage, address in addresses(cell).items()}
     tiers, answers = read_tiers(cell.benchmark), {one.id: one.answer for one in read_questions(cell.benchmark)}
     shared = {"cell": cell.name, **cell.factors(), **_seeds(cell)}
-    blocks = sample_blocks(cell.sample.n)
+    blocks = cell.blocks
     # A block that was sampled later may have met another engine.
     asked_by = {attempt: evaluator(cell, paths[name]) for name, block in blocks.items() for attempt in block}
     completions = read_completions([paths[name] for name in blocks], list(answers))
@@ -75,9 +88,19 @@ def result_rows(cell: Cell, store: Store) -> list[dict[str, Any]]:
             "answer": answers[said.question], "extracted": judged.extracted,
             "evaluator": asked_by[said.attempt], "grader": GRADER,
             "stream_seed": f"{stream_seed(cell.seed.sample, said.question, said.attempt):032x}",
+            "curtailed": cell.sample.decides is not None,
         }
         for said, judged in zip(completions, verdicts, strict=True)
     ]  # fmt: skip
+
+
+def line_of(cell: Cell, store: Store) -> dict[str, Any]:
+    """The pass line that ended a cell's sampling and how it was decided; nothing where every planned attempt is made."""
+    line = cell.sample.decides
+    if line is None:
+        return {}
+    told = read_json(store.path(addresses(cell)["grade"]) / SUMMARY_FILE).get("curtailed", {})
+    return {"line": str(line), **{f"line_{name}": told.get(name) for name in ("answer", "correct", "attempts")}}
 
 
 def _seeds(cell: Cell) -> dict[str, int | None]:
@@ -90,11 +113,13 @@ def _cell_row(cell: Cell, store: Store, errors: Mapping[str, str]) -> dict[str, 
     paths = {stage: store.path(address) for stage, address in addresses(cell).items()}
     trained = read_json(paths["train"] / SUMMARY_FILE) if "train" in paths else {}
     timing = read_json(paths["train"] / TIMING_FILE) if "train" in paths else {}
-    sample_s = [read_json(paths[name] / TIMING_FILE).get("sample_s") for name in sample_blocks(cell.sample.n)]
+    sample_s = [read_json(paths[name] / TIMING_FILE).get("sample_s") for name in cell.blocks]
     lengths = read_json(paths["select"] / SUMMARY_FILE).get("tokens", {}) if "select" in paths else {}
     state = state_of(cell, store, errors)
     return {
-        "cell": cell.name, "key": cell.key, "state": state, **cell.factors(), **_seeds(cell), "n": cell.sample.n,
+        "cell": cell.name, "model": cell.model.name, "key": cell.key, "state": state,
+        **cell.factors(), **_seeds(cell), "n": cell.sample.n,
+        "curtailed": cell.sample.decides is not None, **dict.fromkeys(LINE_TYPES), **line_of(cell, store),
         **{name: trained.get(name) for name in _TRAINING},
         "train_seconds": timing.get("train_s"), "train_tokens_per_second": timing.get("useful_tokens_per_second"),
         "sample_seconds": None if None in sample_s else sum(sample_s),

@@ -16,7 +16,7 @@ from ablation.config import Tracker
 from ablation.records import LOSS_FILE, SUMMARY_FILE, Update, read_json, read_rows
 from ablation.standing import planned_attempts, tier_order
 from ablation.store import Store, write_text_atomically
-from ablation.tables import result_rows
+from ablation.tables import line_of, result_rows
 
 _HOST = "api.wandb.ai"
 Mode = Literal["online", "offline", "disabled"]
@@ -92,19 +92,26 @@ def run_config(cell: Cell) -> dict[str, Any]:
 
 
 def summary(cell: Cell, store: Store) -> dict[str, Any]:
-    """avg@n and cov@n for each tier and what training realised."""
+    """avg@n and cov@n for each tier, or how the pass line was decided, and what training realised."""
+    if cell.sample.decides:
+        scores: dict[str, Any] = line_of(cell, store)
+    else:
+        scores = _scores(cell, store)
+    trained = {} if cell.is_base else read_json(store.path(addresses(cell)["train"]) / SUMMARY_FILE)
+    return {**scores, **{f"train/{name}": value for name, value in trained.items()}}
+
+
+def _scores(cell: Cell, store: Store) -> dict[str, float]:
     import pandas as pd
 
     planned = {cell.name: planned_attempts(cell)}
     measured = cell_table(pd.DataFrame(result_rows(cell, store)), planned, tier_order([cell])).iloc[0]
-    scores = {
+    return {
         f"{name}@{cell.sample.n}/{column.removeprefix(name + '_')}": float(measured[column])
         for name in ("avg", "cov")
         for column in measured.index
         if str(column).startswith(f"{name}_")
     }
-    trained = {} if cell.is_base else read_json(store.path(addresses(cell)["train"]) / SUMMARY_FILE)
-    return {**scores, **{f"train/{name}": value for name, value in trained.items()}}
 
 
 def _studies(path: Path) -> list[str]:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from ablation.benchmark import read_tiers
+from ablation.base_model import unusable
+from ablation.benchmark import asked_questions, read_tiers
 from ablation.benchmark.questions import unreadable_answers
 from ablation.cell import Cell, addresses
 from ablation.cluster import Cluster
@@ -34,11 +35,15 @@ def prepare(cells: Sequence[Cell], store: Store, say: Say, cluster: Cluster) -> 
     for benchmark in dict.fromkeys(cell.benchmark for cell in ready):
         if _collect(lambda benchmark=benchmark: read_tiers(benchmark), problems):  # type: ignore[misc]
             problems += unreadable_answers(benchmark)
+    for pair in dict.fromkeys((cell.benchmark, cell.sample) for cell in ready if cell.sample.decides):
+        _collect(lambda pair=pair: asked_questions(*pair), problems)  # type: ignore[misc]
     for asked in dict.fromkeys(cell.sample for cell in ready if cell.sample.engine == "vllm"):
         _collect(lambda asked=asked: _engine_version(asked), problems)  # type: ignore[misc]
     recipes = ((cell.model, cell.train) for cell in ready if cell.train)
     for model, recipe in dict.fromkeys(recipes):
         problems += unfit(recipe, cluster.means_for(model.name), cluster.processes_for(model.name))
+    for model in dict.fromkeys(cell.model for cell in ready if not store.has(cell.outcome)):
+        problems += unusable(model)
     recipes = ((cell.model, cell.train) for cell in ready if cell.train and not store.has(cell.outcome))
     for model, recipe in dict.fromkeys(recipes):
         problems += misfits(model, recipe, cluster.means_for(model.name).sequence_parallel)

@@ -1,12 +1,13 @@
 """Measure what a corpus costs: reading, encoding and sifting it once, and opening it again, against the tokenizer alone.
 
     python benchmarks/corpus.py                  2,000 and 20,000 rows of the shape of OpenR1-Math-220k
-    python benchmarks/corpus.py --rows 500 5000
+    python benchmarks/corpus.py --rows 500 5000 --pairs 5 1
 
 The rows are made up: words in the proportions of a power law, numbers and LaTeX, two generations of some thousand tokens a
 problem; the tokenizer is a byte-level BPE trained on such text. Prints Markdown tables for docs/benchmarks.md. Seconds hold for
-this machine and hour; what counts are the share of the tokenizer's own rate (by processor time where others use the machine), the
-line through the sizes, and the memory.
+this machine and hour; what counts are the share of the tokenizer's own rate, the line through the sizes, and the memory. Where
+others use the machine, a share of two measurements says little: so tokenizer and corpus are measured in turn, `--pairs` times at
+each size, each pair in the other order, and the share is the median of the pairs, with the lowest and the highest beside it.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import json
 import os
 import random
 import resource
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -48,6 +51,9 @@ def main() -> None:
     """Measure each size in a process of its own, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[2000, 20000])
+    parser.add_argument(
+        "--pairs", type=int, nargs="+", default=[3, 1], help="how often, at each size; the last for the rest"
+    )
     parser.add_argument("--child", nargs=3, metavar=("WHAT", "CORPUS", "MODEL"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
@@ -55,21 +61,41 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         model = make_tokenizer(Path(folder) / "model")
-        rows = [report(count, model, Path(folder)) for count in given.rows]
+        pairs = [given.pairs[min(place, len(given.pairs) - 1)] for place in range(len(given.rows))]
+        rows = [report(count, model, Path(folder), often) for count, often in zip(given.rows, pairs, strict=True)]
     print_tables(rows, given.rows)
 
 
-def report(count: int, model: Path, folder: Path) -> dict[str, float]:
+def report(count: int, model: Path, folder: Path, pairs: int) -> dict[str, Any]:
     """Everything that is measured at one size."""
     path = make_corpus(folder / f"{count}.parquet", count)
-    found: dict[str, float] = {"rows": count, "megabytes": path.stat().st_size / 1e6}
-    for what in ("tokenizer", "first", "again"):
-        told = subprocess.run(
-            [sys.executable, __file__, "--child", what, str(path), str(model)],
-            stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, "TOKENIZERS_PARALLELISM": "true"},
-        )  # fmt: skip
-        found |= {f"{what}_{name}": value for name, value in json.loads(told.stdout.splitlines()[-1]).items()}
+    found: dict[str, list[dict[str, float]]] = {"tokenizer": [], "first": []}
+    for pair in range(pairs):
+        shutil.rmtree(path.with_suffix(".store"), ignore_errors=True)
+        for what in ("tokenizer", "first")[:: 1 if pair % 2 == 0 else -1]:
+            found[what].append(in_a_process(what, path, model))
+    again, megabytes = in_a_process("again", path, model), path.stat().st_size / 1e6
     path.unlink()
+    shares = {
+        clock: sorted(one[clock] / two[clock] for one, two in zip(found["tokenizer"], found["first"], strict=True))
+        for clock in ("wall_s", "cpu_s")
+    }
+    told = {
+        f"{what}_{name}": statistics.median(one[name] for one in runs)
+        for what, runs in found.items()
+        for name in runs[0]
+    }
+    about = {"rows": count, "megabytes": megabytes, "pairs": pairs, "shares": shares}
+    return {**told, **about, "again_wall_s": again["wall_s"]}
+
+
+def in_a_process(what: str, path: Path, model: Path) -> dict[str, float]:
+    """One measurement in a process of its own."""
+    told = subprocess.run(
+        [sys.executable, __file__, "--child", what, str(path), str(model)],
+        stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, "TOKENIZERS_PARALLELISM": "true"},
+    )  # fmt: skip
+    found: dict[str, float] = json.loads(told.stdout.splitlines()[-1])
     return found
 
 
@@ -195,7 +221,7 @@ def make_tokenizer(folder: Path) -> Path:
     return folder
 
 
-def print_tables(found: list[dict[str, float]], sizes: list[int]) -> None:
+def print_tables(found: list[dict[str, Any]], sizes: list[int]) -> None:
     """The Markdown tables."""
     command = "python benchmarks/corpus.py" + ("" if sizes == [2000, 20000] else f" --rows {' '.join(map(str, sizes))}")
     heads = " | ".join(f"{one['rows']:,.0f} rows" for one in found)
@@ -206,6 +232,7 @@ def print_tables(found: list[dict[str, float]], sizes: list[int]) -> None:
         ("tokens of the generations", [f"{one['tokenizer_tokens'] / 1e6:,.1f} million" for one in found]),
         ("the tokenizer alone, all cores", [both(one, "tokenizer") for one in found]),
         ("read, encode, sift and write", [both(one, "first") for one in found]),
+        ("measured in turn", [f"{one['pairs']} times" for one in found]),
         ("share of the tokenizer's rate", [share(one) for one in found]),
         ("peak memory", [f"{one['first_peak_gb']:.2f} GB" for one in found]),
         ("opened again, in a new process", [f"{one['again_wall_s']:.2f} s" for one in found]),
@@ -218,18 +245,22 @@ def print_tables(found: list[dict[str, float]], sizes: list[int]) -> None:
         )
 
 
-def both(one: dict[str, float], what: str) -> str:
+def both(one: dict[str, Any], what: str) -> str:
     """Wall time, and processor time of all threads."""
     return f"{one[f'{what}_wall_s']:.1f} s ({one[f'{what}_cpu_s']:.1f} s)"
 
 
-def share(one: dict[str, float]) -> str:
-    """How much of the whole is the tokenizer, by both clocks."""
-    wall, cpu = (100 * one[f"tokenizer_{clock}"] / one[f"first_{clock}"] for clock in ("wall_s", "cpu_s"))
-    return f"{wall:.0f} % ({cpu:.0f} %)"
+def share(one: dict[str, Any]) -> str:
+    """How much of the whole is the tokenizer, by both clocks: the median of the pairs, with the lowest and the highest."""
+    texts = [
+        f"{100 * statistics.median(found):.0f} %"
+        + (f", {100 * found[0]:.0f} to {100 * found[-1]:.0f}" if len(found) > 1 else "")
+        for found in one["shares"].values()
+    ]
+    return f"{texts[0]} ({texts[1]})"
 
 
-def line(found: list[dict[str, float]], what: str) -> str:
+def line(found: list[dict[str, Any]], what: str) -> str:
     """The line through the first and the last size."""
     first, last = found[0], found[-1]
     slope = (last[what] - first[what]) / (last["rows"] - first["rows"])

@@ -12,14 +12,18 @@ from transformers import AutoModelForCausalLM
 
 from ablation.benchmark import read_questions
 from ablation.cell import Cell
+from ablation.errors import RecordError
 from ablation.halt import Halt
 from ablation.records import Completion
+from ablation.sampling.adapter import holds_adapter, rank_of
 from ablation.sampling.plan import Sampling, in_units, planned
 from ablation.sampling.streams import stream_seed, uniforms
 from ablation.sampling.transformers_engine import InverseCdf, generate
+from ablation.sampling.vllm_process import EngineError, gpu_shares
 from ablation.source import local_path
 from ablation.tokenizer import load_tokenizer
 from ablation.training.encode import prompt_ids
+from tests.conftest import ROOT
 
 CellOf = Callable[..., Cell]
 
@@ -118,3 +122,50 @@ def test_temperature_zero_is_greedy_decoding(cell_of: CellOf, sampled: Callable[
         ids.append(token)
     wanted = tokenizer.decode(ids[len(prompt_ids(tokenizer, question.problem)) :], skip_special_tokens=True)
     assert {row.text for row in sampled("sample.temperature=0") if row.question == question.id} == {wanted}
+
+
+@pytest.mark.parametrize(
+    ("visible", "shares"),
+    [(None, ["0,1", "2,3"]), ("4,5,6,7", ["4,5", "6,7"]), ("GPU-a,GPU-b,GPU-c,GPU-d", ["GPU-a,GPU-b", "GPU-c,GPU-d"])],
+)
+def test_engines_that_share_the_attempts_have_gpus_of_their_own(visible: str | None, shares: list[str]) -> None:
+    assert gpu_shares(visible, 2, 2) == shares
+    assert gpu_shares(visible, 1, 2) == [None]  # sees what there is
+    assert gpu_shares("", 3, 1) == [None] * 3  # none are to be seen, as on a CPU
+    with pytest.raises(EngineError, match="need 4 GPUs; visible: 0,1,2"):
+        gpu_shares("0,1,2", 2, 2)
+
+
+def test_rounds_ask_every_question_before_any_again(cell_of: CellOf) -> None:
+    cell = cell_of()
+    questions, tokenizer = read_questions(cell.benchmark), load_tokenizer(cell.model)
+    rows = planned(tokenizer, questions, range(3), in_rounds=True)
+    assert [row.attempt for row in rows] == sorted([0, 1, 2] * len(questions))
+    assert set(rows) == set(planned(tokenizer, questions, range(3)))
+
+
+def test_a_folder_with_half_an_adapter_is_refused(tmp_path: Path) -> None:
+    assert not holds_adapter(tmp_path)
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"r": 4, "rank_pattern": {"q_proj": 12}}))
+    with pytest.raises(RecordError, match=r"no adapter_model\.safetensors"):
+        holds_adapter(tmp_path)
+    assert rank_of(tmp_path) == 12
+    (tmp_path / "adapter_config.json").write_text("{")
+    with pytest.raises(RecordError, match="damaged"):
+        rank_of(tmp_path)
+
+
+def test_vllm_is_not_asked_for_more_positions_than_the_model_has(cell_of: CellOf) -> None:
+    """The study's 32,768 new tokens are all that its model has, prompt included."""
+    from ablation.sampling.vllm_engine import _options
+
+    def room(max_tokens: int, questions: slice) -> int:
+        cell = cell_of(f"sample.max_tokens={max_tokens}")
+        place, tokenizer = local_path(cell.model.source), load_tokenizer(cell.model)
+        rows = planned(tokenizer, read_questions(cell.benchmark)[questions], range(1))
+        found = _options(Sampling(str(place), None, tokenizer, cell.sample, 0), rows)["max_model_len"]
+        return int(found)
+
+    positions = json.loads((ROOT / "ablation/mini/data/base/config.json").read_text())["max_position_embeddings"]
+    assert room(positions, slice(None)) == positions
+    assert room(100, slice(None)) == room(100, slice(1)) == 228  # so one engine serves both

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ablation.analysis.claims import Claim
+from ablation.analysis.decided import decided
 from ablation.analysis.effects import TRAINING
 from ablation.analysis.study import ALL, Study
 from ablation.analysis.tally import Tally, shortcomings
@@ -35,7 +36,7 @@ def state_findings(study: Study, tally: Tally, effects: pd.DataFrame, slopes: pd
     compared += [_slope(rows, metric) for rows in _grouped(slopes, ["length", "style"])]
     primary = _primary(study, effects, slopes, metric)
     remarks = [*_uninformative(tally), *_without_answer(study), *_ladder(tally, metric)]
-    return (*_missing(study, tally), *primary, *compared, *remarks, _caution(study, effects, slopes))
+    return (*_missing(study, tally), *_decided(study), *primary, *compared, *remarks, _caution(study, effects, slopes))
 
 
 def state_claims(claims: Sequence[Claim]) -> tuple[Finding, ...]:
@@ -50,10 +51,25 @@ def state_claims(claims: Sequence[Claim]) -> tuple[Finding, ...]:
 def _missing(study: Study, tally: Tally) -> list[Finding]:
     consequence = {
         "Incomplete": "Comparisons leave the incomplete out, and what they would be matched with.",
+        "Curtailed": "They take part in no comparison.",
         "Mixed": "Differences between cells may be differences between evaluators.",
     }
     faults = shortcomings(study, tally)
     return [Finding("coverage", "warning", f"{fault} {consequence[fault.split(':')[0]]}") for fault in faults]
+
+
+def _decided(study: Study) -> list[Finding]:
+    """How the pass lines of curtailed cells came out."""
+    rows = decided(study)
+    return [
+        Finding(
+            "pass line",
+            "note",
+            f"Pass line {line}: reached by {int((cells['answer'] == 'reached').sum())} of {counted(len(cells), 'cell')}, as "
+            f"certain as with all attempts; {int(cells['attempts'].sum()):,} of {int(cells['planned'].sum()):,} were needed.",
+        )
+        for line, cells in rows.groupby("line", sort=False)
+    ]
 
 
 def _grouped(frame: pd.DataFrame, by: list[str]) -> Iterable[Sequence[Row]]:

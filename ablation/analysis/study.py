@@ -31,6 +31,7 @@ class Study:
 
     `results` has one row per cell, question and attempt; `cells` one row per planned cell; `loss`, if any was
     recorded, one row per cell and update. `texts` is the file of what the models wrote, which may be larger than memory.
+    Attempts of `curtailed` cells are no results: how many there are depends on how they came out, so nothing may count them.
     """
 
     manifest: Mapping[str, Any]
@@ -48,6 +49,13 @@ class Study:
         """The comparison that was named before the study was run; studies of earlier versions name none."""
         told = self.manifest.get("primary")
         return Primary.model_validate(told) if told else None
+
+    @property
+    def curtailed(self) -> pd.DataFrame:
+        """The cells whose sampling ended as soon as a pass line was decided: they have an answer and no average."""
+        if "curtailed" not in self.cells:
+            return self.cells.iloc[:0]
+        return self.cells[self.cells["curtailed"].fillna(False).astype(bool)]
 
     @property
     def n_attempts(self) -> int:
@@ -101,7 +109,7 @@ def load(path: Path | str) -> Study:
     loss_file = folder / "loss.parquet"
     loss = _frame(loss_file, LOSS_COLUMNS) if loss_file.exists() else None
     texts = folder / "completions.parquet"
-    return checked(Study(manifest, results, cells, loss, texts if texts.exists() else None))
+    return checked(Study(manifest, _countable(results), cells, loss, texts if texts.exists() else None))
 
 
 def checked(study: Study) -> Study:
@@ -115,6 +123,13 @@ def checked(study: Study) -> Study:
     tiers_by_question = study.results.groupby("question")["tier"].nunique()
     _none("questions in more than one tier", set(tiers_by_question.index[tiers_by_question > 1]))
     return replace(study, results=_without_repeats(study.results))
+
+
+def _countable(results: pd.DataFrame) -> pd.DataFrame:
+    """Without the attempts of curtailed cells; records of before there were such, and of others, have none."""
+    if "curtailed" not in results or not (dropped := results["curtailed"].astype(bool)).any():
+        return results
+    return results[~dropped].reset_index(drop=True)
 
 
 def _manifest(file: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ablation.analysis.decided import decided
 from ablation.analysis.study import ALL, FACTORS, SEEDS, Study
 from ablation.errors import RecordError
 
@@ -171,13 +172,19 @@ def mean_or_nan(values_cq: Floats) -> Floats:
 def shortcomings(study: Study, tally: Tally) -> list[str]:
     """What speaks against averaging this study as it is, one sentence each; nothing when all is there and of one kind."""
     present = coverage(study, tally)
-    short = present[~present["complete"]]
+    short = present[~present["complete"] & ~present["curtailed"]]
+    ended = int(present["curtailed"].sum())
     found = []
     if not short.empty:
         failed = int((short["state"] == "failed").sum())
         found.append(
             f"Incomplete: {len(short)} of {len(present):,} cell{'' if len(present) == 1 else 's'} ({failed} failed) lack "
             f"attempts; {int(present['present'].sum()):,} of {int(present['planned'].sum()):,} planned attempts are present."
+        )
+    if ended:
+        found.append(
+            f"Curtailed: {ended} of {len(present):,} cells ended as soon as their pass line was decided; they have "
+            f"an answer, and avg@{study.n_attempts} and cov@{study.n_attempts} are undefined for them."
         )
     for column in set(EVALUATOR_COLUMNS) & set(study.results.columns):
         kinds = sorted(map(str, study.results[column].unique()))
@@ -187,11 +194,21 @@ def shortcomings(study: Study, tally: Tally) -> list[str]:
 
 
 def coverage(study: Study, tally: Tally) -> pd.DataFrame:
-    """Planned against present, one row a cell: `cell state planned present complete reason` (`""` when complete)."""
+    """Planned against present, one row a cell: `cell state planned present complete curtailed reason` (`""` when complete).
+
+    A curtailed cell has an answer to its pass line and no result that counts, so it is not complete; `present` is what it took.
+    """
+    answers = {str(row["cell"]): row for row in decided(study).to_dict("records")}
     present_c = tally.attempts_cq.sum(axis=1)
     whole_c = complete_c(tally.attempts_cq, tally.planned_c, tally.in_scope_q(ALL))
     frame = tally.cells[["cell", "state"]].assign(planned=tally.planned_c, present=present_c, complete=whole_c)
+    frame["curtailed"] = frame["cell"].isin(answers)
     frame["reason"] = [_reason(row, study.errors) for row in frame.to_dict("records")]
+    for at, answer in ((at, answers[cell]) for at, cell in enumerate(frame["cell"]) if cell in answers):
+        frame.loc[at, ["present", "reason"]] = [
+            answer["attempts"],
+            f"{answer['line']}: {answer['answer']}, so it ended",
+        ]
     return frame
 
 

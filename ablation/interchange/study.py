@@ -92,7 +92,8 @@ def _tiers(imported: Imported, columns: Columns, source: Path) -> tuple[dict[str
 
 def _rows(imported: Imported, tier_of: dict[str, str], columns: Columns) -> Iterator[dict[str, Any]]:
     for model in imported.models:
-        shared = {"cell": model.name, **_factors(model), "evaluator": columns.evaluator, "grader": columns.grader}
+        judges = {"evaluator": columns.evaluator, "grader": columns.grader}
+        shared = {"cell": model.name, **_factors(model), **judges, "curtailed": False}
         for one in model.attempts:
             yield {
                 **shared, "question": one.question, "tier": tier_of[one.question], "attempt": one.attempt,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablation.cell import Cell, sample_blocks
+from ablation.cell import Cell
 from ablation.records import TIMING_FILE
 from ablation.store import Store
 
@@ -85,7 +85,7 @@ def _spread(cells: Sequence[Cell]) -> Iterable[Cell]:
 
 def _works(cell: Cell) -> list[_Work]:
     """The timed stages of a cell."""
-    sizes = {name: float(len(attempts)) for name, attempts in sample_blocks(cell.sample.n).items()}
+    sizes = {name: float(len(attempts)) for name, attempts in cell.blocks.items()}
     if cell.train:
         sizes["train"] = float(cell.train.examples_seen(cell.count.size))
     return [_Work(cell.folders[name], _kind(name, cell), size) for name, size in sizes.items()]
@@ -94,7 +94,7 @@ def _works(cell: Cell) -> list[_Work]:
 def _kind(stage: str, cell: Cell) -> Kind:
     if stage == "train" and cell.train:
         return stage, cell.model.name, cell.train.method
-    return "sample", cell.model.name, cell.benchmark.name, cell.sample.engine
+    return "sample", cell.model.name, cell.benchmark.name, cell.sample.engine, cell.sample.stop
 
 
 def recorded_s(path: Path) -> float | None:

@@ -72,6 +72,7 @@ def _context(analysis: Analysis) -> dict[str, Any]:
         "means": tables.level_means(analysis),
         "factor_columns": tables.factor_columns(analysis),
         "cells": tables.cell_rows(analysis),
+        "decided": tables.decided_rows(analysis),
         "question_map": tables.question_map(analysis),
         "training": tables.training_rows(study),
         "left_out": tables.left_out(study),

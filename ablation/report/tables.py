@@ -9,6 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ablation.analysis.analyse import Analysis
+from ablation.analysis.decided import decided
 from ablation.analysis.effects import TRAINING
 from ablation.analysis.study import ALL, FACTORS, SEEDS, Study
 from ablation.analysis.wording import bounds, judge, points
@@ -87,6 +88,15 @@ def cell_rows(analysis: Analysis) -> list[dict[str, Any]]:
     ]
 
 
+def decided_rows(analysis: Analysis) -> list[dict[Any, Any]]:
+    """One row a curtailed cell: its levels, its line, how it came out and what that took."""
+    columns = factor_columns(analysis)
+    return [
+        {**row, "levels": [_level(row, column) for column in columns]}
+        for row in decided(analysis.study).to_dict("records")
+    ]
+
+
 def question_map(analysis: Analysis) -> dict[str, Any]:
     """Cells (best first) × questions (most solved first in each tier): correct attempts out of those present."""
     tally = analysis.tally
@@ -142,7 +152,8 @@ def _level(cell: Row, column: str) -> tuple[str, str]:
     if column == "category" and count == 0:
         return "base model", ""
     if column == "category" and np.isnan(count) and pd.isna(cell["category"]):
-        return clean(cell["cell"]), str(cell["cell"])
+        name = cell["cell"] if pd.isna(cell.get("model")) else cell["model"]
+        return clean(name), str(name)
     text = shown(cell.get(column))
     if column == "seed" and text == "–" and count > 0:
         text = "/".join(shown(cell[name]) for name in SEEDS)

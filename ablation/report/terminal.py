@@ -40,7 +40,9 @@ def render_analysis(analysis: Analysis) -> RenderableType:
 
 def _title(analysis: Analysis) -> Text:
     study, complete = analysis.study, int(analysis.coverage["complete"].sum())
-    size = f"{complete} of {len(analysis.coverage)} cells complete, {len(analysis.tally.questions)} questions"
+    ended = int(analysis.coverage["curtailed"].sum())
+    early = f", {ended} decided early" if ended else ""
+    size = f"{complete} of {len(analysis.coverage)} cells complete{early}, {len(analysis.tally.questions)} questions"
     title = Text.assemble((short(study.name, 40), "bold"), f": avg@{study.n_attempts}, {size}")
     if note := study.manifest.get("note"):
         title.append(f"\n{clean(note)}", style="italic")

@@ -1,6 +1,6 @@
 """What an engine is: something that turns planned attempts into completions. Chosen by name, imported where it is used."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -21,8 +21,10 @@ class Engine(Protocol):
         """Name and version of what generates, such as ``vllm 0.32.0``. Raises ConfigProblems where it is not installed."""
         ...
 
-    def generate(self, sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Iterator[list[Completion]]:
-        """The completions of each unit as it ends; nothing is loaded for no units. Raises Interrupted."""
+    def generate(
+        self, sampling: Sampling, units: Sequence[Unit], halt: Halt
+    ) -> Generator[list[Completion], None, None]:
+        """The completions of each unit as it ends; nothing is loaded for no units. Closing ends the rest. Raises Interrupted."""
         ...
 
 

@@ -30,24 +30,36 @@ Unit = tuple[Planned, ...]
 
 @dataclass(frozen=True)
 class Sampling:
-    """Which weights answer, and how: a folder, or a hub id with its revision; `seed` is where every attempt's stream begins."""
+    """Which weights answer, and how: a folder, or a hub id with its revision; `seed` is where every attempt's stream begins.
+
+    `adapter` is a folder whose adapter answers beside those weights, unmerged.
+    """
 
     weights: str
     revision: str | None
     tokenizer: "PreTrainedTokenizerBase"
     sample: Sample
     seed: int
+    adapter: str | None = None
 
 
 def planned(
-    tokenizer: "PreTrainedTokenizerBase", questions: Sequence[Question], attempts: Iterable[int]
+    tokenizer: "PreTrainedTokenizerBase",
+    questions: Sequence[Question],
+    attempts: Iterable[int],
+    in_rounds: bool = False,
 ) -> list[Planned]:
-    """These attempts at every question, questions with prompts of similar length together."""
+    """These attempts at every question, questions with prompts of similar length together.
+
+    `in_rounds` interleaves them: each question once, then each once more, so that whatever is done first is of all questions.
+    """
     numbers = list(attempts)
     prompts = sorted(
         ((tuple(prompt_ids(tokenizer, item.problem)), item.id) for item in questions),
         key=lambda pair: (len(pair[0]), pair[1]),
     )
+    if in_rounds:
+        return [Planned(question, attempt, prompt) for attempt in numbers for prompt, question in prompts]
     return [Planned(question, attempt, prompt) for prompt, question in prompts for attempt in numbers]
 
 

@@ -1,20 +1,27 @@
-"""The sample stage: every question of the benchmark attempted in one block of attempts."""
+"""The sample stage: every question of the benchmark attempted in one block of attempts, or as many as decide a pass line."""
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ablation.attempt import Attempt
-from ablation.benchmark import read_questions
+from ablation.benchmark import asked_questions
 from ablation.cell import Cell
 from ablation.errors import RecordError
 from ablation.evaluator import EVALUATOR_FILE
-from ablation.records import COMPLETIONS_FILE, TIMING_FILE, Completion, write_json, write_rows
+from ablation.records import COMPLETIONS_FILE, TIMING_FILE, Completion, Question, write_json, write_rows
+from ablation.sampling.adapter import holds_adapter
+from ablation.sampling.deciding import deciding
 from ablation.sampling.engine import engine
 from ablation.sampling.journal import Journal
-from ablation.sampling.plan import Sampling, in_units, planned
+from ablation.sampling.plan import Sampling, Unit, in_units, planned
 from ablation.spec import digest
 from ablation.tokenizer import load_tokenizer, model_place
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 def sample(cell: Cell, attempts: range, weights: Path | None, attempt: Attempt) -> None:
@@ -24,21 +31,37 @@ def sample(cell: Cell, attempts: range, weights: Path | None, attempt: Attempt) 
     often that happened. Raises Interrupted.
     """
     started, folder, runs = time.perf_counter(), attempt.out, engine(cell.sample.engine)
-    place, revision = (str(weights), None) if weights else model_place(cell.model)
-    questions, tokenizer = read_questions(cell.benchmark), load_tokenizer(cell.model)
-    sampling = Sampling(place, revision, tokenizer, cell.sample, cell.seed.sample)
-    units = in_units(planned(tokenizer, questions, attempts), runs.unit_rows(cell.sample))
-    with Journal(attempt, units) as journal:
-        kept = len(journal.done)
-        missing = [unit for unit in units if not journal.holds(unit)]
-        for finished in runs.generate(sampling, missing, attempt.halt):
-            journal.keep(finished)
-        rows = _in_order(journal, [(question.id, number) for question in questions for number in attempts])
+    adapter = str(weights) if weights and holds_adapter(weights) else None
+    place, revision = (str(weights), None) if weights and not adapter else model_place(cell.model)
+    questions, tokenizer = asked_questions(cell.benchmark, cell.sample), load_tokenizer(cell.model)
+    sampling = Sampling(place, revision, tokenizer, cell.sample, cell.seed.sample, adapter)
+    units = _units(cell, tokenizer, questions, attempts, runs.unit_rows(cell.sample))
+    with Journal(attempt, units) as journal, deciding(cell) as is_decided:
+        kept, over = len(journal.done), is_decided(journal.done.values())
+        missing = [unit for unit in units if not (over or journal.holds(unit))]
+        with closing(runs.generate(sampling, missing, attempt.halt)) as answers:
+            for finished in answers:
+                journal.keep(finished)
+                if over := is_decided(finished):
+                    break
+        wanted = [(question.id, number) for question in questions for number in attempts]
+        rows = _in_order(journal, [one for one in wanted if one in journal.done] if over else wanted)
     write_rows(folder / COMPLETIONS_FILE, rows)
     template = digest(tokenizer.chat_template)
     write_json(folder / EVALUATOR_FILE, {"engine": runs.version(cell.sample), "template": template})
     timing = {"sample_s": time.perf_counter() - started, "attempts_kept_before": kept}
-    write_json(folder / TIMING_FILE, {**timing, "tensor_parallel": cell.sample.tensor_parallel})
+    split = {"tensor_parallel": cell.sample.tensor_parallel, "data_parallel": cell.sample.data_parallel}
+    write_json(folder / TIMING_FILE, {**timing, **split})
+
+
+def _units(
+    cell: Cell, tokenizer: "PreTrainedTokenizerBase", questions: Sequence[Question], attempts: range, rows: int
+) -> list[Unit]:
+    """Where rows share a batch, those of like length; else, and where the end is to come early, rounds of all questions."""
+    if cell.sample.decides:
+        rows = min(rows, len(questions))
+    in_rounds = rows == 1 or cell.sample.decides is not None
+    return in_units(planned(tokenizer, questions, attempts, in_rounds), rows)
 
 
 def _in_order(journal: Journal, wanted: Sequence[tuple[str, int]]) -> list[Completion]:

@@ -1,6 +1,6 @@
 """The reference engine: `generate` of transformers, batched with a cache, each row drawing from its own stream."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +56,7 @@ def version(sample: Sample) -> str:
     return f"transformers {transformers.__version__}"
 
 
-def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Iterator[list[Completion]]:
+def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Generator[list[Completion], None, None]:
     """The completions of each unit, which is one batch. Deterministic for equal weights, unit, spec and thread count.
 
     Loads nothing when there are no units. Raises Interrupted, looking at `halt` between segments of a batch.
@@ -68,6 +68,8 @@ def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Iterator[
     model = AutoModelForCausalLM.from_pretrained(
         sampling.weights, revision=sampling.revision, dtype=dtype, use_safetensors=True
     )
+    if sampling.adapter:
+        model.load_adapter(sampling.adapter)
     model.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
     model.eval()  # type: ignore[no-untyped-call]
     # What a model's folder suggests (repetition penalties, suppressed tokens) is not part of the cell, so it must not act.

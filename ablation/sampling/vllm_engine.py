@@ -7,18 +7,20 @@ may differ in rare tokens between runs; what is asked (questions, attempts, seed
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.environment import inherited
 from ablation.errors import ConfigProblems
 from ablation.halt import Halt
 from ablation.records import Completion
+from ablation.sampling.adapter import rank_of
 from ablation.sampling.plan import Planned, Sampling, Unit
 from ablation.sampling.streams import stream_seed
-from ablation.sampling.vllm_process import Ended, EngineError, Request, warm_process
+from ablation.sampling.vllm_process import Ended, EngineError, Request, generate_on, warm_processes
 from ablation.science import Sample
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ _ASK = "from importlib.metadata import distributions as d; print(*(x.version for
 _ASK_S = 60
 # A request's seed has 63 bits; 2,000,000 attempts meet by chance with probability 2e-7.
 _SEEDS = 2**63
+_PROMPT_STEP = 128
+_LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 _FINISHED = ("stop", "length", "repetition")
 
 
@@ -43,7 +47,7 @@ def version(sample: Sample) -> str:
     return f"vllm {_installed(sample.python or sys.executable)}"
 
 
-def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Iterator[list[Completion]]:
+def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Generator[list[Completion], None, None]:
     """The completion of each unit of one attempt, in the order in which vLLM ends them. Raises EngineError, Interrupted.
 
     The engine stays warm in this process: the next call with equal options swaps its weights in place.
@@ -52,22 +56,26 @@ def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Iterator[
         return
     rows = [row for unit in units for row in unit]
     sample, tokenizer = sampling.sample, sampling.tokenizer
-    process = warm_process(sample.python or sys.executable, _options(sample, rows, sampling.revision))
-    process.serve(sampling.weights, halt)
+    python, options = sample.python or sys.executable, _options(sampling, rows)
+    processes = warm_processes(python, options, sample.data_parallel, sample.tensor_parallel)
+    for process in [one for one in processes if one.ask_to_serve(sampling.weights)]:
+        process.await_served(halt)
     requests = [
         Request(number, row.prompt, stream_seed(sampling.seed, row.question, row.attempt) % _SEEDS)
         for number, row in enumerate(rows)
     ]
-    with closing(process.generate(requests, _parameters(sample, tokenizer), halt)) as answers:
+    told = _parameters(sample, tokenizer)
+    with closing(generate_on(processes, requests, told, halt, sampling.adapter)) as answers:
         for ended in answers:
             yield [_completion(rows[ended.id], ended, tokenizer)]
 
 
-def _options(sample: Sample, rows: Sequence[Planned], revision: str | None) -> dict[str, Any]:
-    """What vLLM is started with. Equal for all cells of a sweep that differ in their weights alone."""
-    options = {
+def _options(sampling: Sampling, rows: Sequence[Planned]) -> dict[str, Any]:
+    """What vLLM is started with. Equal for all cells of a sweep that differ in their weights or adapters alone."""
+    sample = sampling.sample
+    options: dict[str, Any] = {
         "dtype": {"float32": "float32", "bf16": "bfloat16"}[sample.precision],
-        "max_model_len": max(len(row.prompt) for row in rows) + sample.max_tokens,
+        "max_model_len": _positions(sampling, rows),
         "kv_cache_dtype": sample.kv_cache,
         "tensor_parallel_size": sample.tensor_parallel,
         "enforce_eager": sample.eager,
@@ -75,7 +83,35 @@ def _options(sample: Sample, rows: Sequence[Planned], revision: str | None) -> d
         "generation_config": "vllm",  # what a model's folder suggests is not part of the cell, so it must not act
         "seed": 0,
     }
-    return {**options, "revision": revision} if revision else options
+    if sampling.adapter:  # one at a time: base and adapter in one batch gave wrong rows on the CPU (0.32.0)
+        options |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": _room(rank_of(Path(sampling.adapter)))}
+    return {**options, "revision": sampling.revision} if sampling.revision else options
+
+
+def _positions(sampling: Sampling, rows: Sequence[Planned]) -> int:
+    """How long prompt and completion may be: in steps, so that an engine serves other questions too, up to the model's own.
+
+    Where prompt and ``max_tokens`` are more than the model has, vLLM ends a completion at its last position, as `length`.
+    """
+    from transformers import AutoConfig
+
+    longest = max(len(row.prompt) for row in rows)
+    wanted = -(-longest // _PROMPT_STEP) * _PROMPT_STEP + sampling.sample.max_tokens
+    config = AutoConfig.from_pretrained(sampling.weights, revision=sampling.revision)
+    scaling = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    own = getattr(config, "max_position_embeddings", None)
+    # With stretched positions vLLM knows better how many there are.
+    return min(wanted, own) if own and scaling.get("rope_type", "default") == "default" else wanted
+
+
+def _room(rank: int) -> int:
+    """The smallest room for adapters that vLLM offers and that this one fits in."""
+    fitting = [room for room in _LORA_RANKS if room >= rank]
+    if not fitting:
+        raise EngineError(
+            f"vLLM serves adapters up to rank {_LORA_RANKS[-1]}, not {rank}; train with train.lora.merged=true"
+        )
+    return fitting[0]
 
 
 def _parameters(sample: Sample, tokenizer: "PreTrainedTokenizerBase") -> Mapping[str, Any]:

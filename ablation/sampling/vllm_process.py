@@ -43,18 +43,15 @@ class Ended:
 
 
 class VllmProcess:
-    """A running server with one engine in it. `engine` names vLLM's version once weights are loaded."""
+    """A running server with one engine in it. `engine` names vLLM's version once weights are loaded, `served` which ones."""
 
-    def __init__(self, python: str, options: Mapping[str, Any]) -> None:
-        self.python, self.options, self.engine = python, dict(options), ""
+    def __init__(self, python: str, options: Mapping[str, Any], gpus: str | None = None) -> None:
+        self.python, self.options, self.gpus = python, dict(options), gpus
+        self.engine, self.served = "", ""
         script = str(Path(__file__).with_name("vllm_server.py"))
         try:
             self._process = subprocess.Popen(
-                [python, "-s", script],
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env=inherited(os.environ),
+                [python, "-s", script], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(gpus)
             )
         except OSError as error:
             raise EngineError(
@@ -65,24 +62,27 @@ class VllmProcess:
 
     def serve(self, model: str, halt: Halt) -> None:
         """Have these weights in the engine; after the first ones, others are read in place. Raises EngineError, Interrupted."""
+        if self.ask_to_serve(model):
+            self.await_served(halt)
+
+    def ask_to_serve(self, model: str) -> bool:
+        """Begin with that, and False when there is nothing to do. `await_served` must follow."""
+        if self.served == model:
+            return False
         first = {"do": "load", "model": model, "options": self.options}
-        self._send({"do": "swap", "model": model} if self.engine else first)
-        self.engine = self._answer(halt).get("engine", self.engine)
+        self.send({"do": "swap", "model": model} if self.engine else first)
+        return True
+
+    def await_served(self, halt: Halt) -> None:
+        """Until the weights that were asked for are there."""
+        told = self.answer(halt)
+        self.engine, self.served = told.get("engine", self.engine), told["loaded"]
 
     def generate(
-        self, requests: Sequence[Request], sampling: Mapping[str, Any], halt: Halt
+        self, requests: Sequence[Request], sampling: Mapping[str, Any], halt: Halt, adapter: str | None = None
     ) -> Generator[Ended, None, None]:
-        """The requests as they end. Raises EngineError, and Interrupted when `halt` is requested; the process ends with both."""
-        asked = [{"id": one.id, "prompt": one.prompt, "seed": one.seed} for one in requests]
-        self._send({"do": "generate", "sampling": dict(sampling), "requests": asked})
-        over = False
-        try:
-            while "over" not in (answer := self._answer(halt)):
-                yield Ended(answer["id"], tuple(answer["tokens"]), answer["finish_reason"])
-            over = True
-        finally:
-            if not over:  # what is still running in there is of no use to anybody
-                self.close()
+        """As `generate_on` this one alone."""
+        return generate_on([self], requests, sampling, halt, adapter)
 
     def close(self) -> None:
         """End the process at once; it holds nothing that is not on disk here."""
@@ -99,7 +99,13 @@ class VllmProcess:
         """False once it has died or was closed."""
         return self._process.poll() is None
 
-    def _send(self, command: Mapping[str, Any]) -> None:
+    def fileno(self) -> int:
+        """Where its answers come from, for `select`."""
+        assert self._process.stdout
+        return self._process.stdout.fileno()
+
+    def send(self, command: Mapping[str, Any]) -> None:
+        """Ask for something. Raises EngineError when nobody is there."""
         assert self._process.stdin
         text = memoryview((json.dumps(command) + "\n").encode())
         try:
@@ -108,27 +114,31 @@ class VllmProcess:
         except OSError as error:
             raise self._died() from error
 
-    def _answer(self, halt: Halt) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(self._line(halt))
-        if "error" in answer:
-            self.close()
-            raise EngineError(f"vLLM: {answer['error']}")
-        return answer
+    def answer(self, halt: Halt) -> dict[str, Any]:
+        """The next answer. Raises EngineError for one that is an error, and Interrupted; the process ends with both."""
+        while (found := self.answer_at_hand()) is None:
+            _await([self], halt)
+            self.read()
+        return found
 
-    def _line(self, halt: Halt) -> bytes:
-        """The next line; looks at `halt` while it waits."""
-        assert self._process.stdout
-        while b"\n" not in self._unread:
-            if halt.reason is not None:
-                self.close()
-                halt.check()
-            if select.select([self._process.stdout], [], [], _LOOK_S)[0]:
-                read = os.read(self._process.stdout.fileno(), 1 << 20)
-                if not read:
-                    raise self._died()
-                self._unread += read
-        line, _, self._unread = self._unread.partition(b"\n")
-        return line
+    def answer_at_hand(self) -> dict[str, Any] | None:
+        """The next answer if it was read; None when the rest of it is still to come. Raises EngineError for an error."""
+        line, end, rest = self._unread.partition(b"\n")
+        if not end:
+            return None
+        self._unread = rest
+        told: dict[str, Any] = json.loads(line)
+        if "error" in told:
+            self.close()
+            raise EngineError(f"vLLM: {told['error']}")
+        return told
+
+    def read(self) -> None:
+        """Take what has come; waits when nothing has. Raises EngineError at the end of the process."""
+        read = os.read(self.fileno(), 1 << 20)
+        if not read:
+            raise self._died()
+        self._unread += read
 
     def _died(self) -> EngineError:
         code = self._process.wait()
@@ -138,15 +148,94 @@ class VllmProcess:
         )
 
 
+def generate_on(
+    processes: Sequence[VllmProcess],
+    requests: Sequence[Request],
+    sampling: Mapping[str, Any],
+    halt: Halt,
+    adapter: str | None = None,
+) -> Generator[Ended, None, None]:
+    """The requests as they end, dealt to the processes in turn; `adapter` is a folder that answers beside their weights.
+
+    Closing it has the processes leave off and stay. Raises EngineError, and Interrupted when `halt` is requested; all of the
+    processes end with both.
+    """
+    fixed = {"do": "generate", "sampling": dict(sampling), "adapter": adapter}
+    busy = list(processes)
+    try:
+        for place, process in enumerate(processes):
+            share = requests[place :: len(processes)]
+            process.send({**fixed, "requests": [{"id": r.id, "prompt": r.prompt, "seed": r.seed} for r in share]})
+        try:
+            yield from _ended(busy, halt)
+        except GeneratorExit:  # enough is known; the engines are of use to the next cell
+            for process in busy:
+                process.send({"do": "stop"})
+            for _ in _ended(busy, halt):
+                pass
+            raise
+    finally:
+        if busy:  # what is still running in there is of no use to anybody
+            for process in processes:
+                process.close()
+
+
+def _ended(busy: list[VllmProcess], halt: Halt) -> Generator[Ended, None, None]:
+    """What the processes that are `busy` answer; each leaves the list when it is through."""
+    while busy:
+        for process in list(busy):
+            while (told := process.answer_at_hand()) is not None:
+                if "over" in told:
+                    busy.remove(process)
+                    break
+                yield Ended(told["id"], tuple(told["tokens"]), told["finish_reason"])
+        for process in _await(busy, halt) if busy else []:
+            process.read()
+
+
+def _await(processes: Sequence[VllmProcess], halt: Halt) -> list[VllmProcess]:
+    """Those that have something to say, once there are any. Raises Interrupted, and ends them all."""
+    while True:
+        if halt.reason is not None:
+            for process in processes:
+                process.close()
+            halt.check()
+        if found := select.select(processes, [], [], _LOOK_S)[0]:
+            return found
+
+
 _warm: list[VllmProcess] = []
 
 
-def warm_process(python: str, options: Mapping[str, Any]) -> VllmProcess:
-    """The worker's engine: the one that runs when it was started alike, else a new one in its place."""
-    for one in list(_warm):
-        if one.is_running and (one.python, canonical_json(one.options)) == (python, canonical_json(dict(options))):
-            return one
-        _warm.remove(one)
-        one.close()
-    _warm.append(VllmProcess(python, options))
-    return _warm[0]
+def warm_processes(python: str, options: Mapping[str, Any], count: int = 1, gpus_each: int = 1) -> list[VllmProcess]:
+    """The worker's engines: those that run when they were started alike, else new ones in their place."""
+    alike = [
+        one.is_running and (one.python, canonical_json(one.options)) == (python, canonical_json(dict(options)))
+        for one in _warm
+    ]
+    if not (len(alike) == count and all(alike)):
+        while _warm:
+            _warm.pop().close()
+        shares = gpu_shares(os.environ.get("CUDA_VISIBLE_DEVICES"), count, gpus_each)
+        _warm.extend(VllmProcess(python, options, gpus) for gpus in shares)
+    return list(_warm)
+
+
+def gpu_shares(visible: str | None, count: int, each: int) -> list[str | None]:
+    """The GPUs of each of `count` engines that take `each`, out of those that are visible (None: all, by number).
+
+    One engine sees what this process sees. Raises EngineError when there are too few.
+    """
+    if count == 1 or visible == "":
+        return [None] * count
+    known = visible.split(",") if visible else [str(number) for number in range(count * each)]
+    if len(known) < count * each:
+        raise EngineError(
+            f"sample.data_parallel={count} × sample.tensor_parallel={each} need {count * each} GPUs; visible: {visible}"
+        )
+    return [",".join(known[place * each : (place + 1) * each]) for place in range(count)]
+
+
+def _environment(gpus: str | None) -> dict[str, str]:
+    told = inherited(os.environ)
+    return told if gpus is None else {**told, "CUDA_VISIBLE_DEVICES": gpus}

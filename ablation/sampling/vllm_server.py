@@ -8,24 +8,28 @@ Commands and their answers:
       → {"loaded": FOLDER, "engine": "vllm 0.32.0", "seconds": …}
   {"do": "swap", "model": FOLDER}                  read other weights of the same architecture into it
       → {"loaded": FOLDER}
-  {"do": "generate", "sampling": {…}, "requests": [{"id": …, "prompt": [token, …], "seed": …}, …]}
+  {"do": "generate", "sampling": {…}, "adapter": FOLDER or null, "requests": [{"id": …, "prompt": [token, …], "seed": …}, …]}
       → {"id": …, "tokens": […], "finish_reason": …} for each request as it ends, then {"over": how many}
+  {"do": "stop"}                                   leave off, while it generates; nothing otherwise
 An error is answered as {"error": text} and ends the process.
 """
 
 import json
 import os
+import select
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 
 class Server:
     """One engine and the commands it takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_called_off: Callable[[], bool]) -> None:
         self.llm: Any = None
+        self.is_called_off = is_called_off
+        self.adapters: list[str] = []
         self.on_cpu = False
 
     def answers(self, command: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -35,8 +39,8 @@ class Server:
         elif command["do"] == "swap":
             yield self.swap(command["model"])
         elif command["do"] == "generate":
-            yield from self.generate(command["sampling"], command["requests"])
-        else:
+            yield from self.generate(command["sampling"], command["requests"], command["adapter"])
+        elif command["do"] != "stop":  # that came when all was over
             raise ValueError(f"unknown command {command['do']!r}")
 
     def load(self, model: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -63,29 +67,46 @@ class Server:
             raise RuntimeError("the prefix cache could not be emptied; results would mix two sets of weights")
         return {"loaded": model}
 
-    def generate(self, sampling: dict[str, Any], requests: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    def generate(
+        self, sampling: dict[str, Any], requests: list[dict[str, Any]], adapter: str | None
+    ) -> Iterator[dict[str, Any]]:
         """One request an attempt (n = 1), each with its own seed: vLLM would give child i of n samples seed + i."""
         from vllm import SamplingParams, TokensPrompt
         from vllm.sampling_params import RequestOutputKind
 
         engine = self.llm.llm_engine
-        fixed = {**sampling, **_repetition(sampling)}
+        fixed, lora = {**sampling, **_repetition(sampling)}, self.lora(adapter)
         for request in requests:
             prompt = TokensPrompt(prompt_token_ids=request["prompt"])
             params = SamplingParams(
                 n=1, seed=request["seed"], detokenize=False, output_kind=RequestOutputKind.FINAL_ONLY, **fixed
             )
-            engine.add_request(str(request["id"]), prompt, params)
+            engine.add_request(str(request["id"]), prompt, params, lora_request=lora)
+        left = {str(request["id"]) for request in requests}
         while engine.has_unfinished_requests():
+            if self.is_called_off():
+                engine.abort_request(sorted(left))
+                break
             for output in engine.step():
                 if output.finished:
                     ended = output.outputs[0]
+                    left.discard(output.request_id)
                     yield {
                         "id": int(output.request_id),
                         "tokens": list(ended.token_ids),
                         "finish_reason": str(ended.finish_reason),
                     }
         yield {"over": len(requests)}
+
+    def lora(self, adapter: str | None) -> Any:
+        """The request's name for an adapter: a number of its own for each folder, by which vLLM keeps cached prefixes apart."""
+        if adapter is None:
+            return None
+        from vllm.lora.request import LoRARequest
+
+        if adapter not in self.adapters:
+            self.adapters.append(adapter)
+        return LoRARequest(adapter, self.adapters.index(adapter) + 1, adapter)
 
 
 def _repack_head(model: Any) -> None:
@@ -107,7 +128,12 @@ def _repetition(sampling: dict[str, Any]) -> dict[str, Any]:
 
 def serve(lines: TextIO, out: TextIO) -> int:
     """Answer commands until the input ends; the exit code."""
-    server = Server()
+
+    def is_called_off() -> bool:
+        """Whether another command is there while one is carried out, which can only be `stop`."""
+        return bool(select.select([lines], [], [], 0)[0]) and lines.readline() != ""
+
+    server = Server(is_called_off)
     for line in lines:
         try:
             for answer in server.answers(json.loads(line)):

@@ -5,7 +5,7 @@ from ablation.science.corpus import Corpus, CorpusColumns, Filters, Texts
 from ablation.science.factors import Across, Category, Count, Embedding, Length, Near, Seeds, Style
 from ablation.science.model import Model, Shape
 from ablation.science.recipe import Lora, Train
-from ablation.science.sampling import Repetition, Sample
+from ablation.science.sampling import PassLine, Repetition, Sample
 from ablation.science.source import Source
 from ablation.science.values import Name, Positive, SeedInt, Share
 
@@ -24,6 +24,7 @@ __all__ = [
     "Model",
     "Name",
     "Near",
+    "PassLine",
     "Positive",
     "Repetition",
     "Sample",

@@ -9,6 +9,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,12 +25,16 @@ from ablation.pipeline import run_cell
 from ablation.records import COMPLETIONS_FILE, WEIGHTS_FOLDER, Completion, read_rows
 from ablation.sampling import vllm_process
 from ablation.sampling.sample import sample
-from ablation.sampling.vllm_process import EngineError, Request, VllmProcess
+from ablation.sampling.vllm_process import EngineError, Request, VllmProcess, generate_on
+from ablation.standing import planned_attempts
 from ablation.store import Store
+from tests.conftest import ROOT
 from tests.processes import Processes
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
 PYTHON = os.environ.get("ABLATION_VLLM_PYTHON", "")
+# The same in all tests, so that most of them meet a warm engine.
+TOKENS = "sample.max_tokens=100"
 CellOf = Callable[..., Cell]
 
 
@@ -62,7 +67,7 @@ def base(cell_of: CellOf) -> Callable[..., Cell]:
 
 
 def test_greedy_completions_are_equal_token_for_token(base: Callable[..., Cell], tmp_path: Path) -> None:
-    greedy = ("sample.temperature=0", "sample.n=1", "sample.max_tokens=60")
+    greedy = ("sample.temperature=0", "sample.n=1", TOKENS)
     ours = sampled(base("transformers", *greedy), tmp_path / "ours")
     theirs = sampled(base("vllm", *greedy), tmp_path / "theirs")
     assert theirs == ours
@@ -73,7 +78,7 @@ def test_greedy_completions_are_equal_token_for_token(base: Callable[..., Cell],
 def test_sampled_rates_agree_within_sampling_error(base: Callable[..., Cell], tmp_path: Path) -> None:
     rates = {}
     for engine in ("transformers", "vllm"):
-        cell = base(engine, "sample.n=8", "sample.max_tokens=100")
+        cell = base(engine, "sample.n=8", TOKENS)
         answers = {question.id: question.answer for question in read_questions(cell.benchmark)}
         rows = sampled(cell, tmp_path / engine)
         with MathVerify() as algebra:
@@ -86,7 +91,7 @@ def test_sampled_rates_agree_within_sampling_error(base: Callable[..., Cell], tm
 
 
 def test_equal_seeds_repeat_and_others_do_not(base: Callable[..., Cell], tmp_path: Path) -> None:
-    cell = base("vllm", "sample.n=2", "sample.max_tokens=40")
+    cell = base("vllm", "sample.n=2", TOKENS)
     first = sampled(cell, tmp_path / "first")
     assert sampled(cell, tmp_path / "again") == first
     pairs = [(one.text, two.text) for one, two in zip(first[::2], first[1::2], strict=True)]
@@ -94,7 +99,7 @@ def test_equal_seeds_repeat_and_others_do_not(base: Callable[..., Cell], tmp_pat
 
 
 def test_a_killed_engine_costs_the_attempts_that_were_under_way(base: Callable[..., Cell], tmp_path: Path) -> None:
-    cell = base("vllm", "sample.n=4", "sample.max_tokens=150")
+    cell = base("vllm", "sample.n=4", TOKENS)
     folder = tmp_path / "killed"
     attempt = Attempt(folder / "out", folder / "kept", halt=KillsTheEngine(folder / "kept" / COMPLETIONS_FILE))
     attempt.out.mkdir(parents=True)
@@ -131,7 +136,7 @@ class KillsTheEngine(Halt):
 
 def test_weights_are_swapped_in_place(cell_of: CellOf, base: Callable[..., Cell], tmp_path: Path) -> None:
     """One engine serves the base model, a fine-tuned one, and the base model again."""
-    greedy = ("sample.temperature=0", "sample.n=1", "sample.max_tokens=40")
+    greedy = ("sample.temperature=0", "sample.n=1", TOKENS)
     tuned = cell_of("count.size=8", "train.epochs=2", *greedy)
     trained = run_cell(tuned, Store(tmp_path / "store"), Means(), last="sample")
     before = sampled(base("vllm", *greedy), tmp_path / "before")
@@ -160,7 +165,7 @@ def test_weights_that_were_shared_out_in_training_are_read_alike(
 
 
 def test_more_attempts_sample_only_the_others(base: Callable[..., Cell], tmp_path: Path) -> None:
-    store, few = Store(tmp_path), ("sample.max_tokens=20",)
+    store, few = Store(tmp_path), (TOKENS,)
     run_cell(base("vllm", "sample.n=8", *few), store)
     heard: list[str] = []
     run_cell(base("vllm", "sample.n=10", *few), store, on_stage=heard.append)
@@ -183,11 +188,94 @@ def test_what_vllm_refuses_is_said_in_its_words(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path)
 
 
-def test_a_long_prompt_is_an_error_and_not_a_wrong_answer(base: Callable[..., Cell]) -> None:
+def test_what_is_too_long_is_cut_at_the_last_position_or_refused(base: Callable[..., Cell]) -> None:
     process = VllmProcess(PYTHON, {"dtype": "float32", "max_model_len": 64, "enforce_eager": True})
+    process.serve(str(_weights(base)), Halt())
+    [ended] = process.generate([Request(0, (5, 6, 7), 1)], {"max_tokens": 200, "ignore_eos": True}, Halt())
+    assert (len(ended.tokens), ended.finish_reason) == (61, "length")
     with pytest.raises(EngineError):
-        process.serve(str(_weights(base)), Halt())
         list(process.generate([Request(0, tuple(range(5, 105)), 1)], {"max_tokens": 5}, Halt()))
+
+
+@pytest.fixture(scope="module")
+def adapters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
+    """Two adapters of the embedded base model, each with the model that has it merged: random ones, so large that they tell."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    place, found = str(ROOT / "ablation/mini/data/base"), {}
+    for name, seed in (("one", 1), ("two", 2)):
+        torch.manual_seed(seed)
+        model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32)
+        config = LoraConfig(
+            r=4, lora_alpha=8, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM"
+        )
+        adapted: Any = get_peft_model(model, config)
+        with torch.no_grad():
+            for parameter in (one for key, one in adapted.named_parameters() if "lora_" in key):
+                parameter.mul_(0.3)
+        folder = tmp_path_factory.mktemp(name)
+        adapted.save_pretrained(str(folder / "adapter"))
+        adapted.merge_and_unload().save_pretrained(folder / "merged")
+        found[name] = folder / "adapter", folder / "merged"
+    return found
+
+
+def test_an_adapter_answers_like_the_merged_model_in_both_engines(
+    base: Callable[..., Cell], adapters: dict[str, tuple[Path, Path]], tmp_path: Path
+) -> None:
+    """Two adapters after one another on one engine, which reads the base model once."""
+    greedy = ("sample.temperature=0", "sample.n=1", TOKENS)
+    said, used = [sampled(base("transformers", *greedy), tmp_path / "base")], []
+    for name, (adapter, merged) in adapters.items():
+        by_peft = sampled(base("transformers", *greedy), tmp_path / f"peft-{name}", adapter)
+        assert sampled(base("transformers", *greedy), tmp_path / f"merged-{name}", merged) == by_peft
+        assert sampled(base("vllm", *greedy), tmp_path / f"vllm-{name}", adapter) == by_peft
+        said.append(by_peft)
+        used += vllm_process._warm
+    assert said[0] != said[1] != said[2] != said[0]
+    assert len(used) == 2 and used[0] is used[1]
+
+
+def test_engines_that_share_the_attempts_sample_the_same(base: Callable[..., Cell], tmp_path: Path) -> None:
+    cell = base("vllm", "sample.n=2", TOKENS)
+    alone = sampled(cell, tmp_path / "alone")
+    shared = cell.model_copy(update={"sample": cell.sample.model_copy(update={"data_parallel": 2})})
+    assert shared.key == cell.key
+    assert sampled(shared, tmp_path / "shared") == alone
+    assert len(vllm_process._warm) == 2
+    assert json.loads((tmp_path / "shared/out/timing.json").read_text())["data_parallel"] == 2
+
+
+def test_a_decided_cell_leaves_the_engine_running(base: Callable[..., Cell], tmp_path: Path) -> None:
+    """The base model misses 90 % of the hardest questions at once; what was still running there is called off."""
+    early = ("sample.n=8", TOKENS, "sample.stop=decided", "sample.pass_line.tier=hard")
+    cell = base("vllm", *early)
+    sampled(base("vllm", "sample.n=1", TOKENS), tmp_path / "before")
+    [process] = vllm_process._warm
+    rows = sampled(cell, tmp_path / "early")
+    assert 0 < len(rows) < planned_attempts(cell)
+    assert vllm_process._warm == [process] and process.is_running
+    whole = sampled(base("vllm", "sample.n=8", TOKENS), tmp_path / "whole")
+    assert vllm_process._warm == [process]
+    same = {(row.question, row.attempt): row.text for row in whole}
+    assert sum(same[row.question, row.attempt] == row.text for row in rows) >= 0.98 * len(rows)
+
+
+def test_one_process_that_dies_ends_them_all(base: Callable[..., Cell]) -> None:
+    options = {"dtype": "float32", "max_model_len": 256, "enforce_eager": True}
+    pair = [VllmProcess(PYTHON, options) for _ in range(2)]
+    for process in pair:
+        process.ask_to_serve(str(_weights(base)))
+    for process in pair:
+        process.await_served(Halt())
+    asked = [Request(number, (5, 6, 7), number) for number in range(64)]
+    with pytest.raises(EngineError, match="process ended"):
+        for ended in generate_on(pair, asked, {"max_tokens": 200, "ignore_eos": True}, Halt()):
+            os.kill(pair[1]._process.pid, signal.SIGKILL)
+            assert ended.id < 64
+    assert not any(process.is_running for process in pair)
 
 
 def _weights(base: Callable[..., Cell]) -> Path:

@@ -1,0 +1,25 @@
+"""Whether a base model that lies in a folder can answer at all, found before anything runs: no weights are read."""
+
+from collections.abc import Iterator
+
+from ablation.errors import DataError
+from ablation.science import Model
+from ablation.source import local_path
+from ablation.tokenizer import load_tokenizer
+
+_WEIGHTS = ("*.safetensors", "*.gguf")
+
+
+def unusable(model: Model) -> Iterator[str]:
+    """What the folder lacks, as sentences: a tokenizer with chat template, weights. Nothing is said of models on the hub."""
+    folder = local_path(model.source)
+    if folder is None:
+        return
+    try:
+        load_tokenizer(model)
+    except DataError as error:
+        yield str(error)
+    if folder.is_dir() and not any(found for pattern in _WEIGHTS for found in folder.glob(pattern)):
+        pickled = ", ".join(sorted(path.name for path in folder.glob("*.bin")))
+        said = f"; {pickled} could run code when it is read, so it is not: save it as safetensors" if pickled else ""
+        yield f"model {model.name}: {folder} has no weights (*.safetensors){said}; give a model.source.path that has"
