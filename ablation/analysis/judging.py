@@ -105,7 +105,7 @@ def _sample(texts: pd.DataFrame, cells: tuple[str, str], pairs: int, rng: np.ran
     first, second = (
         {q: group.index.to_numpy() for q, group in texts[texts["cell"] == cell].groupby("question")} for cell in cells
     )
-    questions = sorted(set(first) & set(second))
+    questions = sorted(set(first) & set(second), key=str)
     found: list[tuple[int, int]] = []
     order = [questions[place] for place in rng.permutation(len(questions))] * (pairs // max(len(questions), 1) + 1)
     for question in order[:pairs]:
