@@ -14,6 +14,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from ablation.attempt import Activations, Means
 from ablation.cell import Cell
 from ablation.errors import ConfigProblems
+from ablation.tokenizer import load_tokenizer
 from ablation.training.batches import Padded, Steps, Updates
 from ablation.training.encode import IGNORED
 from ablation.training.recipe import sft_config
@@ -65,6 +66,7 @@ def made(cell: Cell, folder: Path, activations: Activations = "auto") -> tuple[A
         model=model,
         args=sft_config(recipe, 0, folder, steps, activations=activations),
         train_dataset=rows,
+        processing_class=load_tokenizer(cell.model),
     )
     return trainer, {"input_ids": ids, "labels": labels, "attention_mask": mask}
 
@@ -94,14 +96,14 @@ def test_the_loss_and_its_gradients_are_those_of_the_logits_which_are_never_ther
         loss = trainer.compute_loss(trainer.model, dict(batch), num_items_in_batch=count)
         loss.backward()
     fused = {name: weight.grad.clone() for name, weight in trainer.model.named_parameters()}
-    assert WORDS * 8 <= seen.elements < 2 * TOKENS * WORDS
+    assert WORDS * 8 <= seen.elements < 2 * (TOKENS - 1) * WORDS
     trainer.model.zero_grad()
     logits = trainer.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1]
     plain = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum") / count
     plain.backward()  # type: ignore[no-untyped-call]
     torch.testing.assert_close(loss, plain, rtol=1e-6, atol=0)
     for name, weight in trainer.model.named_parameters():
-        torch.testing.assert_close(fused[name], weight.grad, rtol=1e-4, atol=1e-8)
+        torch.testing.assert_close(fused[name], weight.grad, rtol=1e-4, atol=1e-7)
 
 
 def test_activations_are_not_moved_off_a_gpu_that_is_not_there(cell_of: Callable[..., Cell], tmp_path: Path) -> None:
