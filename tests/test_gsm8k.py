@@ -10,6 +10,7 @@ import pytest
 
 from ablation.answer import final_answer
 from ablation.benchmark import read_questions, read_tiers, tier_names
+from ablation.benchmark.questions import unreadable_answers
 from ablation.benchmark.steps import by_steps
 from ablation.cell import Cell
 from ablation.config import read_cell
@@ -122,6 +123,18 @@ def test_steps_that_cannot_be_counted_are_named(
 ) -> None:
     with pytest.raises(DataError, match=named):
         read_tiers(asked(*overrides))
+
+
+def test_an_answer_without_a_reading_is_named_by_its_row_in_the_file(tmp_path: Path) -> None:
+    answers = ["2 <<1+1=2>> <<2+0=2>>\n#### ¿?", "2 <<1+1=2>>\n#### 2", "2 <<1+1=2>>\n#### ¿?"]
+    path = write_lines(
+        tmp_path / "q.jsonl", [{"question": f"q{number}", "answer": one} for number, one in enumerate(answers)]
+    )
+    columns = {"id": None, "problem": "question", "answer": "answer", "answer_after": "####"}
+    steps = {"column": "answer", "mark": "<<", "tiers": {"one_step": (1, 1)}}
+    found = Benchmark.model_validate({"name": "t", "source": {"path": str(path)}, "columns": columns, "steps": steps})
+    [told] = unreadable_answers(found)
+    assert "row 2 (id 2)" in told
 
 
 @pytest.mark.parametrize("tiers", ["{a: [2, 1]}", "{a: [1, 2], b: [2, 3]}", "{}"])

@@ -66,7 +66,9 @@ def unreadable_answers(benchmark: Benchmark) -> list[str]:
     """One sentence for each reference answer that has no mathematical reading, so that nothing could ever equal it."""
     from ablation.grading.algebra import MathVerify
 
-    asked = [(number, one) for number, one in enumerate(read_questions(benchmark)) if not is_integer(plain(one.answer))]
+    wanted = {one.id for one in read_questions(benchmark)}
+    rows = enumerate(read_questions(benchmark.model_copy(update={"steps": None})))
+    asked = [(number, one) for number, one in rows if one.id in wanted and not is_integer(plain(one.answer))]
     with MathVerify() as algebra:
         readable = algebra.readable([plain(one.answer) for _, one in asked])
     return [
