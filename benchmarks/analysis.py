@@ -135,6 +135,7 @@ def main() -> None:
             subprocess.run([*itself, "--make", name], check=True)
             told = subprocess.run(itself, check=True, capture_output=True, text=True)
         found[name] = json.loads(told.stdout)
+        print(name, told.stdout, file=sys.stderr, flush=True)
     print("| what | " + " | ".join(f"{name} ({int(one['rows']):,} rows)" for name, one in found.items()) + " |")
     print("|---|" + "---|" * len(found))
     for part in next(iter(found.values())):

@@ -98,7 +98,10 @@ def _fit(rates_cq: Floats, design_ct: Floats) -> tuple[Floats, Floats, float] | 
             model = GEE(rates_cq.T.ravel(), np.tile(design, (n_questions, 1)), groups, family=Binomial(),
                         cov_struct=Exchangeable())  # fmt: skip
             found = model.fit(cov_type="bias_reduced")
+            effect_t, se_t = (
+                np.asarray(found.params)[1:],
+                np.asarray(found.bse)[1:],
+            )  # computed, and warned of, only here
         except (Warning, ValueError, np.linalg.LinAlgError):
             return None
-    effect_t, se_t = np.asarray(found.params)[1:], np.asarray(found.bse)[1:]
     return (effect_t, se_t, float(model.cov_struct.dep_params)) if np.isfinite(se_t).all() else None

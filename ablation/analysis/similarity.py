@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 from scipy.special import stdtrit
 
 from ablation.analysis.effects import NO_MATCH, ONE_LEVEL
+from ablation.analysis.estimates import NO_QUESTIONS
 from ablation.analysis.matching import comparable, contrasts, levels, matched_sets
 from ablation.analysis.prose import DIMENSIONS, sketches
 from ablation.analysis.study import ALL, FACTORS
@@ -96,6 +97,8 @@ class Sketches:
     def _row(self, labels: dict[str, object], pairs: Ints, scope: str, reason: str) -> dict[str, object]:
         inside_q = np.flatnonzero(self.tally.in_scope_q(scope))
         row = {**dict.fromkeys(COLUMNS, np.nan), **labels, "tier": scope, "questions": len(inside_q)}
+        if not len(inside_q):
+            return row | {"pairs": 0, "reason": NO_QUESTIONS}
         spoken_c: Mask = np.asarray((self.texts_cq > 0).all(axis=1), dtype=bool)
         if len(pairs) and len(inside_q):
             pairs = pairs[spoken_c[pairs].all(axis=1)]
