@@ -72,7 +72,7 @@ def without_weights(cell: Cell, store: Store) -> str | None:
     if not stage.is_dir() or (stage / WEIGHTS_FOLDER).is_dir():
         return None
     return (
-        f"{cell.name}: its weights were dropped after an earlier evaluation (`ablation clean --weights`, keep={{none,adapter}}); "
+        f"{cell.name}: its weights were dropped after an earlier evaluation (`ablation clean --weights`, or `keep`); "
         f"to train them again, move {stage} away"
     )
 
