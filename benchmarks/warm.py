@@ -1,9 +1,11 @@
 """Measure what a warm process saves: small LoRA cells one after another in one process, against a fresh process for each.
 
     python -m benchmarks.warm
+    python -m benchmarks.warm --start-up
 
 Prints Markdown tables for docs/benchmarks.md. Each arm is what a compute node runs, ``python -m ablation.worker``, on a store
 that holds the selections and nothing else; that all arms write the same bytes is checked. Processor time is that of all threads.
+The second form prints what the start of a fresh process is made of.
 """
 
 import argparse
@@ -55,6 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", type=int, default=12)
     parser.add_argument("--examples", type=int, default=25)
+    parser.add_argument("--start-up", action="store_true", help="only what the start of a fresh process is made of")
     given = parser.parse_args()
     os.environ.update(OMP_NUM_THREADS="1", WANDB_MODE="offline", HF_HUB_OFFLINE="1")
     cells = small_cells(given.cells, given.examples)
@@ -62,6 +65,9 @@ def main() -> None:
         work = Path(folder)
         for cell in cells:
             run_cell(cell, Store(work / "selected"), last="select")
+        if given.start_up:
+            print_start(work, cells[0])
+            return
         one_by_one = [(cell,) for cell in cells]
         arms = [
             measure(work, "a fresh process for each cell", one_by_one, Means()),
@@ -125,6 +131,36 @@ def print_arms(arms: Sequence[Arm], cells: int) -> None:
             f"| {arm.name} | {arm.wall_s:.0f} s | {arm.processor_s:.0f} s | {60 * cells / arm.wall_s:.1f} "
             f"| {first.wall_s / arm.wall_s:.1f} | {first.processor_s / arm.processor_s:.1f} |"
         )
+
+
+# Each line is timed; the first finds what the interpreter has taken by then.
+STEPS = {
+    "the interpreter": "pass",
+    "our modules (`ablation.worker`)": "import ablation.worker",
+    "torch": "import torch; torch.set_num_threads(1)",
+    "transformers, datasets, PEFT, TRL": "from ablation.training.train import train",
+    "training one cell": "from pathlib import Path; ablation.worker.run_job(ablation.worker.thaw(Path(sys.argv[1]))[0], last='train')",
+}
+
+
+def print_start(work: Path, cell: Cell, rounds: int = 3) -> None:
+    """Processor and wall time of each step in a fresh process, medians of some."""
+    told: list[list[list[float]]] = []
+    program = "import json, sys, time\nfound = []\n"
+    for code in STEPS.values():
+        program += f"{code}\nfound.append([time.process_time(), time.monotonic()])\n"
+    program += "print(json.dumps(found))"
+    for number in range(rounds):
+        store = Store(work / f"started-{number}")
+        shutil.copytree(work / "selected", store.root)
+        job = freeze(Job(cell, cell.name, store.root, work / "log", 1, Means()), store.root, Origin.here())
+        began = time.monotonic()
+        out = subprocess.run([sys.executable, "-c", program, str(job)], check=True, capture_output=True, text=True)
+        told.append([[0.0, began], *json.loads(out.stdout.splitlines()[-1])])
+    print("| a fresh process, step by step | processor time | wall time |\n|---|---|---|")
+    for step, name in enumerate(STEPS):
+        processor, wall = (statistics.median(one[step + 1][kind] - one[step][kind] for one in told) for kind in (0, 1))
+        print(f"| {name} | {processor:.2f} s | {wall:.2f} s |")
 
 
 def print_phases(arms: Sequence[Arm], cells: Sequence[Cell]) -> None:

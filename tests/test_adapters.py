@@ -47,6 +47,7 @@ def test_peft_reads_it_and_no_path_of_a_machine_is_in_it(cell_of: CellOf, store:
     assert told["target_modules"] == sorted(told["target_modules"])
     assert "/" not in (two / "adapter_config.json").read_text()
     place = local_path(cell_of().model.source)
+    assert place
     base = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32)
     merged = PeftModel.from_pretrained(base, str(two)).merge_and_unload().state_dict()
     for name, tensor in AutoModelForCausalLM.from_pretrained(one, dtype=torch.float32).state_dict().items():
