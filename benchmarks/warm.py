@@ -136,10 +136,10 @@ def print_arms(arms: Sequence[Arm], cells: int) -> None:
 # Each line is timed; the first finds what the interpreter has taken by then.
 STEPS = {
     "the interpreter": "pass",
-    "our modules (`ablation.worker`)": "import ablation.worker",
+    "our modules (`ablation.worker`)": "from pathlib import Path; from ablation.worker import run_job, thaw",
     "torch": "import torch; torch.set_num_threads(1)",
     "transformers, datasets, PEFT, TRL": "from ablation.training.train import train",
-    "training one cell": "from pathlib import Path; ablation.worker.run_job(ablation.worker.thaw(Path(sys.argv[1]))[0], last='train')",
+    "training one cell": "run_job(thaw(Path(sys.argv[1]))[0], last='train')",
 }
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, PrinterCallback, set_seed
-from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from ablation.attempt import Attempt, Means
 from ablation.cell import Cell, addresses
@@ -25,6 +24,7 @@ from ablation.training.sequence import own_attention
 from ablation.training.sharding import Sharding, whole_weights
 from ablation.training.speed import Speed
 from ablation.training.trainer import Pace, Trainer
+from ablation.training.tuner import DataCollatorForLanguageModeling
 from ablation.training.world import World
 
 

@@ -9,7 +9,6 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, PreTrainedModel
-from trl import SFTConfig
 
 from ablation.attempt import Activations
 from ablation.errors import ConfigProblems
@@ -18,6 +17,7 @@ from ablation.tokenizer import model_place
 from ablation.training.batches import Steps
 from ablation.training.sequence import parallelism
 from ablation.training.sharding import ALONE, Sharding
+from ablation.training.tuner import SFTConfig
 from ablation.training.world import backend
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback
-from trl import SFTTrainer
 
 from ablation.attempt import Attempt
 from ablation.training.batches import Share, Steps
 from ablation.training.checkpoint import Origin, seal, tidy
 from ablation.training.sequence import Sliced
 from ablation.training.sharding import ALONE, Sharding
+from ablation.training.tuner import SFTTrainer
 from ablation.training.world import World
 
 
