@@ -20,7 +20,8 @@ class Means:
     `micro_batch` rows go through the model at once (None: the whole batch). A checkpoint is kept when `checkpoint_s` seconds
     have passed since the last one. The processes of a world share the model's states by ZeRO stage `zero` (0: each has all), with
     `offload` in the host's memory; `sequence_parallel` of them share the tokens of each example. `activations` are kept until the
-    backward pass, recomputed layer by layer (so auto on a GPU), or recomputed from inputs that wait in the host's memory.
+    backward pass, recomputed layer by layer (so auto on a GPU), or recomputed from inputs that wait in the host's memory. With
+    `keeps_base` the process keeps the base model in the host's memory for the next cell.
     """
 
     micro_batch: int | None = None
@@ -29,6 +30,7 @@ class Means:
     offload: bool = False
     sequence_parallel: int = 1
     activations: Activations = "auto"
+    keeps_base: bool = False
 
     def groups(self, processes: int) -> int:
         """How many parts a batch is taken in by so many processes: those of a group work on the same examples."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ablation.attempt import clear
 from ablation.cell import Cell, addresses
+from ablation.config import Keep
 from ablation.dispatch.states import CellState
 from ablation.lease import Watcher
 from ablation.leftovers import Bench, debris, workbenches
@@ -40,14 +41,16 @@ def leftovers(
 ) -> list[Leftover]:
     """Everything of this study that may go, or, with `cells`, what is theirs. `states` are those of all its cells.
 
-    `kept` adds what ended attempts kept to go on from; `weights` the weights of graded cells that no study waits for.
+    `kept` adds what ended attempts kept to go on from; `weights` the weights of graded cells that no study waits for, but for
+    adapters in a study of keep=adapter.
     """
     mine = plan.cells if cells is None else cells
     found = list(_benches(plan, mine, states, kept))
     if cells is None:  # the rest is no cell's own
         found += [*_debris(plan), *_snapshots(plan, states)]
     if weights:
-        dropped = droppable(mine, plan.store, plan.folder.parent)
+        keep: Keep = "adapter" if plan.execution.keep == "adapter" else "none"
+        dropped = droppable(mine, plan.store, plan.folder.parent, keep)
         found += [Leftover("weights of graded cells", one.path, one.size, partial(drop, one)) for one in dropped]
     return found
 

@@ -4,6 +4,7 @@ Everything here is execution and stays out of a cell's key. Every value that rea
 can bring a line or a command of its own.
 """
 
+import os
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -37,7 +38,8 @@ class Local(Spec):
     """Cells run on this machine. `workers` None takes one worker per `threads_per_worker` cores.
 
     `in_process` runs them one after the other in the command's own process; `debug` opens the debugger where a cell fails.
-    `activations`: see `Resources`.
+    `activations`: see `Resources`. With `share_base` a process that trains several cells reads their base model once, and keeps
+    it in memory.
     """
 
     kind: Literal["local", "debug"]
@@ -47,6 +49,16 @@ class Local(Spec):
     micro_batch: Positive | None = None
     checkpoint_s: Annotated[float, Field(ge=0)] = 600.0
     activations: Activations = "auto"
+    share_base: bool = True
+
+    def workers_for(self, jobs: int) -> int:
+        """Workers as configured, or as many as the cores allow, and never more than jobs."""
+        cores = len(os.sched_getaffinity(0))
+        return max(1, min(jobs, self.workers or cores // self.threads_per_worker))
+
+    def keeps_base(self, jobs: int) -> bool:
+        """Whether a process keeps the base model for its next cell: where there is one."""
+        return self.share_base and jobs > (1 if self.in_process else self.workers_for(jobs))
 
     def processes_for(self, model: str) -> int:
         """How many processes train one cell of this model together: here one does."""
@@ -108,8 +120,9 @@ class Rule(Resources):
 class Slurm(Resources):
     """Cells run as tasks of Slurm job arrays. What is inherited are the resources where no rule says otherwise.
 
-    `split` makes two arrays of training and evaluation; `cells_per_job` cells share a task, one after another. `canary` runs the
-    cheapest cell of an array before the rest; after `hold_after` failures of one class in a row the rest is held (0: never).
+    `split` makes two arrays of training and evaluation; `cells_per_job` cells share a task, one after another, and with
+    `share_base` the task reads their base model once, and keeps it in memory. `canary` runs the cheapest cell of an array before
+    the rest; after `hold_after` failures of one class in a row the rest is held (0: never).
     A task asks Slurm `requeues` times to be started again, at its time limit or when preempted; a cell that failed of a class
     that may pass is submitted `retries` times again. `setup` holds the site's own shell lines, `prefix` the words before
     `python`, which None makes the interpreter that submits. A command that may use more than `budget_gpu_hours` asks first;
@@ -135,6 +148,11 @@ class Slurm(Resources):
     threads_per_worker: Positive = 1
     micro_batch: Positive | None = None
     checkpoint_s: Annotated[float, Field(ge=0)] = 600.0
+    share_base: bool = True
+
+    def keeps_base(self, jobs: int) -> bool:
+        """Whether a process keeps the base model for its next cell: where there is one."""
+        return self.share_base and min(jobs, self.cells_per_job) > 1
 
     def resources_for(self, stage: Stage, model: str) -> Resources:
         """The resources of a stage of a model's cells: ours, changed by each rule that fits, the later one last."""

@@ -28,17 +28,22 @@ class Tracker(Spec):
     init_timeout_s: Annotated[int, Field(gt=0)] = 20
 
 
+# What stays of a cell's weights: all, an adapter that was not merged, nothing.
+Keep = Literal["weights", "adapter", "none"]
+
+
 class Execution(Spec):
     """Everything that cannot change a number: where results go, what runs them, who watches, what stays on disk.
 
-    `keep` none drops the weights of each cell once it is graded and no other cell waits for them.
+    `keep` none drops the weights of each cell once it is graded and no other cell waits for them; adapter drops whole weights
+    and keeps adapters that were not merged.
     """
 
     study: Name
     outputs: str
     cluster: Cluster
     tracker: Tracker
-    keep: Literal["weights", "none"] = "weights"
+    keep: Keep = "weights"
     hypothesis: str | None = None
     primary: Primary | None = None
     note: str | None = None

@@ -10,6 +10,7 @@ from ablation.attempt import Attempt, Means
 from ablation.cell import Cell, addresses
 from ablation.errors import RecordError
 from ablation.halt import Halt
+from ablation.imports import importing
 from ablation.store import Store
 
 OnStage = Callable[[str], None]
@@ -83,7 +84,8 @@ def _select(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) 
 
 
 def _train(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
-    from ablation.training.train import train
+    with importing():
+        from ablation.training.train import train
 
     train(cell, paths["select"], paths["pool"], attempt, means)
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablation.cell import Cell
+from ablation.config import Keep
 from ablation.durable import flush
 from ablation.errors import RecordError
 from ablation.records import WEIGHTS_FOLDER
+from ablation.science import Train
 from ablation.store import SEAL, Store, write_text_atomically
 from ablation.study import load_plan
 
@@ -31,17 +33,23 @@ class Weights:
         return self.stage / WEIGHTS_FOLDER
 
 
-def droppable(cells: Sequence[Cell], store: Store, outputs: Path) -> list[Weights]:
-    """The weights of these cells that are graded, except where another cell, in any study of these outputs, still needs them."""
+def droppable(cells: Sequence[Cell], store: Store, outputs: Path, keep: Keep = "none") -> list[Weights]:
+    """The weights of these cells that are graded and that `keep` does not name, except where another cell, in any study of these
+    outputs, still needs them.
+    """
     graded = store.complete("grade")
     waiting = {
         cell.folders["train"]
         for cell in (*cells, *_cells_of_all(outputs))
         if cell.train and cell.folders["grade"] not in graded
     }
-    trained = dict.fromkeys(cell.folders["train"] for cell in cells if cell.train)
+    trained = dict.fromkeys(cell.folders["train"] for cell in cells if cell.train and not _stays(cell.train, keep))
     kept = [store.root / folder for folder in trained if folder not in waiting]
     return [Weights(path, _size(path / WEIGHTS_FOLDER)) for path in kept if (path / WEIGHTS_FOLDER).is_dir()]
+
+
+def _stays(recipe: Train, keep: Keep) -> bool:
+    return keep == "weights" or (keep == "adapter" and recipe.leaves_adapter)
 
 
 def drop(one: Weights) -> None:
@@ -64,7 +72,7 @@ def without_weights(cell: Cell, store: Store) -> str | None:
     if not stage.is_dir() or (stage / WEIGHTS_FOLDER).is_dir():
         return None
     return (
-        f"{cell.name}: its weights were dropped after an earlier evaluation (`ablation clean --weights`, keep=none); "
+        f"{cell.name}: its weights were dropped after an earlier evaluation (`ablation clean --weights`, or `keep`); "
         f"to train them again, move {stage} away"
     )
 

@@ -83,13 +83,13 @@ def _run_here(plan: Plan, jobs: Sequence[Job], cluster: Local, console: Console)
         return {}
     from ablation.dispatch.board import Board
     from ablation.dispatch.presence import running_here
-    from ablation.dispatch.run import run_jobs, worker_count
+    from ablation.dispatch.run import run_jobs
 
     def note(outcome: Outcome) -> None:
         if outcome.error:
             note_failure(plan.folder, outcome.name, outcome.error)
 
-    board = Board(console, len(jobs), worker_count(cluster, len(jobs)), cluster.kind != "debug", note)
+    board = Board(console, len(jobs), cluster.workers_for(len(jobs)), cluster.kind != "debug", note)
     try:
         with running_here(plan.folder):
             (plan.folder / FAILED).unlink(missing_ok=True)

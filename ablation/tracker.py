@@ -8,17 +8,22 @@ import os
 from collections.abc import Sequence
 from netrc import NetrcParseError, netrc
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ablation.analysis.metrics import cell_table
 from ablation.cell import Cell, addresses
 from ablation.config import Tracker
-from ablation.records import LOSS_FILE, SUMMARY_FILE, Update, read_json, read_rows
+from ablation.records import LOSS_FILE, SUMMARY_FILE, TIMING_FILE, WEIGHTS_FOLDER, Update, read_json, read_rows
 from ablation.standing import planned_attempts, tier_order
-from ablation.store import Store, write_text_atomically
+from ablation.store import Store, read_seal, write_text_atomically
 from ablation.tables import line_of, result_rows
 
+if TYPE_CHECKING:
+    import wandb
+
 _HOST = "api.wandb.ai"
+# W&B's for the name of an artifact.
+_NAME_LIMIT = 128
 Mode = Literal["online", "offline", "disabled"]
 
 
@@ -75,15 +80,35 @@ def _log(cell: Cell, store: Store, tracker: Tracker, mode: Mode, studies: list[s
                 x_disable_stats=True, x_disable_meta=True,
             ),
         )  # fmt: skip
+        run.define_metric("train/update", hidden=True)
         run.define_metric("train/*", step_metric="train/update")
         if len(studies) == 1 and not cell.is_base:
-            for update in read_rows(store.path(addresses(cell)["train"]) / LOSS_FILE, Update):
+            stage = store.path(addresses(cell)["train"])
+            for update in read_rows(stage / LOSS_FILE, Update):
                 run.log({f"train/{name}": value for name, value in update.model_dump().items()})
+            if (stage / WEIGHTS_FOLDER).is_dir():
+                run.log_artifact(weights_artifact(cell, stage))
         run.summary.update(summary(cell, store))
         run.finish()
     except Exception as error:  # noqa: BLE001 a tracker may fail in any way, and must not fail a cell
         return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
     return None
+
+
+def weights_artifact(cell: Cell, stage: Path) -> "wandb.Artifact":
+    """References to the weights where they lie, so that none are uploaded; sizes and checksums are those of the stage's seal."""
+    import wandb
+
+    files = {name: told for name, told in read_seal(stage)["files"].items() if name.startswith(f"{WEIGHTS_FOLDER}/")}
+    about = {
+        "base": cell.model.source.canonical(),
+        "kind": "adapter" if cell.train and cell.train.leaves_adapter else "weights",
+        "files": {name: {"bytes": size, "sha256": checksum} for name, (size, checksum) in files.items()},
+    }
+    found = wandb.Artifact(f"weights-{stage.name}"[:_NAME_LIMIT], type="model", metadata=about)
+    # The reference is its own checksum: to read the files again would take as long as to write them.
+    found.add_reference((stage / WEIGHTS_FOLDER).resolve().as_uri(), checksum=False)
+    return found
 
 
 def run_config(cell: Cell) -> dict[str, Any]:
@@ -92,13 +117,15 @@ def run_config(cell: Cell) -> dict[str, Any]:
 
 
 def summary(cell: Cell, store: Store) -> dict[str, Any]:
-    """avg@n and cov@n for each tier, or how the pass line was decided, and what training realised."""
+    """avg@n and cov@n for each tier, or how the pass line was decided; what training realised, and what it took."""
     if cell.sample.decides:
-        scores: dict[str, Any] = line_of(cell, store)
+        told: dict[str, Any] = dict(line_of(cell, store))
     else:
-        scores = _scores(cell, store)
-    trained = {} if cell.is_base else read_json(store.path(addresses(cell)["train"]) / SUMMARY_FILE)
-    return {**scores, **{f"train/{name}": value for name, value in trained.items()}}
+        told = dict(_scores(cell, store))
+    for group, file in () if cell.is_base else (("train", SUMMARY_FILE), ("timing", TIMING_FILE)):
+        content = read_json(store.path(addresses(cell)["train"]) / file)
+        told |= {f"{group}/{name}": value for name, value in content.items() if value is not None}
+    return told
 
 
 def _scores(cell: Cell, store: Store) -> dict[str, float]:

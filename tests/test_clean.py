@@ -1,6 +1,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -8,6 +9,7 @@ from ablation.attempt import begin
 from ablation.cell import addresses
 from ablation.cleaning import leftovers
 from ablation.cli import main
+from ablation.config import Keep
 from ablation.dispatch.job import run_job
 from ablation.dispatch.jobs import jobs_of
 from ablation.dispatch.states import cell_states
@@ -194,9 +196,22 @@ def test_a_study_that_keeps_no_weights_drops_them_as_cells_are_graded(tmp_path: 
     assert retraining([wider], plan.store) == Retraining(1, 1, 2.0)
 
 
-def test_keeping_no_weights_changes_no_key(tmp_path: Path) -> None:
-    plans = [planned(tmp_path, "sweep=smoke", f"keep={keep}", f"study={keep}s") for keep in ("weights", "none")]
-    assert [cell.key for cell in plans[0].cells] == [cell.key for cell in plans[1].cells]
+def test_what_is_kept_changes_no_key(tmp_path: Path) -> None:
+    plans = [planned(tmp_path, "sweep=smoke", f"keep={keep}", f"study={keep}s") for keep in get_args(Keep)]
+    assert len({tuple(cell.key for cell in plan.cells) for plan in plans}) == 1
+
+
+def test_a_study_that_keeps_adapters_drops_whole_weights_alone(tmp_path: Path) -> None:
+    """As its cells are graded, and when it is cleaned."""
+    recipes = ("train=mini_lora", "train.lora.merged=true,false")
+    plan = planned(tmp_path, "sweep=smoke", "style=r1", *recipes, "keep=adapter")
+    finish(plan, plan.cells)
+    stages = {cell.train and cell.train.leaves_adapter: plan.store.root / cell.folders["train"] for cell in plan.cells}
+    found = leftovers(plan, cell_states(plan.cells, plan.store, plan.folder), False, True)
+    assert [one.path for one in found] == [stages[False] / "weights"]
+    assert [run_job(job).error for job in jobs_of(plan, plan.cells)] == [None, None]
+    assert [(stages[left] / "weights").is_dir() for left in (False, True)] == [False, True]
+    assert [verify(stages[left]) for left in (False, True)] == [[], []]
 
 
 def test_filters_choose_whose_leftovers_go(study: Plan, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, set_seed
 
 from ablation.attempt import Means
@@ -45,6 +46,16 @@ def test_sharded_updates_are_those_of_one_process(processes: Callable[..., Proce
         assert many.run(size, Means(zero=zero)) == [""] * size
         assert_close(one.last, many.last)
         AutoModelForCausalLM.from_pretrained(many.last.out / "weights")
+
+
+def test_an_adapter_is_whole_though_weights_are_split(processes: Callable[..., Processes]) -> None:
+    one, many = (processes(name, *UNEVEN, "train=mini_lora", "train.lora.merged=false") for name in ("one", "many"))
+    train(one.cell, *one.chosen, one.begin(), Means())
+    assert many.run(2, Means(zero=3)) == ["", ""]
+    alone, sharded = (load_file(told.last.out / "weights/adapter_model.safetensors") for told in (one, many))
+    assert alone.keys() == sharded.keys()
+    for name, tensor in alone.items():
+        torch.testing.assert_close(sharded[name], tensor, rtol=1e-3, atol=2e-5)
 
 
 @pytest.mark.parametrize(("recipe", "means"), [("mini", Means(zero=2)), ("mini_lora", Means(zero=3, offload=True))])

@@ -2,10 +2,16 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from ablation.attempt import Means
+from ablation.cell import Cell
+from ablation.dispatch.frozen import Origin, freeze
+from ablation.dispatch.job import Job
+from tests.conftest import ROOT, TINY
 
 HEAVY = (
     "torch",
@@ -21,6 +27,7 @@ HEAVY = (
     "scipy",
     "statsmodels",
 )
+UNUSED = ("vllm", "deepspeed", "wandb")
 
 
 @pytest.mark.parametrize(
@@ -38,6 +45,24 @@ def test_a_light_module_imports_nothing_heavy(module: str) -> None:
     program = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+def test_no_stage_imports_an_engine_a_tracker_or_deepspeed_that_its_cell_has_no_use_for(
+    cell_of: Callable[..., Cell], tiny_benchmark: list[str], tmp_path: Path
+) -> None:
+    """All stages of a trained cell, as a worker runs them."""
+    cell = cell_of(*TINY, "train=mini_lora", *tiny_benchmark)
+    frozen = freeze(Job(cell, cell.name, tmp_path / "store", tmp_path / "log", 1, Means()), tmp_path, Origin.here())
+    program = f"""
+import sys
+from pathlib import Path
+from ablation.dispatch.frozen import thaw
+from ablation.dispatch.job import quiet_libraries, run_job
+quiet_libraries()
+print(run_job(thaw(Path({str(frozen)!r}))[0]).error, [name for name in {UNUSED} if name in sys.modules])
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines()[-1] == "None []"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from ablation.attempt import Means
 from ablation.cell import Cell
 from ablation.cluster import Rule, Slurm
 from ablation.expansion import composed_grid
-from ablation.planning.fits import fits, shape_of, without_gpu
+from ablation.planning.fits import fits, without_gpu
 from ablation.planning.memory import (
     GB,
     Footprint,
@@ -22,6 +22,7 @@ from ablation.planning.memory import (
     parameters,
     trained_parameters,
 )
+from ablation.planning.models import shape_of
 from ablation.science import Lora, Shape
 from ablation.training.recipe import lora_config
 

@@ -5,17 +5,21 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from ablation.cell import Cell, addresses
 from ablation.cli import main
 from ablation.cluster import Slurm
+from ablation.config import Keep
 from ablation.errors import ConfigProblems
 from ablation.expansion import Grid, composed_grid
 from ablation.planning.budget import confirm
 from ablation.planning.confounds import confounds, warnings
-from ablation.planning.disk import disk, parameters
+from ablation.planning.disk import disk
+from ablation.planning.memory import trained_parameters
+from ablation.planning.models import parameters, shape_of
 from ablation.planning.outlook import Outlook, outlook, unpinned
 from ablation.planning.power import AT_MOST_CELLS, LATER, power_lines
 from ablation.planning.work import standing
@@ -127,6 +131,16 @@ def test_disk_is_counted_from_weights_or_from_what_is_said(cell_of: CellOf, tmp_
     assert parameters(mini.model) == 433_408
     found = disk([mini, mini], 1, tmp_path / "not" / "yet")
     assert (found.weights, found.checkpoints) == (2 * 4 * 433_408, 2 * 12 * 433_408)
+    adapter, merged = (cell_of("train=mini_lora", f"train.lora.merged={merged}") for merged in ("false", "true"))
+    lora = adapter.train and adapter.train.lora
+    shape = shape_of(mini.model)
+    assert lora and shape
+    trained = trained_parameters(shape, lora)
+    keeping = {keep: disk([adapter, adapter, merged, merged], 1, tmp_path, keep) for keep in get_args(Keep)}
+    assert {told.weights for told in keeping.values()} == {2 * 4 * trained + 2 * 4 * 433_408}
+    assert {told.checkpoints for told in keeping.values()} == {2 * 12 * trained}
+    at_once = {keep: told.weights_at_once for keep, told in keeping.items()}
+    assert at_once == {"weights": 4 * 433_408, "adapter": 2 * 4 * trained + 4 * 433_408, "none": 4 * 433_408}
     large = composed_grid(["sweep=single", "scale=paper"]).cells[0].model
     assert parameters(large) == 32_763_876_352
     assert parameters(large.model_copy(update={"parameters": None})) is None

@@ -9,6 +9,7 @@ import pytest
 
 from ablation.cell import Cell
 from ablation.config import Tracker
+from ablation.durable import sha256
 from ablation.pipeline import run_cell
 from ablation.store import Store
 from ablation.tracker import mode_of, run_config, summary, track
@@ -66,7 +67,9 @@ def test_the_run_holds_the_nested_cell_and_the_scores(base: Cell, store: Store) 
 
 
 def test_what_is_in_the_run_file_is_what_was_recorded(cell_of: CellOf, tiny_benchmark: list[str], store: Store) -> None:
-    """Read back with W&B's own viewer: key, group, tags, nested config, one line per update, scores in the summary."""
+    """Read back with W&B's own viewer: key, group, tags, nested config, one line per update with its axis, scores and what the
+    training took in the summary, and the weights where they lie.
+    """
     cell = cell_of(*TINY, "train.epochs=3", *tiny_benchmark)
     paths = run_cell(cell, store)
     for study in ("one", "two"):
@@ -82,12 +85,41 @@ def test_what_is_in_the_run_file_is_what_was_recorded(cell_of: CellOf, tiny_benc
         ["one", "two"],
     )
     assert told["run"][0]["config"]["update"]["train"]["epochs"] == 3
-    losses = [json.loads(line)["loss"] for line in (paths["train"] / "loss.jsonl").read_text().splitlines()]
-    assert [row["item"]["train/loss"] for row in told["history"]] == losses
+    curve = [json.loads(line) for line in (paths["train"] / "loss.jsonl").read_text().splitlines()]
+    assert curve[0].keys() >= {"update", "loss", "learning_rate", "grad_norm", "total_tokens"}
+    for name in curve[0]:
+        assert [row["item"][f"train/{name}"] for row in told["history"]] == [line[name] for line in curve]
+    axes = {one.get("name") or one["glob_name"]: one.get("step_metric") for one in told["metric"]}
+    assert axes == {"train/update": None, "train/*": "train/update"}
+    assert_refers_to(told["artifact"], paths["train"])
+    assert "artifact" not in again
     written: dict[str, object] = {}
     for part in told["summary"]:
         written.update(part["update"])
     assert written.items() >= summary(cell, store).items()
+    timing = json.loads((paths["train"] / "timing.json").read_text())
+    phases = {f"{name}_s" for name in ("import", "load", "setup", "train", "save")}
+    speed = {"useful_tokens_per_second", "tokens_per_second", "padding_share", "peak_memory_gb", "mfu_convention"}
+    assert timing.keys() >= phases | speed
+    assert {name for name in timing if name.endswith("_s")} == phases, "what ends so is summed up"
+    assert written.items() >= {f"timing/{name}": value for name, value in timing.items() if value is not None}.items()
+
+
+def assert_refers_to(artifacts: list[dict[str, Any]], stage: Path) -> None:
+    """One artifact, of references to the weights' files, with the checksums that the stage was sealed with."""
+    [artifact] = artifacts
+    assert (artifact["type"], artifact["name"]) == ("model", f"weights-{stage.name}")
+    files = {path.name: path for path in (stage / "weights").iterdir()}
+    entries = artifact["manifest"]["contents"]
+    assert {one["path"]: one["ref"] for one in entries} == {name: path.as_uri() for name, path in files.items()}
+    assert {one["path"]: int(one["size"]) for one in entries} == {
+        name: path.stat().st_size for name, path in files.items()
+    }
+    about = json.loads(artifact["metadata"])
+    assert about["kind"] == "weights"
+    assert {name: told["sha256"] for name, told in about["files"].items()} == {
+        f"weights/{name}": sha256(path) for name, path in files.items()
+    }
 
 
 def read_back(path: Path) -> dict[str, list[dict[str, Any]]]:

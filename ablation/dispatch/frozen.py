@@ -16,7 +16,7 @@ from ablation.errors import RecordError
 from ablation.provenance import git_state, versions
 from ablation.store import write_text_atomically
 
-FORMAT = 4
+FORMAT = 5
 ORDER_FORMAT = 1
 
 
@@ -46,7 +46,7 @@ def freeze(job: Job, folder: Path, origin: Origin) -> Path:
         "log": str(job.log.resolve()),
         "threads": job.threads,
         "means": asdict(job.means),
-        "drops_weights": job.drops_weights,
+        "keep": job.keep,
         "origin": asdict(origin),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def thaw(path: Path) -> tuple[Job, Origin]:
         told = _read(path, FORMAT)
         cell = Cell.parse(told["cell"])
         places, means = (Path(told["store"]), Path(told["log"])), Means(**told["means"])
-        job = Job(cell, told["name"], *places, told["threads"], means, told["drops_weights"])
+        job = Job(cell, told["name"], *places, told["threads"], means, told["keep"])
         origin = Origin(**told["origin"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         raise RecordError(f"{path} is not a frozen job ({str(error).splitlines()[0]}); submit again") from error

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from ablation.attempt import Means
 from ablation.cell import Cell
+from ablation.config import Keep
 from ablation.dispatch.classes import class_of
 from ablation.errors import AblationError, ConfigProblems, RecordError
 from ablation.halt import Halt, Interrupted
+from ablation.imports import importing
 from ablation.pipeline import OnStage, run_cell, unheard
 from ablation.store import Store, explain_os_error, is_about_the_disk
 
@@ -24,7 +26,7 @@ from ablation.store import Store, explain_os_error, is_about_the_disk
 class Job:
     """A cell with its execution: nothing here can change a number, except that threads may change the last bits of sums.
 
-    With `drops_weights`, those of a cell that is graded go, unless another cell of the outputs waits for them.
+    What of the weights `keep` does not name goes when the cell is graded, unless another cell of the outputs waits for them.
     """
 
     cell: Cell
@@ -33,7 +35,7 @@ class Job:
     log: Path
     threads: int
     means: Means
-    drops_weights: bool = False
+    keep: Keep = "weights"
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def run_job(
     try:
         _limit_threads(job.threads)
         run_cell(job.cell, Store(job.store_root), job.means, heard, last, halt)
-        if job.drops_weights and last == "grade":
+        if job.keep != "weights" and last == "grade":
             _drop_weights(job)
     except Interrupted:
         raise
@@ -93,9 +95,9 @@ def _drop_weights(job: Job) -> None:
     from ablation.retention import drop, droppable
 
     try:
-        for one in droppable([job.cell], Store(job.store_root), job.store_root.parent):
+        for one in droppable([job.cell], Store(job.store_root), job.store_root.parent, job.keep):
             drop(one)
-            print(f"{job.name}: dropped {one.path} (keep=none)", flush=True)
+            print(f"{job.name}: dropped {one.path} (keep={job.keep})", flush=True)
     except RecordError as problem:
         print(f"{job.name}: {problem}", flush=True)
 
@@ -121,7 +123,8 @@ def run_logged_job(job: Job) -> Outcome:
 
 
 def _limit_threads(threads: int) -> None:
-    import torch
+    with importing():
+        import torch
 
     torch.set_num_threads(threads)
 
@@ -132,7 +135,8 @@ def quiet_libraries() -> None:
         TRANSFORMERS_VERBOSITY="error", HF_DATASETS_DISABLE_PROGRESS_BARS="1", TOKENIZERS_PARALLELISM="false"
     )
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    from transformers.utils import logging
+    with importing():
+        from transformers.utils import logging
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]

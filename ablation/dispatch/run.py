@@ -41,12 +41,6 @@ def next_stage(job: Job) -> str:
     return next((name for name, address in addresses(job.cell).items() if not store.path(address).is_dir()), "done")
 
 
-def worker_count(cluster: Local, jobs: int) -> int:
-    """Workers as configured, or as many as the cores allow, and never more than jobs."""
-    cores = len(os.sched_getaffinity(0))
-    return max(1, min(jobs, cluster.workers or cores // cluster.threads_per_worker))
-
-
 def look_around(error: Exception) -> None:
     """Open the debugger where the error was raised, when somebody sits at a terminal."""
     print_trace(error)
@@ -67,7 +61,7 @@ def _in_workers(jobs: Sequence[Job], cluster: Local, board: Board) -> Iterator[O
     if not jobs:
         return
     with _environment_of_workers(cluster.threads_per_worker):
-        pool = ProcessPool(max_workers=worker_count(cluster, len(jobs)), context=multiprocessing.get_context("spawn"))
+        pool = ProcessPool(max_workers=cluster.workers_for(len(jobs)), context=multiprocessing.get_context("spawn"))
         try:
             pending: dict[Future[Outcome], Job] = {pool.schedule(run_logged_job, args=(job,)): job for job in jobs}
             while pending:

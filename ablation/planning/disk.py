@@ -1,34 +1,32 @@
 """How much disk the missing cells will take, and what can be given back when they are graded."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 
 from ablation.cell import Cell
-from ablation.errors import DataError
-from ablation.science import Model
-from ablation.source import local_path
+from ablation.config import Keep
+from ablation.planning.memory import trained_parameters
+from ablation.planning.models import parameters, shape_of
+from ablation.science import Model, Train
 
 # Weights are trained and written as float32.
 _BYTES = 4
-# A checkpoint holds weights and the two moments of AdamW; two are kept, so that a damaged one costs an interval.
+# A checkpoint holds what is trained and the two moments of AdamW; two are kept, so that a damaged one costs an interval.
 _CHECKPOINT_BYTES = 3 * _BYTES
 _CHECKPOINTS = 2
-_HEADER_LIMIT = 100_000_000
 
 
 @dataclass(frozen=True)
 class Disk:
     """Bytes. `weights` of all cells still to be trained, `checkpoints` at most while `running` cells train at once.
 
-    With `keep` none, no more than `weights_at_once` are there at a time, unless cells share them. `unknown` names the models
-    whose size nobody has said; they are not in the sums.
+    No more than `weights_at_once` are there at a time, unless cells share them, where `keep` is not weights: adapters that stay,
+    and what goes once it is graded. `unknown` names the models whose size nobody has said; they are not in the sums.
     """
 
-    keep: str
+    keep: Keep
     weights: int
     weights_at_once: int
     checkpoints: int
@@ -39,59 +37,46 @@ class Disk:
     @property
     def is_short(self) -> bool:
         """True when the disk is too small for the sum, so that weights have to go meanwhile."""
-        weights = self.weights_at_once if self.keep == "none" else self.weights
+        weights = self.weights if self.keep == "weights" else self.weights_at_once
         return weights + self.checkpoints > self.free
 
 
-def disk(untrained: Sequence[Cell], running: int, outputs: Path, keep: str = "weights") -> Disk:
+def disk(untrained: Sequence[Cell], running: int, outputs: Path, keep: Keep = "weights") -> Disk:
     """What training these cells will write. Completions and tables are small beside it."""
-    sizes = {cell.model: parameters(cell.model) for cell in untrained}
-    known = [size for cell in untrained if (size := sizes[cell.model])]
-    at_once = sorted(known, reverse=True)[:running]
+    sizes = {(cell.model, cell.train): _written(cell.model, cell.train) for cell in untrained if cell.train}
+    of_cells = [(cell.train, size) for cell in untrained if cell.train and (size := sizes[cell.model, cell.train])]
+    staying = [size.weights for recipe, size in of_cells if keep == "adapter" and recipe.leaves_adapter]
+    going = [size.weights for recipe, size in of_cells if not (keep == "adapter" and recipe.leaves_adapter)]
     free = shutil.disk_usage(next(path for path in (outputs, *outputs.absolute().parents) if path.is_dir())).free
     return Disk(
         keep=keep,
-        weights=_BYTES * sum(known),
-        weights_at_once=_BYTES * sum(at_once),
-        checkpoints=_CHECKPOINTS * _CHECKPOINT_BYTES * sum(at_once),
+        weights=sum(size.weights for _, size in of_cells),
+        weights_at_once=sum(staying) + _largest(going, running),
+        checkpoints=_CHECKPOINTS * _largest([size.checkpoint for _, size in of_cells], running),
         running=min(running, len(untrained)),
         free=free,
-        unknown=tuple(sorted({model.name for model, size in sizes.items() if size is None})),
+        unknown=tuple(sorted({model.name for (model, _), size in sizes.items() if size is None})),
     )
 
 
-def parameters(model: Model) -> int | None:
-    """How many parameters a model has: counted where its weights are on this machine, else as its configuration says."""
-    folder = folder_of(model)
-    files = sorted(folder.glob("*.safetensors")) if folder else []
-    return sum(map(_tensors, files)) if files else model.parameters
+@dataclass(frozen=True)
+class _Written:
+    """Bytes of what one training publishes, and of a checkpoint."""
+
+    weights: int
+    checkpoint: int
 
 
-def folder_of(model: Model) -> Path | None:
-    """Where a model lies on this machine, in a folder of its own or in the shared cache; None where it does not."""
-    try:
-        folder = local_path(model.source)
-    except DataError:
-        folder = None
-    return folder or _cached(model)
-
-
-def _cached(model: Model) -> Path | None:
-    """The snapshot of a hub model in the shared cache, when it is there."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(str(model.source.hub), revision=model.source.revision, local_files_only=True))
-    except (LocalEntryNotFoundError, ValueError, OSError):
+def _written(model: Model, recipe: Train) -> _Written | None:
+    """An adapter is counted from the model's architecture; None where nobody has said what that takes."""
+    whole = parameters(model)
+    shape = shape_of(model) if recipe.lora else None
+    trained = trained_parameters(shape, recipe.lora) if shape else whole
+    published = trained if recipe.leaves_adapter else whole
+    if published is None or trained is None or (recipe.leaves_adapter and shape is None):
         return None
+    return _Written(_BYTES * published, _CHECKPOINT_BYTES * trained)
 
 
-def _tensors(file: Path) -> int:
-    """The sum of the sizes of all tensors, by the header: eight bytes of length, then JSON."""
-    with file.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        if length > _HEADER_LIMIT:
-            return 0
-        header = json.loads(stream.read(length))
-    return sum(prod(told["shape"]) for name, told in header.items() if name != "__metadata__")
+def _largest(sizes: Sequence[int], count: int) -> int:
+    return sum(sorted(sizes, reverse=True)[:count])

@@ -1,17 +1,15 @@
 """Whether the cells' models fit the GPUs that they would train on, and what would make them fit."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ablation.attempt import Activations, Means
 from ablation.cell import Cell
 from ablation.cluster import Slurm, Stage
-from ablation.planning.disk import folder_of
 from ablation.planning.memory import GB, Footprint, footprint, parameters
+from ablation.planning.models import shape_of
 from ablation.science import Model, Shape, Train
 
-_KINDS_WITH_BIAS = ("qwen2",)
 # From so many weights on nobody means to train or sample without a GPU.
 _FOR_A_GPU = 10**9
 
@@ -62,30 +60,6 @@ def without_gpu(cells: Sequence[Cell], cluster: Slurm) -> list[str]:
                 "cluster.gpus_per_node, or a site's own file (see conf/cluster/example_site.yaml)"
             )
     return found
-
-
-def shape_of(model: Model) -> Shape | None:
-    """From the config.json of a model that is on this machine, else as its configuration says."""
-    folder = folder_of(model)
-    path = folder / "config.json" if folder else None
-    if path is None or not path.is_file():
-        return model.shape
-    told = json.loads(path.read_text(encoding="utf-8"))
-    try:
-        heads = told["num_attention_heads"]
-        size = told.get("head_dim") or told["hidden_size"] // heads
-        return Shape(
-            layers=told["num_hidden_layers"],
-            hidden=told["hidden_size"],
-            intermediate=told["intermediate_size"],
-            heads=heads,
-            keys=told.get("num_key_value_heads", heads) * size,
-            vocabulary=told["vocab_size"],
-            tied=told.get("tie_word_embeddings", False),
-            biased=told.get("model_type") in _KINDS_WITH_BIAS or bool(told.get("attention_bias")),
-        )
-    except (KeyError, TypeError, ValueError):  # another kind of model: nothing can be said of it
-        return model.shape
 
 
 def _fit(model: Model, recipe: Train, shape: Shape, cluster: Slurm) -> Fit:

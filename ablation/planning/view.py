@@ -132,7 +132,8 @@ def _disk(found: Outlook) -> Iterator[RenderableType]:
         other = (
             f"keep=none drops them as cells are graded, up to {few} at once; so does `ablation clean STUDY --weights`"
         )
-        kept = other if disk.keep == "weights" else "more attempts later need the training again"
+        later = "more attempts later need the training again"
+        kept = {"weights": other, "adapter": f"adapters stay; of the others, {later}", "none": later}[disk.keep]
         yield Text(f"  not enough for all at once: {kept}" if disk.is_short else f"  {kept}", style or "dim")
     if found.retraining.cells:
         again = found.retraining

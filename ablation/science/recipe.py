@@ -9,12 +9,21 @@ from ablation.spec import Spec
 
 
 class Lora(Spec):
-    """Adapter shape (Hu et al. 2021): rank, scaling numerator alpha, dropout, and the modules that are adapted."""
+    """Adapter shape (Hu et al. 2021): rank, scaling numerator alpha, dropout, and the modules that are adapted.
+
+    `merged` adds the adapter to the base model's weights; else it answers beside them, which rounds otherwise, and is all that
+    is written.
+    """
 
     rank: Positive
     alpha: Positive
     dropout: Annotated[float, Field(ge=0, lt=1)]
     targets: str | tuple[str, ...]
+    merged: bool = True
+
+    def canonical(self) -> dict[str, Any]:
+        """Without `merged` where it is, as before there was a choice."""
+        return {name: value for name, value in super().canonical().items() if name != "merged" or not value}
 
 
 _BUDGETS = ("epochs", "updates", "tokens")
@@ -64,6 +73,11 @@ class Train(Spec):
         """Without the budgets that are not in use and without packing where there is none, as before there were such."""
         told = super().canonical()
         return {name: value for name, value in told.items() if name not in _LATER or value}
+
+    @property
+    def leaves_adapter(self) -> bool:
+        """True when what is written is an adapter, and the weights beside it are the base model's."""
+        return self.lora is not None and not self.lora.merged
 
     def examples_seen(self, examples: int) -> float:
         """Examples that go through the model in a run on so many; with a budget of tokens, how many blocks of full length."""

@@ -1,6 +1,7 @@
 """Fit the model: from the last checkpoint to the last update, with as many rows at once as the memory holds."""
 
 import gc
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,21 +9,22 @@ from typing import Any
 import torch
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, PrinterCallback, set_seed
-from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from ablation.attempt import Attempt, Means
 from ablation.cell import Cell, addresses
 from ablation.errors import ConfigProblems, OutOfMemory
 from ablation.science import Train
+from ablation.training.base import Bases
 from ablation.training.batches import Cut, Packed, Padded, Steps, Updates
 from ablation.training.checkpoint import Checkpoint, Origin, newest, tidy
 from ablation.training.encode import IGNORED, Encoded
 from ablation.training.guard import Guard
-from ablation.training.recipe import load_model, lora_config, sft_config
+from ablation.training.recipe import lora_config, sft_config
 from ablation.training.sequence import own_attention
 from ablation.training.sharding import Sharding, whole_weights
 from ablation.training.speed import Speed
 from ablation.training.trainer import Pace, Trainer
+from ablation.training.tuner import DataCollatorForLanguageModeling
 from ablation.training.world import World
 
 
@@ -65,8 +67,9 @@ class Task:
 class Fitted:
     """A model after its last update, the trainer's log of every update, and what it took.
 
-    `spent_s` are the seconds of training over all attempts, `here_s` those of this one; `went_on_from` is the update at which it
-    began, and `halvings` says how often the micro-batch did not fit.
+    `spent_s` are the seconds of training over all attempts, `here_s` those of this one, `first_s` those of its first update, and
+    `load_s` those in which the base model was read. The updates `began` at that time of the monotonic clock, from number
+    `went_on_from`, and `halvings` says how often the micro-batch did not fit.
     """
 
     model: Any
@@ -76,6 +79,9 @@ class Fitted:
     rows: int
     halvings: int
     went_on_from: int
+    began: float
+    load_s: float
+    first_s: float
     spent_s: float
     here_s: float
     speed: Speed
@@ -134,11 +140,15 @@ def _run(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fit
     )
     # Before the model: at ZeRO's stage 3 the weights are split as they are loaded.
     arguments = sft_config(recipe, seed, task.attempt.kept, steps, sharding, task.means.activations)
+    load_began = time.monotonic()
+    keeps = task.means.keeps_base and task.world.size == 1
+    model = Bases.here().fresh(task.cell.model, keeps, frozen=recipe.lora is not None)
+    load_s = time.monotonic() - load_began
     trainer = Trainer(
         steps,
         task.world,
         sharding,
-        model=load_model(task.cell.model),
+        model=model,
         args=arguments,
         data_collator=DataCollatorForLanguageModeling(
             task.tokenizer.pad_token_id, padding_free=recipe.packing, pad_to_multiple_of=sharding.degree
@@ -164,6 +174,9 @@ def _run(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fit
         rows=rows,
         halvings=halvings,
         went_on_from=resume.update if resume else 0,
+        began=pace.began,
+        load_s=load_s,
+        first_s=pace.first_s,
         spent_s=spent_s,
         here_s=spent_s - pace.before_s,
         speed=_speed(task, steps, trainer.model, resume.update if resume else 0, spent_s - pace.before_s),

@@ -1,13 +1,14 @@
 """A recipe in the words of TRL, PEFT and transformers."""
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, PreTrainedModel
-from trl import SFTConfig
 
 from ablation.attempt import Activations
 from ablation.errors import ConfigProblems
@@ -16,6 +17,7 @@ from ablation.tokenizer import model_place
 from ablation.training.batches import Steps
 from ablation.training.sequence import parallelism
 from ablation.training.sharding import ALONE, Sharding
+from ablation.training.tuner import SFTConfig
 from ablation.training.world import backend
 
 
@@ -94,6 +96,23 @@ def with_adapter(model: Model, lora: Lora, weights: Mapping[str, Any]) -> PeftMo
     fresh = get_peft_model(load_model(model), lora_config(lora))
     set_peft_model_state_dict(fresh, get_peft_model_state_dict(fresh, state_dict=dict(weights)))
     return fresh
+
+
+def save_adapter(trained: PeftModel, weights: Mapping[str, Any] | None, model: Model, folder: Path) -> None:
+    """Write a trained model's adapter in PEFT's format, the same bytes on every machine; `weights` are all by name where it was
+    split among processes.
+    """
+    found = get_peft_model_state_dict(trained, state_dict=weights and dict(weights), save_embedding_layers=False)
+    folder.mkdir()
+    save_file({name: one.contiguous().cpu() for name, one in found.items()}, folder / "adapter_model.safetensors")
+    config: Any = copy.copy(trained.peft_config["default"])
+    config.target_modules = (
+        sorted(config.target_modules) if isinstance(config.target_modules, set) else config.target_modules
+    )
+    # Not where it lay: sampling takes the base model from the cell.
+    config.base_model_name_or_path, config.revision = model.source.hub or model.name, model.source.revision
+    config.inference_mode = True
+    config.save_pretrained(str(folder))
 
 
 def lora_config(lora: Lora) -> LoraConfig:

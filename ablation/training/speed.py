@@ -22,7 +22,7 @@ class Speed:
     parameters: int
     processes: int
 
-    def as_json(self) -> dict[str, float | None]:
+    def as_json(self) -> dict[str, float | str | None]:
         """For the record. `mfu` is the model FLOPs utilisation of Chowdhery et al. (2022, appendix B) without its attention
         term: 6 × parameters × useful tokens a second over the GPUs' dense bf16 peak; None where no such peak is known.
         """
@@ -30,7 +30,9 @@ class Speed:
         peak = _peak_flops()
         return {
             "useful_tokens_per_second": rate,
+            "tokens_per_second": self.tokens / self.seconds if self.seconds > 0 else None,
             "padding_share": 1 - self.useful_tokens / self.tokens if self.tokens else None,
+            "mfu_convention": "6 × parameters × useful tokens/s ÷ dense bf16 peak, without attention",
             "mfu": 6 * self.parameters * rate / (peak * self.processes) if rate and peak else None,
             "peak_memory_gb": peak_memory_gb(),
         }

@@ -12,13 +12,14 @@ from ablation.cell import Cell
 from ablation.corpus.select import read_conversations
 from ablation.errors import AblationError, BadLoss, ConfigProblems
 from ablation.halt import Halt, Interrupted
+from ablation.imports import taken_s
 from ablation.records import LOSS_FILE, SUMMARY_FILE, TIMING_FILE, WEIGHTS_FOLDER, write_json
 from ablation.tokenizer import load_tokenizer
 from ablation.training.checkpoint import Checkpoint, newest
 from ablation.training.curve import curve_lines, mean_loss
 from ablation.training.encode import encode
 from ablation.training.fit import Fitted, Task, fit
-from ablation.training.recipe import with_adapter
+from ablation.training.recipe import save_adapter, with_adapter
 from ablation.training.world import World
 
 
@@ -35,13 +36,16 @@ class TrainSummary:
 
 
 def train(cell: Cell, selection: Path, pool: Path, attempt: Attempt, means: Means) -> None:
-    """Write ``weights/``, ``loss.jsonl``, ``summary.json`` and ``timing.json``; deterministic on one CPU thread.
+    """Write ``weights/`` (or an adapter there), ``loss.jsonl``, ``summary.json`` and ``timing.json``.
+
+    Deterministic on one CPU thread.
 
     Goes on from the newest checkpoint that is whole. All but ``timing.json`` is the same however often that happened, byte for
     byte in one process. Raises Interrupted, BadLoss, OutOfMemory, ConfigProblems and DataError.
     """
-    started, world = time.perf_counter(), World.here()
+    started, world = time.monotonic(), World.here()
     task = _task(cell, selection, pool, attempt, means, world)
+    encoded = time.monotonic()
     attempt.halt.check()
     resume = newest(attempt.kept, attempt.earlier, task.origin)
     world.call(_message(task, selection, pool, resume))
@@ -56,23 +60,16 @@ def train(cell: Cell, selection: Path, pool: Path, attempt: Attempt, means: Mean
         if told := world.failure():
             raise told from None
         raise
-    trained = time.perf_counter()
     _write(task, fitted, attempt.out)
-    saved = time.perf_counter()
-    write_json(
-        attempt.out / TIMING_FILE,
-        {
-            "load_s": trained - started - fitted.here_s,
-            "train_s": fitted.spent_s,
-            "save_s": saved - trained,
-            # Not in the summary: a cell is the same science in whatever pieces its updates went through the memory.
-            "rows_at_once": fitted.rows,
-            "processes": world.size,
-            "out_of_memory": fitted.halvings,
-            "went_on_from_update": fitted.went_on_from,
-            **fitted.speed.as_json(),
-        },
-    )
+    # Not in the summary: a cell is the same science in whatever pieces its updates went through the memory.
+    means_told = {
+        "rows_at_once": fitted.rows,
+        "processes": world.size,
+        "out_of_memory": fitted.halvings,
+        "went_on_from_update": fitted.went_on_from,
+    }
+    phases = _phases(fitted, started, encoded - started)
+    write_json(attempt.out / TIMING_FILE, {**phases, **means_told, **fitted.speed.as_json()})
 
 
 def follow(halt: Halt) -> None:
@@ -121,12 +118,34 @@ def _take_part(message: dict[str, Any], world: World, halt: Halt) -> None:
     fit(_task(cell, Path(message["selection"]), Path(message["pool"]), attempt, means, world), resume)
 
 
+def _phases(fitted: Fitted, started: float, data_s: float) -> dict[str, float]:
+    """Where the seconds went, now that all is written: what ends in ``_s`` adds up to all of them, those of earlier attempts at
+    training included.
+
+    Libraries (none in a process that has trained before); data and base model; all else before the updates (the trainer, the
+    optimizer, what DeepSpeed compiles, rows that did not fit); the updates and checkpoints; what becomes of the weights.
+    """
+    import_s, load_s, start_s = taken_s(), data_s + fitted.load_s, fitted.began - started
+    return {
+        "import_s": import_s,
+        "load_s": load_s,
+        "setup_s": start_s - load_s,
+        "train_s": fitted.spent_s,
+        "save_s": time.monotonic() - fitted.began - fitted.here_s,
+        "seconds_to_first_update": import_s + start_s + fitted.first_s,
+    }
+
+
 def _write(task: Task, fitted: Fitted, folder: Path) -> None:
     model, weights = fitted.model, fitted.weights
-    if task.recipe.lora:
-        trained = model if weights is None else with_adapter(task.cell.model, task.recipe.lora, weights)
-        model, weights = trained.merge_and_unload(), None
-    model.save_pretrained(folder / WEIGHTS_FOLDER, state_dict=weights)
+    if task.recipe.leaves_adapter:
+        save_adapter(model, weights, task.cell.model, folder / WEIGHTS_FOLDER)
+    else:
+        if task.recipe.lora:
+            trained = model if weights is None else with_adapter(task.cell.model, task.recipe.lora, weights)
+            # Safe: in new tensors, since those of the base model may be kept for the next cell.
+            model, weights = trained.merge_and_unload(safe_merge=True), None
+        model.save_pretrained(folder / WEIGHTS_FOLDER, state_dict=weights)
     task.tokenizer.save_pretrained(folder / WEIGHTS_FOLDER)
     lines = curve_lines(fitted.log, task.updates.sizes(task.encoded.lengths))
     (folder / LOSS_FILE).write_text("".join(f"{line}\n" for line in lines))

@@ -6,13 +6,13 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback
-from trl import SFTTrainer
 
 from ablation.attempt import Attempt
 from ablation.training.batches import Share, Steps
 from ablation.training.checkpoint import Origin, seal, tidy
 from ablation.training.sequence import Sliced
 from ablation.training.sharding import ALONE, Sharding
+from ablation.training.tuner import SFTTrainer
 from ablation.training.world import World
 
 
@@ -58,7 +58,8 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
 class Pace(TrainerCallback):
     """Has the trainer save every `checkpoint_s` seconds, and save and stop when a process of the world was asked to stop.
 
-    `spent_s` counts the seconds of training, those of earlier attempts up to their checkpoint included.
+    `spent_s` counts the seconds of training, those of earlier attempts up to their checkpoint included, `first_s` those from
+    `began` to the end of this attempt's first update.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Pace(TrainerCallback):
         self.attempt, self.world, self.checkpoint_s, self.before_s = attempt, world, checkpoint_s, spent_s
         self.sharding, self.origin = sharding, origin
         self.began = self.saved = time.monotonic()
+        self.first_s = 0.0
 
     @property
     def spent_s(self) -> float:
@@ -87,6 +89,7 @@ class Pace(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Decide, the same in every process. After the last update there is nothing to save: the weights are published."""
         del args
+        self.first_s = self.first_s or time.monotonic() - self.began
         if state.global_step >= state.max_steps:
             return
         due = time.monotonic() - self.saved >= self.checkpoint_s

@@ -1,0 +1,193 @@
+"""Measure what a warm process saves: small LoRA cells one after another in one process, against a fresh process for each.
+
+    python -m benchmarks.warm
+    python -m benchmarks.warm --start-up
+
+Prints Markdown tables for docs/benchmarks.md. Each arm is what a compute node runs, ``python -m ablation.worker``, on a store
+that holds the selections and nothing else; that all arms write the same bytes is checked. Processor time is that of all threads.
+The second form prints what the start of a fresh process is made of.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablation.attempt import Means
+from ablation.cell import Cell
+from ablation.dispatch.frozen import Order, Origin, freeze
+from ablation.dispatch.job import Job
+from ablation.expansion import composed_grid
+from ablation.pipeline import run_cell
+from ablation.records import TIMING_FILE
+from ablation.source import pinned_cell
+from ablation.store import Store
+
+PHASES = {
+    "import_s": "libraries of training",
+    "load_s": "data and base model",
+    "setup_s": "trainer and optimizer",
+    "train_s": "updates",
+    "save_s": "merging and writing",
+}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """How the cells were run, what that took, and where it wrote."""
+
+    name: str
+    wall_s: float
+    processor_s: float
+    processes: int
+    store: Store
+
+
+def main() -> None:
+    """Run the arms one after another and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cells", type=int, default=12)
+    parser.add_argument("--examples", type=int, default=25)
+    parser.add_argument("--start-up", action="store_true", help="only what the start of a fresh process is made of")
+    given = parser.parse_args()
+    os.environ.update(OMP_NUM_THREADS="1", WANDB_MODE="offline", HF_HUB_OFFLINE="1")
+    cells = small_cells(given.cells, given.examples)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        for cell in cells:
+            run_cell(cell, Store(work / "selected"), last="select")
+        if given.start_up:
+            print_start(work, cells[0])
+            return
+        one_by_one = [(cell,) for cell in cells]
+        arms = [
+            measure(work, "a fresh process for each cell", one_by_one, Means()),
+            measure(work, "one warm process, cluster.share_base=false", [cells], Means()),
+            measure(work, "one warm process, cluster.share_base=true", [cells], Means(keeps_base=True)),
+        ]
+        for arm in arms[1:]:
+            assert contents(arm.store, cells) == contents(arms[0].store, cells), f"{arm.name} wrote other bytes"
+        print_arms(arms, len(cells))
+        print_phases(arms, cells)
+
+
+def small_cells(count: int, examples: int) -> list[Cell]:
+    """LoRA cells of one recipe on the embedded corpus, which differ in their seeds."""
+    grid = composed_grid(["sweep=smoke", "train=mini_lora", f"count.size={examples}"])
+    one = pinned_cell(grid.cells[-1])
+    return [one.model_copy(update={"seed": one.seed.model_copy(update={"train": seed})}) for seed in range(count)]
+
+
+def measure(work: Path, name: str, tasks: Sequence[Sequence[Cell]], means: Means) -> Arm:
+    """Run the tasks of an array one after another."""
+    place = work / str(len(list(work.iterdir())))
+    store = Store(place / "store")
+    shutil.copytree(work / "selected", store.root)
+    frozen = [
+        tuple(
+            str(freeze(Job(cell, cell.name, store.root, place / "log", 1, means), place, Origin.here()))
+            for cell in cells
+        )
+        for cells in tasks
+    ]
+    order = Order("warm", "train", tuple(frozen), timeout_min=60, requeues=0, hold_after=0)
+    order.write(place / "tasks.json")
+    began, before = time.monotonic(), children_s()
+    for index in range(len(tasks)):
+        command = [sys.executable, "-m", "ablation.worker", "--tasks", str(place / "tasks.json"), "--index", str(index)]
+        subprocess.run(command, check=True, capture_output=True)
+    return Arm(name, time.monotonic() - began, children_s() - before, len(tasks), store)
+
+
+def children_s() -> float:
+    """Processor seconds of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def contents(store: Store, cells: Sequence[Cell]) -> dict[str, bytes]:
+    """Weights, loss curves and summaries."""
+    kinds = ("weights/model.safetensors", "loss.jsonl", "summary.json")
+    folders = {store.root / cell.folders["train"] for cell in cells}
+    return {f"{folder.name}/{kind}": (folder / kind).read_bytes() for folder in folders for kind in kinds}
+
+
+def print_arms(arms: Sequence[Arm], cells: int) -> None:
+    """Cells a minute and the ratio to the first arm."""
+    print(f"| {cells} LoRA cells | wall time | processor time | cells a minute | ratio | ratio of processor times |")
+    print("|---|---|---|---|---|---|")
+    first = arms[0]
+    for arm in arms:
+        print(
+            f"| {arm.name} | {arm.wall_s:.0f} s | {arm.processor_s:.0f} s | {60 * cells / arm.wall_s:.1f} "
+            f"| {first.wall_s / arm.wall_s:.1f} | {first.processor_s / arm.processor_s:.1f} |"
+        )
+
+
+# Each line is timed; the first finds what the interpreter has taken by then.
+STEPS = {
+    "the interpreter": "pass",
+    "our modules (`ablation.worker`)": "from pathlib import Path; from ablation.worker import run_job, thaw",
+    "torch": "import torch; torch.set_num_threads(1)",
+    "transformers, datasets, PEFT, TRL": "from ablation.training.train import train",
+    "training one cell": "run_job(thaw(Path(sys.argv[1]))[0], last='train')",
+}
+
+
+def print_start(work: Path, cell: Cell, rounds: int = 3) -> None:
+    """Processor and wall time of each step in a fresh process, medians of some."""
+    told: list[list[list[float]]] = []
+    program = "import json, sys, time\nfound = []\n"
+    for code in STEPS.values():
+        program += f"{code}\nfound.append([time.process_time(), time.monotonic()])\n"
+    program += "print(json.dumps(found))"
+    for number in range(rounds):
+        store = Store(work / f"started-{number}")
+        shutil.copytree(work / "selected", store.root)
+        job = freeze(Job(cell, cell.name, store.root, work / "log", 1, Means()), store.root, Origin.here())
+        began = time.monotonic()
+        out = subprocess.run([sys.executable, "-c", program, str(job)], check=True, capture_output=True, text=True)
+        told.append([[0.0, began], *json.loads(out.stdout.splitlines()[-1])])
+    print("| a fresh process, step by step | processor time | wall time |\n|---|---|---|")
+    for step, name in enumerate(STEPS):
+        processor, wall = (statistics.median(one[step + 1][kind] - one[step][kind] for one in told) for kind in (0, 1))
+        print(f"| {name} | {processor:.2f} s | {wall:.2f} s |")
+
+
+def print_phases(arms: Sequence[Arm], cells: Sequence[Cell]) -> None:
+    """Where the seconds of a cell went, by its record: the median cell of each arm."""
+    print("\n| seconds of the median cell | " + " | ".join(arm.name for arm in arms) + " |")
+    print("|---|" + "---|" * len(arms))
+    told = [[timing(arm.store, cell) for cell in cells] for arm in arms]
+    print(
+        "| interpreter, our modules, the end | "
+        + " | ".join(f"{rest_s(*one):.2f}" for one in zip(arms, told, strict=True))
+        + " |"
+    )
+    for key, name in (*PHASES.items(), ("seconds_to_first_update", "**libraries to first update**")):
+        medians = [statistics.median(one[key] for one in timings) for timings in told]
+        print(f"| {name} | " + " | ".join(f"{one:.2f}" for one in medians) + " |")
+
+
+def rest_s(arm: Arm, timings: Sequence[Mapping[str, float]]) -> float:
+    """Seconds by cell that no phase of a training has counted."""
+    return (arm.wall_s - sum(one[key] for one in timings for key in PHASES)) / len(timings)
+
+
+def timing(store: Store, cell: Cell) -> dict[str, float]:
+    """What a training took."""
+    told: dict[str, float] = json.loads((store.root / cell.folders["train"] / TIMING_FILE).read_text())
+    return told
+
+
+if __name__ == "__main__":
+    main()
