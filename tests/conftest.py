@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hypothesis import settings
 
 from ablation.cell import Cell
 from ablation.config import plain, read_cell
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from tests.processes import Processes
 
 os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false", WANDB_MODE="offline", HF_HUB_OFFLINE="1")
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("ablation", deadline=None)
+settings.load_profile("ablation")
 
 ROOT = Path(__file__).resolve().parent.parent
 # Two questions that two attempts of a model in training can answer in a moment.

@@ -89,7 +89,7 @@ def forked(work: Callable[[], object], environment: dict[str, str], told: Path) 
             os._exit(0)
 
     def wait() -> str:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while os.waitpid(child, os.WNOHANG) == (0, 0):
             if time.monotonic() > deadline:
                 os.kill(child, signal.SIGKILL)

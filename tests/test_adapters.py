@@ -4,18 +4,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from ablation.cell import Cell
-from ablation.cluster import Local
-from ablation.errors import ConfigProblems
 from ablation.pipeline import run_cell
 from ablation.source import local_path
 from ablation.store import Store
-from ablation.validate import prepare
 from tests.conftest import TINY
 
 CellOf = Callable[..., Cell]
@@ -59,10 +55,3 @@ def test_to_merge_or_not_is_science_and_the_default_leaves_a_key_as_it_was(cell_
     assert merged.train and merged.train.canonical()["lora"].keys() == {"rank", "alpha", "dropout", "targets"}
     assert merged.folders["train"] != beside.folders["train"]
     assert merged.folders["select"] == beside.folders["select"]
-
-
-def test_an_engine_that_does_not_take_adapters_is_refused_before_anything_runs(cell_of: CellOf, store: Store) -> None:
-    cell = cell_of(*UNMERGED, "sample.engine=vllm")
-    with pytest.raises(ConfigProblems) as refused:
-        prepare([cell], store, print, Local(kind="local"))
-    assert "train.lora.merged: given false; allowed with sample.engine=vllm: true" in refused.value.problems
