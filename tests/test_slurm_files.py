@@ -227,7 +227,7 @@ def test_a_job_that_found_no_folder_for_its_log_is_told_so(job: Job, fake_slurm:
     ledger.intend(one_cell_each("one", job.name))
     ledger.confirm("one", "7")
     command(fake_slurm, "squeue", "true")
-    command(fake_slurm, "sacct", "echo '7_0|FAILED|node1'")
+    command(fake_slurm, "sacct", "echo '7_0|FAILED|node1|one'")
     [found] = cell_states([job.cell], Store(job.store_root), tmp_path)
     assert (found.state, found.kind) == ("failed", "error"), "trying again would meet the same"
     assert found.detail == "Slurm ended the job: FAILED: there is no log; was its folder there?"

@@ -131,7 +131,7 @@ def _rules(bounds: pd.DataFrame) -> Iterable[Rule]:
     for count in levels(bounds, "count"):
         for chosen in lengths:
             for style in styles:
-                yield Rule(int(str(count)), chosen, style)
+                yield Rule(int(float(str(count))), chosen, style)
 
 
 def _subsets(found: list[object]) -> list[frozenset[str]]:

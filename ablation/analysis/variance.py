@@ -17,6 +17,7 @@ from ablation.analysis.uncertainty import DRAWS, LEVEL, SEED
 SOURCES = ("question", "cell", "cell × question", "seed", "seed × question", "sampling")
 NO_REPLICATE = "no setting was run with two seeds: part of cell and cell × question"
 ONE_ATTEMPT = "one attempt a question: part of seed × question"
+NO_VARIANCE = "every rate is the same, so there is nothing to share out"
 TOO_SMALL = "needs two complete settings and two questions"
 
 
@@ -48,7 +49,8 @@ def variance_components(tally: Tally, draws: int = DRAWS, seed: int = SEED) -> p
         for source in SOURCES:
             value, total = found[source], np.nansum(list(found.values()))
             share = value / total if total > 0 else np.nan
-            reason = "" if np.isfinite(value) else ONE_ATTEMPT if source == "sampling" else NO_REPLICATE
+            reason = ONE_ATTEMPT if source == "sampling" else NO_REPLICATE
+            reason = reason if not np.isfinite(value) else "" if total > 0 else NO_VARIANCE
             rows.append(_row(scope, source, (value, share, low[source], high[source]), shape, reason))
     return pd.DataFrame(rows)
 

@@ -47,7 +47,10 @@ _WORDS = (
     (r"OUT_OF_MEMORY|DefaultCPUAllocator: can't allocate memory", "oom_host"),
     (r"OutOfMemoryError|CUDA out of memory", "oom_gpu"),
     (r"exit code -9", "killed"),
-    (r"disk full|No space left|Disk quota|PytorchStreamWriter failed writing", "disk_full"),
+    (
+        r"disk full|No space left|Disk quota|PytorchStreamWriter failed writing|inline_container.*unexpected pos",
+        "disk_full",
+    ),
     (r"problem.* in the configuration", "config_error"),
     (r"corpus|benchmark|trajectory", "data_error"),
 )

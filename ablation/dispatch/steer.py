@@ -23,16 +23,19 @@ def cancel(plan: Plan, states: Sequence[CellState]) -> list[str]:
     Raises SlurmUnreachable, and RecordError while another process submits.
     """
     waited = withdraw_waiting(plan.folder, [one.name for one in states])
-    places = _in_queue(plan, states)
-    for name, found in places.items():
+    for name, found in _in_queue(plan, states, "PENDING").items():
         for place in found:
             _note_cancelled(plan.folder / "jobs", name, place)
+    places = _in_queue(plan, states)
     slurm.cancel(sorted({place.job for found in places.values() for place in found}))
     return list(dict.fromkeys([*places, *waited]))
 
 
 def _note_cancelled(jobs: Path, cell: str, place: Place) -> None:
-    """Without accounting a cancelled task leaves the queue without a word, and whoever watches would take it for lost."""
+    """Without accounting a task that has not begun leaves the queue without a word, and whoever watches would take it for lost.
+
+    One that runs hears of it, and says so itself.
+    """
     restart = max((one.restart for one in history.read(jobs, cell) if one.job == place.job), default=0)
     told = Event("ended", place.job, restart, place.submission.stage, "", "cancelled", "cancelled by `ablation cancel`")
     history.record(jobs, cell, told)

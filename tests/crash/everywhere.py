@@ -33,7 +33,7 @@ CALLS = {
     "openat": "openat", "mkdir": "mkdir,mkdirat", "unlink": "unlink,unlinkat,rmdir", "ftruncate": "ftruncate", "close": "close",
     "read": "read,pread64",
 }  # fmt: skip
-_PATIENCE_S = 15
+_PATIENCE_S = 90
 STOPPED = 3  # exit code: a call failed, and a second try in the same process came to the end
 
 
