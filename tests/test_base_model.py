@@ -28,6 +28,19 @@ def test_all_that_a_model_s_folder_lacks_is_said_at_once(cells: str, tmp_path: P
     assert not any((tmp_path / "outputs/store").glob("*/*-*"))
 
 
+def test_an_adapter_beside_the_weights_is_refused(tmp_path: Path) -> None:
+    """transformers would lay it over them without a word, out of a pickle where that is what there is."""
+    folder = tmp_path / "model"
+    shutil.copytree(ROOT / "ablation/mini/data/base", folder)
+    (folder / "adapter_config.json").write_text("{}")
+    (folder / "adapter_model.bin").write_bytes(b"never read")
+    plan = planned(tmp_path / "outputs", "count=n0", f"model.source.path={folder}")
+    with pytest.raises(
+        ConfigProblems, match=r"holds an adapter \(adapter_config.json\), which would be laid over the weights"
+    ):
+        prepare(plan.cells, plan.store, print, plan.execution.cluster)
+
+
 def test_the_embedded_model_is_fine(tmp_path: Path) -> None:
     plan = planned(tmp_path, "count=n0")
     assert prepare(plan.cells, plan.store, print, plan.execution.cluster)
