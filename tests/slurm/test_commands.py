@@ -31,7 +31,7 @@ def test_a_study_is_held_followed_released_cancelled_and_tried_again(tmp_path: P
     if first in held:
         study.ablation("release", f"cell={first}")
     followed = study.ablation("logs", first, "-f")
-    assert f"{first}: complete" in followed
+    assert f"{first}: grade" in followed  # what is said after a cell is published may come after its end was seen
     assert "\x1b" not in followed
     assert study.status()[first]["state"] == "done"
     assert study.status()[last]["state"] in ("held", "queued")
