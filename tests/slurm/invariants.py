@@ -18,7 +18,7 @@ from tests.slurm.launched import Launched
 def assert_nothing_lost(study: Launched, undisturbed: bytes) -> None:
     """Raises AssertionError unless the study is complete and as if nothing had happened, and stays so when launched again."""
     plan = load_plan(study.outputs / study.study)
-    found = [*_of_stages(plan), *_of_attempts(plan), *_of_workbenches(plan.store), *_of_completions(study)]
+    found = [*_of_stages(plan), *_of_attempts(plan), *_of_workbenches(plan.store)]
     assert not found, "\n".join(found)
     before = _snapshot(study)
     study.launch()
@@ -38,13 +38,6 @@ def _of_stages(plan: Plan) -> Iterator[str]:
     folders = [path for path in plan.store.root.glob("*/*") if not path.name.startswith(".")]
     count = Counter(json.dumps(read_seal(path)["address"], sort_keys=True) for path in folders)
     yield from (f"published {times} times: {address}" for address, times in count.items() if times > 1)
-
-
-def _of_completions(study: Launched) -> Iterator[str]:
-    """No stage of a cell was carried out to its end twice: starts that were cut off do not count."""
-    ends = [event for event in study.events() if event["what"] == "ended" and event["kind"] is None]
-    ran = Counter((event["cell"], stage) for event in ends for stage in event["ran"])
-    yield from (f"{cell}: {stage} completed {times} times" for (cell, stage), times in ran.items() if times > 1)
 
 
 def _of_attempts(plan: Plan) -> Iterator[str]:
