@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,15 +100,13 @@ class Watcher:
         self.bench.mkdir(parents=True, exist_ok=True)
         lease = Lease(self.bench, max(token, _highest_attempt(self.bench)) + 1, self.me)
         _AT_WORK.add(self.me.attempt)
-        created = False
-        try:
-            created = _create(lease)
-        finally:
-            if not created:
-                lease.end()
-        if created:
+        with ExitStack() as unless_taken:
+            unless_taken.callback(lease.end)  # also when the disk fails here: nobody may wait for one who does not work
+            if not _create(lease):
+                return None
             _remove_below(lease)
-        return lease if created else None
+            unless_taken.pop_all()
+        return lease
 
     def holder(self) -> Holder | None:
         """Who holds it now."""

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +58,21 @@ def composed() -> Iterator[Composed]:
 def cell_of(composed: Composed) -> Callable[..., Cell]:
     """A cell from overrides, its sources pinned."""
     return lambda *overrides: pinned_cell(read_cell(composed(*overrides)))
+
+
+@pytest.fixture(scope="session")
+def somebody_else() -> list[str]:
+    """What to put before a command that is not to run as root, whom no permission stops; nothing where nobody is root."""
+    if os.geteuid() != 0:
+        return []
+    become = ["setpriv", "--reuid=65534", "--clear-groups"]
+    reads = [*become, sys.executable, "-c", "import ablation.store"]
+    if not shutil.which("setpriv"):
+        pytest.skip("needs setpriv, to become somebody else")
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    if subprocess.run(reads, cwd="/", env=env, capture_output=True, check=False).returncode:
+        pytest.skip(f"somebody else may not read {ROOT} or {sys.prefix}")
+    return become
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Who may work on a stage: one at a time, and whoever was taken for dead finds out."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -33,6 +34,20 @@ def test_a_lease_that_a_failed_attempt_of_this_process_left_is_replaced(tmp_path
     assert left
     assert watcher(tmp_path, "two").take() is None
     left.end()  # the attempt is over, and its file could not be removed
+    second = watcher(tmp_path, "two").take()
+    assert second and second.token == 2
+
+
+def test_a_lease_whose_taking_fails_half_way_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk fails between the file that says who holds it and the removal of older ones."""
+
+    def fails(_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lease_module, "_remove_below", fails)
+        with pytest.raises(OSError, match="No space"):
+            watcher(tmp_path, "one").take()
     second = watcher(tmp_path, "two").take()
     assert second and second.token == 2
 
