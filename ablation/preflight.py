@@ -13,6 +13,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from ablation.configfiles import refuse_unreadable
 from ablation.credentials import refuse_keys
 from ablation.errors import ConfigProblems, nearest
 
@@ -29,6 +30,7 @@ def preflight(arguments: Sequence[str], config_dir: Path) -> list[str]:
         return list(arguments)
     multirun = not {"-m", "--multirun"}.isdisjoint(arguments)
     looking = not _LOOKS.isdisjoint(arguments)
+    refuse_unreadable(config_dir)
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(config_dir), version_base="1.3"):
         parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
