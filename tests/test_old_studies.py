@@ -1,0 +1,97 @@
+"""Stored folders of studies in earlier formats: each loads, loads without what was lost, or is refused by name."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ablation.cli import main
+from ablation.dispatch import history
+from ablation.dispatch.frozen import Order, thaw
+from ablation.dispatch.ledger import LEDGER, Ledger
+from ablation.errors import RecordError
+from ablation.study import load_plan
+from tests.conftest import ROOT
+from tests.fake_slurm import FakeSlurm, fake
+
+__all__ = ["fake"]
+CORPUS = ROOT / "tests/data/studies"
+FOLDERS = {f"{path.parent.name}/{path.name}": path for path in sorted(CORPUS.glob("*/*"))}
+LOADED = [name for name in FOLDERS if not name.startswith("invalid/")]
+REFUSED = {
+    "invalid/plan-1-ledger-1-jobs-2": (
+        "plan.json has format 1, this version reads format 2",
+        "run the study's launch command again",
+    ),
+    "invalid/plan-1-jobs-3": (
+        "plan.json has format 1, this version reads format 2",
+        "run the study's launch command again",
+    ),
+    "invalid/ledger-of-a-later-version": ("submissions.jsonl has format 99", "use the version that wrote it"),
+    "invalid/manifest-0": ("manifest.json has format 0", "move the folder away"),
+    "invalid/foreign": ("old is not a study that can be followed", "run its launch command again"),
+    "invalid/cut-off": ("old is not a study that can be followed", "run its launch command again"),
+}
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Callable[[str], Path]:
+    return lambda name: Path(shutil.copytree(FOLDERS[name], tmp_path / "outputs/old"))
+
+
+def status(folder: Path) -> int:
+    try:
+        return main(["status", folder.name, "--outputs", str(folder.parent)])
+    except SystemExit as left:
+        return int(left.code or 0)
+
+
+@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize("name", LOADED)
+def test_what_can_be_read_is_read(study: Callable[[str], Path], name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = study(name)
+    [cell] = load_plan(folder).cells
+    submissions = Ledger(folder / LEDGER).submissions()
+    assert [one.job for one in submissions] == ["7"] * (folder / LEDGER).exists()
+    # What an earlier version of a stage made has another address: such a cell is open, and its former job is not its own.
+    is_of_now = name != "valid/plan-2-jobs-3"
+    assert {one.cells for one in submissions} <= {(cell.name,)} or not is_of_now
+    assert status(folder) == int(is_of_now), "its cell is lost or failed, or has yet to run"
+    told = capsys.readouterr()
+    assert "old: 1 cells" in told.out and "Traceback" not in told.err
+    if name.startswith("warn/"):
+        assert f"failed {cell.name}: ValueError: it broke" in " ".join(told.out.split())
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_read_is_refused_by_name_with_what_to_do(
+    fake: FakeSlurm, study: Callable[[str], Path], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = study(name)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert status(folder) == 2
+    told = capsys.readouterr().err
+    assert all(words in told for words in REFUSED[name]), told
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert fake.submitted == 0
+
+
+def test_every_refused_folder_is_looked_at() -> None:
+    assert set(REFUSED) == set(FOLDERS) - set(LOADED)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_worker_runs_a_job_of_the_present_format_alone(name: str) -> None:
+    for path in sorted(FOLDERS[name].glob("jobs/*-s0-*.json")):
+        if path.name.endswith(".ended.json"):
+            continue
+        if "present" in name or name == "warn/torn-lines":
+            assert thaw(path)[0].cell.name == path.stem
+            continue
+        with pytest.raises(RecordError, match=rf"{path.name} has format \d, this version reads format 4; submit again"):
+            thaw(path)
+    for path in FOLDERS[name].glob("jobs/*.tasks.json"):
+        assert len(Order.read(path).tasks) == 1
+    for path in FOLDERS[name].glob("jobs/*.history.jsonl"):
+        assert len(history.read(path.parent, path.name.removesuffix(".history.jsonl"))) == 1
