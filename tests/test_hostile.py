@@ -1,18 +1,33 @@
 """What a config or a model's folder may bring along to be run: it is refused, and not run."""
 
+import copy
+import json
 import os
 import pickle
+import shlex
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from ablation import expansion
 from ablation.cell import Cell
 from ablation.cli import main
+from ablation.cluster import Slurm
 from ablation.config import read_cell, read_execution
-from ablation.errors import ConfigProblems, RecordError
+from ablation.dispatch.arrays import Array, Places, sbatch_text
+from ablation.errors import ConfigProblems, DataError, RecordError
+from ablation.expansion import composed_grid
 from ablation.store import check_writable
+from ablation.tokenizer import load_tokenizer
+from ablation.training.checkpoint import newest, seal
+from ablation.training.preflight import misfits
 from ablation.training.recipe import load_model
 from tests.conftest import ROOT, Composed
 
@@ -79,3 +94,200 @@ def test_pickled_weights_are_refused_and_not_read(cell_of: Callable[..., Cell], 
     with pytest.raises(OSError, match="safetensors"):
         load_model(cell_of(f"model.source.path={base}").model)
     assert not sprung.exists()
+
+
+def base_with(folder: Path, name: str, **changes: object) -> Path:
+    """The embedded base model with other values in one of its JSON files."""
+    shutil.copytree(ROOT / "ablation/mini/data/base", folder)
+    path = folder / name
+    told = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps({**told, **changes}))
+    return folder
+
+
+def test_code_in_a_models_folder_is_not_run(cell_of: Callable[..., Cell], tmp_path: Path) -> None:
+    """`auto_map` names classes in files beside the weights: nothing reads them, whichever part of the model asks."""
+    sprung = tmp_path / "sprung"
+    base = base_with(
+        tmp_path / "base",
+        "config.json",
+        auto_map={"AutoConfig": "trap.Config", "AutoModelForCausalLM": "trap.Model"},
+        architectures=["Model"],
+    )
+    tokenizer = json.loads((base / "tokenizer_config.json").read_text())
+    tokenizer["auto_map"] = {"AutoTokenizer": ["trap.Tokenizer", "trap.Tokenizer"]}
+    (base / "tokenizer_config.json").write_text(json.dumps(tokenizer))
+    (base / "trap.py").write_text(f"import os\nos.mkdir({str(sprung)!r})\nConfig = Model = Tokenizer = object\n")
+    cell = cell_of(f"model.source.path={base}")
+    assert cell.train
+    for read in (load_tokenizer, load_model, lambda model: list(misfits(model, cell.train))):
+        with suppress(DataError, OSError, ValueError):
+            read(cell.model)
+        assert not sprung.exists()
+
+
+def test_an_adapter_that_is_a_pickle_is_not_read(cell_of: Callable[..., Cell], tmp_path: Path) -> None:
+    """Beside whole weights, where a library would lay it over them, and alone."""
+    sprung = tmp_path / "sprung"
+    base = base_with(
+        tmp_path / "base",
+        "adapter_config.json",
+        peft_type="LORA",
+        r=4,
+        target_modules=["q_proj"],
+        task_type="CAUSAL_LM",
+        base_model_name_or_path=str(ROOT / "ablation/mini/data/base"),
+    )
+    (base / "adapter_model.bin").write_bytes(pickle.dumps(Trap(sprung)))
+    for _ in range(2):
+        with suppress(OSError, ValueError, RuntimeError, pickle.UnpicklingError):
+            load_model(cell_of(f"model.source.path={base}").model)
+        assert not sprung.exists()
+        (base / "model.safetensors").unlink(missing_ok=True)
+
+
+def test_a_pickle_among_a_checkpoints_files_is_not_trusted(tmp_path: Path) -> None:
+    """What stands in a checkpoint is what its seal names; one that was added or exchanged later is passed over or ignored."""
+    folder = tmp_path / "checkpoint-3"
+    folder.mkdir()
+    (folder / "optimizer.pt").write_bytes(b"what the trainer wrote")
+    (folder / "training_args.bin").write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
+    seal(folder, 3, 1.0)
+    assert not (folder / "training_args.bin").exists()
+    (folder / "optimizer.pt").write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
+    assert newest(tmp_path) is None
+    assert not (tmp_path / "sprung").exists()
+
+
+SIGNS = st.sampled_from("ab09_. \n\r\t;$(){}`'\"#%\\\0\x85\u2028=,:&|<>[]*-~!é")
+TEXTS = st.one_of(st.text(max_size=30), st.text(SIGNS, max_size=30))
+WORDS = ("partition", "account", "qos", "constraint", "exclude")
+
+
+def sbatch(**values: object) -> list[str]:
+    cluster = Slurm.model_validate_json(json.dumps({"kind": "slurm", "python": "/bin/python", **values}))
+    array = Array("ablation-cnls-1", "cell", cluster.resources_for("cell", "any"), ((),))
+    return sbatch_text(array, cluster, Places(Path("/tasks.json"), Path("/logs"), Path("/code")), {}).split("\n")
+
+
+@given(st.sampled_from(WORDS), TEXTS, st.booleans())
+def test_any_text_of_a_resource_is_one_word_of_one_directive_or_refused(field: str, text: str, in_a_rule: bool) -> None:
+    try:
+        found = sbatch(**({"resources": [{field: text}]} if in_a_rule else {field: text}))
+    except ValidationError:
+        return
+    directive = f"#SBATCH --{field}="
+    [changed] = [line for line in found if line.startswith(directive)]
+    assert shlex.split(changed) == ["#SBATCH", f"--{field}={text}"]
+    assert [line for line in found if line != changed] == sbatch()
+
+
+@given(st.sampled_from(["prefix", "python"]), TEXTS)
+def test_any_text_of_the_command_is_one_word_of_it_or_refused(field: str, text: str) -> None:
+    try:
+        found = sbatch(**{field: [text] if field == "prefix" else text})
+    except ValidationError:
+        return
+    plain = sbatch(**{field: ["word"] if field == "prefix" else "word"})
+    assert found[:-2] == plain[:-2]
+    assert shlex.split(found[-2]) == [text if one == "word" else one for one in shlex.split(plain[-2])]
+
+
+@given(TEXTS)
+def test_any_line_of_the_site_is_one_line_and_no_directive_or_refused(text: str) -> None:
+    try:
+        found = sbatch(setup=[text])
+    except ValidationError:
+        return
+    plain = sbatch(setup=["word"])
+    assert found == [text if line == "word" else line for line in plain]
+    assert not text.lstrip().startswith("#")
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("study=${outputs}", None), ("study='${no.such.key}'", "no.such.key"), ("study='${nope:1}'", "nope"),
+        ("study='${oc.env:NO_SUCH_VARIABLE}'", "NO_SUCH_VARIABLE"), ("cluster.python='${cluster}'", "cluster.python"),
+    ],
+)  # fmt: skip
+def test_an_interpolation_that_leads_nowhere_is_refused_by_name(override: str, named: str | None) -> None:
+    loop = ["outputs=${study}"] if named is None else []
+    with pytest.raises(ConfigProblems) as refused:
+        composed_grid(["sweep=smoke", "cluster=slurm", override, *loop])
+    assert (named or "nterpolation") in str(refused.value)
+
+
+BOMB = "kind: slurm\na0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 10)
+)
+FILES = {
+    "anchors that grow": (BOMB, "values"),
+    "an anchor in itself": ("kind: slurm\nsetup: &a [*a]\n", "itself"),
+    "a key twice": ("kind: slurm\nwait: true\nwait: false\n", "wait"),
+    "half a list": ("kind: slurm\nsetup: [a\n", "site.yaml"),
+    "a tag that makes objects": ("kind: !!python/object/apply:os.mkdir [sprung]\n", "python/object"),
+    "bytes": ("kind: \x00\n", "site.yaml"),
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_of_the_configuration_that_is_none_is_refused_by_name(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, named = FILES[file]
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    (tmp_path / "conf/cluster/site.yaml").write_text(text)
+    monkeypatch.setattr(expansion, "CONFIG_DIR", tmp_path / "conf")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigProblems) as refused:
+        composed_grid(["sweep=smoke", "cluster=site"])
+    assert named in str(refused.value) and "site.yaml" in str(refused.value)
+    assert not (tmp_path / "sprung").exists()
+
+
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 3), st.integers(), st.floats(), st.text(max_size=5),
+    st.lists(st.integers(), max_size=2), st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+    st.sampled_from(["1e3", "500", "Normal", "nan", "true", 1e3]),
+)  # fmt: skip
+
+
+def leaves(content: object, place: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    if not isinstance(content, dict) or not content:
+        return [place]
+    return [place, *(leaf for name, inner in content.items() for leaf in leaves(inner, (*place, name)))]
+
+
+@given(st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+def test_a_value_of_a_cell_is_taken_as_it_is_or_refused_by_its_place(
+    whole: dict[str, Any], data: st.DataObject
+) -> None:
+    content = copy.deepcopy(whole)
+    place = data.draw(
+        st.sampled_from([leaf for leaf in leaves({name: whole[name] for name in Cell.model_fields}) if leaf])
+    )
+    value = data.draw(VALUES)
+    inner = content
+    for name in place[:-1]:
+        inner = inner[name]
+    inner[place[-1]] = value
+    try:
+        cell = read_cell(content)
+    except ConfigProblems as refused:
+        assert any(problem.startswith((place[0], "cell: ")) for problem in refused.problems), refused.problems
+        return
+    if cell.is_base or place == ("seed",):
+        return
+    told: Any = cell.model_dump(mode="json")
+    for name in place:
+        told = told[name]
+    if not isinstance(value, (dict, list)):
+        assert told == value and (type(told) is type(value) or (isinstance(told, float) and type(value) is int))
+
+
+@pytest.fixture
+def whole(composed: Composed) -> dict[str, Any]:
+    return composed()
