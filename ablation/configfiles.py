@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra.core.config_loader import ConfigLoader
+from hydra.plugins.config_source import ConfigResult
 
 from ablation.errors import ConfigProblems
 
@@ -17,15 +20,20 @@ _STANDARD = "tag:yaml.org,2002:"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def refuse_unreadable(folder: Path) -> None:
-    """Raise ConfigProblems with every file below `folder` that is no plain YAML, has a key twice, or unfolds without end."""
-    problems = [
-        f"{path.relative_to(folder.parent)}: {problem}"
-        for path in sorted(folder.rglob("*.yaml"))
-        for problem in _problems(path)
-    ]
-    if problems:
-        raise ConfigProblems(problems)
+class _PlainFiles(FileConfigSource):
+    """A folder whose files are looked at before Hydra reads them; a level that nobody chose stops nothing."""
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        name = self._normalize_file_name(config_path)
+        if problems := list(_problems(Path(self.path) / name)):
+            raise ConfigProblems([f"{Path(self.path).name}/{name}: {problem}" for problem in problems])
+        return super().load_config(config_path)
+
+
+def refuse_unreadable(loader: ConfigLoader) -> None:
+    """From now on this loader raises ConfigProblems on a file that is no plain YAML, has a key twice, or unfolds without end."""
+    sources = loader.get_sources()
+    sources[:] = [_PlainFiles(one.provider, one.path) if one.scheme() == "file" else one for one in sources]
 
 
 def _problems(path: Path) -> Iterator[str]:

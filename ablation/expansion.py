@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from ablation.cell import Cell
 from ablation.compose import compose_points, overrides_of, unresolved
 from ablation.config import Execution, plain, read_cell, read_execution, sentences
+from ablation.configfiles import refuse_unreadable
 from ablation.design import FACTORS, WHOLE_COUNT, Design, LeftOut, idle_exclusions
 from ablation.errors import ConfigProblems
 from ablation.narrowing import override
@@ -45,6 +46,7 @@ class Grid:
 
 def expanded(master: DictConfig, given: Sequence[Override], loader: ConfigLoader) -> Grid:
     """All cells of the sweep, validated. Raises ConfigProblems with everything that is wrong in any of them."""
+    refuse_unreadable(loader)
     whole = read_design(master)
     levels, fixed = _levels_and_fixed(given, whole)
     design = override(whole, levels)

@@ -26,13 +26,13 @@ def preflight(arguments: Sequence[str], config_dir: Path) -> list[str]:
     # Before anything else: whatever is wrong as well would be repeated in the text of its refusal.
     refuse_keys([{text.partition("=")[0]: text} for text in arguments], os.environ)
     positions = _override_positions(arguments)
-    if not positions or any(flag in arguments for flag in _OTHER_MODES):
+    if any(flag in arguments for flag in _OTHER_MODES):
         return list(arguments)
     multirun = not {"-m", "--multirun"}.isdisjoint(arguments)
     looking = not _LOOKS.isdisjoint(arguments)
-    refuse_unreadable(config_dir)
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(config_dir), version_base="1.3"):
+        refuse_unreadable(GlobalHydra.instance().config_loader())
         parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
         try:
             parsed = dict(zip(positions, parser.parse_overrides([arguments[at] for at in positions]), strict=True))

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import DictConfig
 
 from ablation.configfiles import refuse_unreadable
 from ablation.errors import ConfigProblems
 
-CONF = Path(__file__).resolve().parent.parent / "conf"
 BOMB = "kind: slurm\na0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 10)
 )
@@ -21,18 +24,24 @@ FILES = {
 }
 
 
+def compose(folder: Path, *overrides: str) -> DictConfig:
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(folder), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        refuse_unreadable(loader)
+        return loader.load_configuration("config", list(overrides), RunMode.RUN)
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("file", FILES)
-def test_a_file_that_is_no_plain_yaml_is_refused_by_name(file: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_plain_yaml_is_refused_by_name_where_it_is_chosen(file: str, tmp_path: Path) -> None:
     text, named = FILES[file]
-    (tmp_path / "conf/cluster").mkdir(parents=True)
-    (tmp_path / "conf/cluster/site.yaml").write_text(text)
+    conf = tmp_path / "conf"
+    (conf / "cluster").mkdir(parents=True)
+    (conf / "config.yaml").write_text("defaults: [{cluster: local}, _self_]\n")
+    (conf / "cluster/local.yaml").write_text("one: &one {a: 1}\ntwo: *one\n")
+    (conf / "cluster/site.yaml").write_text(text)
     with pytest.raises(ConfigProblems, match=r"conf/cluster/site\.yaml: ") as refused:
-        refuse_unreadable(tmp_path / "conf")
+        compose(conf, "cluster=site")
     assert named in str(refused.value)
-
-
-def test_our_own_files_and_a_few_references_are_read(tmp_path: Path) -> None:
-    refuse_unreadable(CONF)
-    (tmp_path / "site.yaml").write_text("one: &one {a: 1}\ntwo: *one\n")
-    refuse_unreadable(tmp_path)
+    assert compose(conf).cluster.two.a == 1
