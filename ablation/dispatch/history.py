@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from ablation.durable import flush
+
 
 @dataclass(frozen=True)
 class Event:
@@ -48,10 +50,14 @@ class Event:
 
 def record(jobs: Path, cell: str, event: Event) -> None:
     """Add a line. Raises OSError, such as on a full disk."""
-    with _path(jobs, cell).open("ab", buffering=0) as stream:
+    path = _path(jobs, cell)
+    is_new = not path.exists()
+    with path.open("ab", buffering=0) as stream:
         # The newline before keeps a line apart from one that a dying writer did not finish.
         stream.write(f"\n{json.dumps(asdict(event))}\n".encode())
         os.fsync(stream.fileno())
+    if is_new:  # else a power cut would take the file with its name
+        flush(jobs)
 
 
 def read(jobs: Path, cell: str) -> list[Event]:

@@ -1,10 +1,10 @@
 """Stop a process at every system call with which it writes, in turn, and look at what it left behind.
 
-``python -m tests.crash.everywhere CALL FAULT [STRIDE]``: a process publishes a stage, replaces the views of a study and
-submits one job by the ledger. strace kills it (FAULT ``SIGKILL``) or fails it (``ENOSPC``, ``EIO``) at its 1st, 2nd, 3rd …
-CALL, or at every STRIDEth. What it leaves must be whole: the old or the new, never torn. One that was failed tries again, as a
-warm worker does; then an undisturbed process must come to the one right end. Each victim is forked from this warm process, so
-a point costs tens of milliseconds.
+``python -m tests.crash.everywhere CALL FAULT [STRIDE]``: a process publishes a stage, replaces the views of a study, copies the
+code, freezes a cell, submits one job by the ledger, tells its history and drops the weights. strace kills it (FAULT ``SIGKILL``)
+or fails it (``ENOSPC``, ``EDQUOT``, ``EIO``, ``ESTALE``) at its 1st, 2nd, 3rd … CALL, or at every STRIDEth. What it leaves must
+be whole: the old or the new, never torn. One that was failed tries again, as a warm worker does; then an undisturbed process must
+come to the one right end. Each victim is forked from this warm process, so a point costs tens of milliseconds.
 """
 
 import json
@@ -18,15 +18,27 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from ablation.attempt import Attempt
+from ablation.attempt import Attempt, Means
 from ablation.cell import Address
+from ablation.dispatch import history
+from ablation.dispatch import snapshot as snapshots
+from ablation.dispatch.frozen import Order, Origin, freeze, thaw
+from ablation.dispatch.history import Event
+from ablation.dispatch.job import Job
 from ablation.dispatch.ledger import Ledger, Submission, latest
 from ablation.errors import AblationError
+from ablation.expansion import composed_grid
+from ablation.records import WEIGHTS_FOLDER
+from ablation.retention import Weights, drop
 from ablation.store import Store, verify, write_text_atomically
 
 STAGE = Address("train", "algebra", {"stage": "train", "spec": {"epochs": 5}})
 VIEWS = ("plan.json", "manifest.json")
 CELL = "algebra-n100"
+FROZEN = composed_grid(["sweep=single"]).cells[0]
+ORIGIN = Origin(None, {"torch": "1"}, "login")
+ORDER = Order("one", "cell", (("/a b/x.json",),), 60, 3, 2)
+EVENT = Event("ended", "7_0", 0, "cell", "node", "error", "line\nbreak", 1.5)
 # What one name on the command line stands for: the variants of a call that a C library may choose.
 CALLS = {
     "write": "write,pwrite64", "fsync": "fsync,fdatasync", "rename": "rename,renameat,renameat2", "link": "link,linkat",
@@ -43,6 +55,11 @@ def work(folder: Path) -> None:
     study = folder / "study"
     for view in VIEWS:
         write_text_atomically(study / view, _text("new"))
+    snapshots._ROOT = folder / "installation"  # of two files: the whole package has hundreds
+    snapshots.ThreadPoolExecutor = OneThread  # type: ignore[misc, assignment]
+    snapshots.snapshot(study / "code")
+    freeze(_job(folder), study / "jobs", ORIGIN)
+    ORDER.write(study / "jobs" / "order.tasks.json")
     ledger = Ledger(study / "submissions.jsonl")
     ledger.adopt(lambda name: "7" if (folder / "controller" / name).exists() else None)
     if CELL not in latest(ledger.submissions()):
@@ -50,6 +67,29 @@ def work(folder: Path) -> None:
         ledger.intend(Submission(name, ((CELL,),)))
         os.close(os.open(folder / "controller" / name, os.O_CREAT | os.O_EXCL))  # in the place of sbatch
         ledger.confirm(name, "7")
+    history.record(study / "jobs", CELL, EVENT)
+    published = Store(folder / "store").find(STAGE)
+    assert published
+    drop(Weights(published, 0))
+
+
+class OneThread:
+    """In the place of a pool: strace counts the calls of each thread by itself, and a second try would meet the same fault."""
+
+    def __init__(self, at_once: int) -> None:
+        del at_once
+
+    def __enter__(self) -> "OneThread":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        del raised
+
+    map = staticmethod(map)
+
+
+def _job(folder: Path) -> Job:
+    return Job(FROZEN, CELL, folder / "store", folder / "log", 1, Means())
 
 
 def _train(attempt: Attempt) -> None:
@@ -69,6 +109,10 @@ def prepared(folder: Path) -> None:
         (folder / name).mkdir(parents=True)
     for view in VIEWS:
         (folder / "study" / view).write_text(_text("old"))
+    (folder / "study" / "jobs").mkdir()
+    for name in ("ablation/one.py", "hydra_plugins/two.py"):
+        (folder / "installation" / name).parent.mkdir(parents=True)
+        (folder / "installation" / name).write_text(f"# {name}")
 
 
 def check_whole(folder: Path) -> None:
@@ -78,6 +122,14 @@ def check_whole(folder: Path) -> None:
     assert published is None or verify(published) == [], f"torn stage in {published}"
     for view in VIEWS:
         assert (study / view).read_text() in (_text("old"), _text("new")), f"torn {view}"
+    copies = [path for path in (study / "code").glob("*") if not path.name.startswith(".")]
+    assert all(snapshots._is_whole(copy, ["ablation/one.py", "hydra_plugins/two.py"]) for copy in copies), "torn code"
+    jobs_folder = study / "jobs"
+    if (jobs_folder / f"{CELL}.json").exists():
+        assert thaw(jobs_folder / f"{CELL}.json") == (_job(folder), ORIGIN)
+    if (jobs_folder / "order.tasks.json").exists():
+        assert Order.read(jobs_folder / "order.tasks.json") == ORDER
+    assert set(history.read(jobs_folder, CELL)) <= {EVENT}
     known = {one.name for one in Ledger(study / "submissions.jsonl").submissions()}
     jobs = {path.name for path in (folder / "controller").iterdir()}
     assert jobs <= known, "a job that the ledger does not know would be submitted again"
@@ -93,6 +145,11 @@ def check_end(folder: Path) -> None:
     assert len(jobs) == 1, f"submitted {len(jobs)} times"
     [submission] = Ledger(folder / "study" / "submissions.jsonl").submissions()
     assert (submission.name, submission.job) == (jobs[0], "7")
+    assert thaw(folder / "study/jobs" / f"{CELL}.json") == (_job(folder), ORIGIN)
+    assert Order.read(folder / "study/jobs/order.tasks.json") == ORDER
+    assert history.read(folder / "study/jobs", CELL)[-1:] == [EVENT]
+    assert len([path for path in (folder / "study/code").iterdir() if not path.name.startswith(".")]) == 1
+    assert not (published / WEIGHTS_FOLDER).exists()
     visible = [path.name for path in (folder / "store" / "train").iterdir() if not path.name.startswith(".")]
     assert visible == [published.name]
 

@@ -12,8 +12,7 @@ from tests.crash.everywhere import CALLS
 FAULTS = [
     ("SIGKILL", "1"),
     ("ENOSPC", "2"),
-    pytest.param("ENOSPC", "1", marks=pytest.mark.slow),
-    pytest.param("EIO", "1", marks=pytest.mark.slow),
+    *(pytest.param(error, "1", marks=pytest.mark.slow) for error in ("ENOSPC", "EDQUOT", "EIO", "ESTALE")),
 ]
 
 
