@@ -70,7 +70,8 @@ def plain(config: DictConfig) -> dict[str, Any]:
     try:
         content = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise ConfigProblems([str(error).splitlines()[0]]) from error
+        told, key = str(error).splitlines()[0], error.full_key
+        raise ConfigProblems([told if not key or key in told else f"{key}: {told}"]) from error
     return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
 
 
