@@ -333,7 +333,7 @@ def test_what_was_turned_away_by_a_hold_says_so_when_the_marker_is_gone(
         [sys.executable, "-m", "ablation.worker", "--tasks", str(jobs / "one.tasks.json")], env=environment, check=False
     )
     assert told.returncode == worker.HELD
-    held.unhold(jobs, "one")
+    held.unhold(jobs, "one", 0)
     [found] = cell_states([job.cell], Store(job.store_root), tmp_path)
     assert found.state == "held" and "3 cells in a row" in str(found.detail)
 

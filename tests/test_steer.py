@@ -111,6 +111,31 @@ def test_cells_that_the_kernel_ends_in_a_row_hold_the_rest_and_stay_failures(fak
     assert fake.told == ["uhold 1"]
     assert counts(plan) == {"failed": 3, "held": len(plan.cells) - 3}, "a cell that had begun keeps its cause"
     assert go_on(plan, states_of(plan)) == []
+    [*again], _ = release(plan, states_of(plan))
+    assert len(again) == len(plan.cells) - 3
+    assert go_on(plan, states_of(plan)) == [], "who lets them go on has seen those failures"
+    history.record(plan.folder / "jobs", array.cells[3], failure("1_3", "oom_host"))
+    queue.write_text("".join(line + "\n" for line in queue.read_text().splitlines()[1:]))
+    assert "in a row failed as oom_host" in str(go_on(plan, states_of(plan))), "but not this one"
+
+
+def test_all_arrays_behind_one_canary_are_held_with_the_first(fake: FakeSlurm, tmp_path: Path) -> None:
+    fake.keep_jobs()
+    fake.command(
+        "scontrol", "[ \"$1\" = show ] && printf 'MaxArraySize = 4\\n' || " + f'echo "$@" >>{fake.folder}/told'
+    )
+    plan = launched(tmp_path, "cluster.retries=0", "cluster.canary=true")
+    canary, first, *others = Ledger(plan.folder / LEDGER).submissions()
+    assert others and {one.gate for one in (first, *others)} == {canary.name}
+    assert canary.job and first.job
+    for task in range(3):
+        history.record(plan.folder / "jobs", first.cells[task], failure(f"{first.job}_{task}", "error"))
+    queue = fake.folder / "queue"
+    queue.write_text(
+        "".join(line for line in queue.read_text().splitlines(True) if line[:3] not in ("2_0", "2_1", "2_2"))
+    )
+    assert len(go_on(plan, states_of(plan))) == len([first, *others])
+    assert fake.told == [f"uhold {one.job}" for one in (first, *others)]
 
 
 def test_what_accounting_says_of_another_job_of_that_number_is_not_ours(fake: FakeSlurm, tmp_path: Path) -> None:

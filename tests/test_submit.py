@@ -226,7 +226,7 @@ def test_a_marker_that_cannot_be_read_still_holds(tmp_path: Path) -> None:
     assert held.why_held(tmp_path, "one") == "because"
     held.marker(tmp_path, "one").write_text("{")
     assert held.why_held(tmp_path, "one") is not None
-    held.unhold(tmp_path, "one")
+    held.unhold(tmp_path, "one", 0)
     assert held.why_held(tmp_path, "one") is None
 
 

@@ -2,7 +2,8 @@
 
 An array is held when the last `hold_after` of its cells to end, in its order, failed with one class: what fails in a row is most
 likely wrong for all that follow, and what fails here and there is not. A class that passes by itself (preempted, node_fail) holds
-nothing. Workers see what they recorded; whoever follows the study sees also what never came to record anything.
+nothing. Workers see what they recorded; whoever follows the study sees also what never came to record anything, and
+holds the other arrays behind the same canary.
 """
 
 import json
@@ -35,9 +36,22 @@ def hold(jobs: Path, submission: str, why: str) -> None:
     write_text_atomically(marker(jobs, submission), json.dumps({"why": why}) + "\n")
 
 
-def unhold(jobs: Path, submission: str) -> None:
-    """Remove the marker."""
+def unhold(jobs: Path, submission: str, ended: int) -> None:
+    """Remove the marker, and note that somebody has let it go on after so many of its cells had ended."""
+    write_text_atomically(_released(jobs, submission), json.dumps({"ended": ended}) + "\n")
     marker(jobs, submission).unlink(missing_ok=True)
+
+
+def released_after(jobs: Path, submission: str) -> int:
+    """How many of its cells had ended when somebody let it go on: failures that were known then hold it no more."""
+    try:
+        return int(json.loads(_released(jobs, submission).read_text(encoding="utf-8"))["ended"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def _released(jobs: Path, submission: str) -> Path:
+    return jobs / f"{submission}.released.json"
 
 
 def reason_to_hold(ends: Sequence[tuple[str | None, str | None]], hold_after: int) -> str | None:

@@ -6,12 +6,12 @@ from pathlib import Path
 from ablation.cluster import Slurm
 from ablation.dispatch import history, slurm
 from ablation.dispatch.held import hold as hold_array
-from ablation.dispatch.held import reason_to_hold, unhold, why_held
+from ablation.dispatch.held import reason_to_hold, released_after, unhold, why_held
 from ablation.dispatch.history import Event
 from ablation.dispatch.jobs import jobs_of
-from ablation.dispatch.ledger import LEDGER, Ledger, Place, latest
+from ablation.dispatch.ledger import LEDGER, Ledger, Place, Submission, latest
 from ablation.dispatch.retry import Retry, retries
-from ablation.dispatch.states import CellState
+from ablation.dispatch.states import CellState, cell_states
 from ablation.dispatch.submit import Handover, submit_missing, submit_waiting, withdraw_waiting
 from ablation.errors import ConfigProblems
 from ablation.study import Plan
@@ -54,8 +54,10 @@ def release(plan: Plan, states: Sequence[CellState]) -> tuple[list[str], Handove
     Raises SlurmUnreachable, and what submitting raises.
     """
     held = [one for one in states if one.state == "held"]
-    for place in (place for found in _places(plan, held).values() for place in found):
-        unhold(plan.folder / "jobs", place.submission.name)
+    arrays = {place.submission.name: place.submission for found in _places(plan, held).values() for place in found}
+    everywhere = cell_states(plan.cells, plan.store, plan.folder) if arrays else []
+    for name, array in arrays.items():
+        unhold(plan.folder / "jobs", name, len(_ends(array, everywhere)))
     waiting = _in_queue(plan, held, "PENDING")
     slurm.release(sorted({place.job for found in waiting.values() for place in found}))
     return list(waiting), _submit(plan, [one.name for one in held])
@@ -94,17 +96,38 @@ def go_on(plan: Plan, states: Sequence[CellState]) -> list[str]:
 
 def _hold_what_fails(plan: Plan, states: Sequence[CellState], hold_after: int) -> list[str]:
     """Hold arrays whose cells ended alike in a row without a worker that could see it: the kernel or Slurm ended them."""
-    jobs, said, by_task = plan.folder / "jobs", [], {one.job: one for one in states if one.job}
-    for array in Ledger(plan.folder / LEDGER).submissions():
-        tasks = [by_task.get(f"{array.job}_{index}") for index in range(len(array.tasks))]
-        mine = [one for one in tasks if one]
-        ends = [(one.kind, one.detail) for one in mine if one.state in ("failed", "lost", "done")]
-        why = reason_to_hold(ends, hold_after)
-        if array.job and why and any(one.state == "queued" for one in mine) and not why_held(jobs, array.name):
-            hold_array(jobs, array.name, why)
-            slurm.hold([array.job])
+    jobs, said = plan.folder / "jobs", []
+    arrays = [one for one in Ledger(plan.folder / LEDGER).submissions() if one.job]
+    for array in arrays:
+        ends = _ends(array, states)
+        has_new = len(ends) > released_after(jobs, array.name)
+        why = (reason_to_hold(ends, hold_after) if has_new else None) or _why_beside(jobs, array, arrays)
+        if not why or why_held(jobs, array.name):
+            continue
+        hold_array(jobs, array.name, why)  # also where nothing waits: arrays beside it may
+        if any(one.state == "queued" for one in _tasks(array, states)):
+            slurm.hold([array.job or ""])
             said.append(f"the rest of {array.name} is held: {why}")
     return said
+
+
+def _why_beside(jobs: Path, array: Submission, arrays: Sequence[Submission]) -> str | None:
+    """Why another array behind the same canary is held: more of the same kind than fits one array."""
+    if not array.gate or released_after(jobs, array.name):
+        return None
+    beside = [one for one in arrays if one.gate == array.gate and one.name != array.name]
+    return next((why for one in beside if (why := why_held(jobs, one.name))), None)
+
+
+def _tasks(array: Submission, states: Sequence[CellState]) -> list[CellState]:
+    """The states of an array's tasks, in their order."""
+    by_task = {one.job: one for one in states if one.job}
+    return [one for at in range(len(array.tasks)) if (one := by_task.get(f"{array.job}_{at}"))]
+
+
+def _ends(array: Submission, states: Sequence[CellState]) -> list[tuple[str | None, str | None]]:
+    """The class and error of each of its tasks that has ended, in their order."""
+    return [(one.kind, one.detail) for one in _tasks(array, states) if one.state in ("failed", "lost", "done")]
 
 
 def _submit(plan: Plan, names: Sequence[str], due: Sequence[Retry] = ()) -> Handover:

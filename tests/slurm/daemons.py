@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 STATE = Path(os.environ.get("SLURM_SANDBOX_STATE", "/var/tmp/ablation-slurm"))
+CONFIGURATION = Path("/etc/slurm/slurm.conf")
 # Nothing here is late before this; a test that waits several times has LIMIT_S in all.
 PATIENCE_S, LIMIT_S = 480.0, 1500
 
@@ -72,6 +74,20 @@ def drained_nodes() -> Iterator[None]:
     try:
         yield
     finally:
+        resume_nodes()
+
+
+@contextmanager
+def failing_prolog() -> Iterator[None]:
+    """With a program that every node runs before a job, and that fails: Slurm drains the node and holds the job."""
+    before = CONFIGURATION.read_text()
+    try:
+        CONFIGURATION.write_text(f"{before}Prolog={shutil.which('false')}\n")
+        subprocess.run(["scontrol", "reconfigure"], check=True)
+        yield
+    finally:
+        CONFIGURATION.write_text(before)
+        subprocess.run(["scontrol", "reconfigure"], check=True)
         resume_nodes()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ablation.benchmark import read_questions
 from ablation.cell import Cell, addresses, sample_blocks
+from ablation.dispatch import history
 from ablation.errors import AblationError
 from ablation.leftovers import workbenches
 from ablation.records import COMPLETIONS_FILE, VERDICTS_FILE, Completion, Verdict, read_rows
@@ -18,7 +19,7 @@ from tests.slurm.launched import Launched
 def assert_nothing_lost(study: Launched, undisturbed: bytes) -> None:
     """Raises AssertionError unless the study is complete and as if nothing had happened, and stays so when launched again."""
     plan = load_plan(study.outputs / study.study)
-    found = [*_of_stages(plan), *_of_attempts(plan), *_of_workbenches(plan.store)]
+    found = [*_of_stages(plan), *_of_attempts(plan), *_of_ends(plan), *_of_workbenches(plan.store)]
     assert not found, "\n".join(found)
     before = _snapshot(study)
     study.launch()
@@ -50,6 +51,14 @@ def _of_attempts(plan: Plan) -> Iterator[str]:
                     yield f"{cell.name}: {name} are not one for each planned attempt"
         except (OSError, AblationError) as error:
             yield f"{cell.name}: {error}"
+
+
+def _of_ends(plan: Plan) -> Iterator[str]:
+    """No part of a cell worked on to its end twice."""
+    for cell in plan.cells:
+        ends = [one for one in history.read(plan.folder / "jobs", cell.name) if one.is_complete and one.ran]
+        times = Counter(one.stage for one in ends)
+        yield from (f"{cell.name}: {stage} ran to its end {n} times" for stage, n in times.items() if n > 1)
 
 
 def _rows(cell: Cell, store: Store) -> dict[str, list[Completion] | list[Verdict]]:

@@ -1,4 +1,4 @@
-"""A controller that forgot its jobs, and one that suspends them: what is done is kept, and what was lost is offered again."""
+"""A controller that forgot its jobs, suspends them, or cannot start them: nothing is lost or waits without a word."""
 
 import signal
 import subprocess
@@ -19,13 +19,18 @@ TWO_CELLS = ("sweep=smoke", *TINY, "tracker=none")
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> Launched:
-    """Two cells that were launched, both at once."""
+def planned(tmp_path: Path) -> Launched:
+    """Two cells that are to run at once."""
     if not daemons.are_here():
         pytest.skip("no sandbox runs here; start one with tools/slurm-sandbox up")
-    launched = Launched(tmp_path, "forgotten", TWO_CELLS, (*ON_SLURM, "cluster.canary=false"))
-    launched.launch()
-    return launched
+    return Launched(tmp_path, "forgotten", TWO_CELLS, (*ON_SLURM, "cluster.canary=false"))
+
+
+@pytest.fixture
+def study(planned: Launched) -> Launched:
+    """The same, launched."""
+    planned.launch()
+    return planned
 
 
 def test_jobs_that_the_controller_forgot_are_lost_and_offered_again(
@@ -57,3 +62,16 @@ def test_a_suspended_job_goes_on_where_it_was(study: Launched, undisturbed: Call
     study.watch()
     assert {event["restart"] for event in study.events()} == {0}
     assert_nothing_lost(study, undisturbed(*TWO_CELLS).results())
+
+
+def test_jobs_that_a_failing_prolog_keeps_from_starting_are_held_with_what_to_do(
+    planned: Launched, undisturbed: Callable[..., Launched]
+) -> None:
+    with daemons.failing_prolog():
+        planned.launch()
+        until(lambda: set(planned.counts()) == {"held"})
+        told = {cell["detail"] for cell in planned.status().values()}
+        assert all("could not be started on its node" in line and "ablation release" in line for line in told)
+    planned.ablation("release")
+    planned.watch()
+    assert_nothing_lost(planned, undisturbed(*TWO_CELLS).results())
