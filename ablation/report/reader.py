@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from ablation.analysis.study import Study
+from ablation.errors import RecordError
 from ablation.report.text import clean, clean_lines
 from ablation.texts import QUESTIONS
 
@@ -43,11 +45,8 @@ def write_texts_beside(study: Study, study_dir: Path, report: Path) -> Index:
     if source is None:
         return {}
     made_of = _digest(source, study_dir / "results.parquet")
-    index = report / FOLDER / _INDEX
-    if index.is_file():
-        told = json.loads(index.read_text(encoding="utf-8"))
-        if told.get("made_of") == made_of:
-            return dict(told["files"])
+    if (files := _shown(report / FOLDER / _INDEX, made_of)) is not None:
+        return files
     beside = report / f".{FOLDER}-{uuid.uuid4().hex[:8]}"
     beside.mkdir(parents=True)
     try:
@@ -61,12 +60,24 @@ def write_texts_beside(study: Study, study_dir: Path, report: Path) -> Index:
 
 
 def read_problems(study_dir: Path) -> Mapping[str, Mapping[str, str]]:
-    """Question → its `problem` and `answer`, empty where the study did not record them."""
+    """Question → its `problem` and `answer`, empty where the study did not record them. Raises RecordError for a damaged file."""
     path = study_dir / QUESTIONS
     if not path.is_file():
         return {}
-    rows = pd.read_parquet(path, columns=["question", "problem", "answer"]).to_dict("records")
+    try:
+        rows = pd.read_parquet(path, columns=["question", "problem", "answer"]).to_dict("records")
+    except (OSError, pa.ArrowException) as error:
+        raise RecordError(f"{path} is not readable as parquet ({error}); run the study's command again") from error
     return {row["question"]: {"problem": row["problem"], "answer": row["answer"]} for row in rows}
+
+
+def _shown(index: Path, made_of: str) -> Index | None:
+    """The index of texts that are there and made of these records; a damaged one counts as none, and is written again."""
+    try:
+        told = json.loads(index.read_text(encoding="utf-8"))
+        return dict(told["files"]) if told["made_of"] == made_of else None
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
 
 
 def _write_chunks(study: Study, folder: Path) -> Index:
