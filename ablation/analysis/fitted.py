@@ -1,5 +1,7 @@
 """The curves through the points of P against N, for drawing: no intervals, which `growth` has."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -29,6 +31,7 @@ def fitted(points: pd.DataFrame) -> pd.DataFrame:
                 p = fit_saturating(counts_n, means_1n).parameters
                 values = p["p_max"][0] - p["k"][0] * along ** -p["alpha"][0]
             drawn = pd.DataFrame({"count": along, "estimate": values})
-            found.append(drawn.assign(**dict(zip(("length", "style", "tier"), labels, strict=True)), model=model))
+            told: dict[str, Any] = dict(zip(("length", "style", "tier"), labels, strict=True))
+            found.append(drawn.assign(**told, model=model))
     columns = ["length", "style", "tier", "model", "count", "estimate"]
     return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)

@@ -93,7 +93,10 @@ def _joined(tallies: tuple[Tally, Tally], shared: list[str]) -> Tally:
 def _pairs(joined: Tally) -> list[tuple[int, int]]:
     """Lines of the cells that agree in factors and seeds; those that several cells of a study share are left out."""
     names = [name if name != "category" else "level" for name in _MATCHED_BY]
-    keys = [repr(tuple(None if pd.isna(v) else v for v in row)) for row in joined.cells[names].itertuples(index=False)]
+    keys = [
+        repr(tuple(None if pd.isna(value) else value for value in row))
+        for row in joined.cells[names].itertuples(index=False)
+    ]
     found: dict[str, dict[int, list[int]]] = {}
     for line, (key, part) in enumerate(zip(keys, joined.cells["part"], strict=True)):
         found.setdefault(key, {0: [], 1: []})[int(part)].append(line)
@@ -101,7 +104,7 @@ def _pairs(joined: Tally) -> list[tuple[int, int]]:
 
 
 def _plans(joined: Tally, pairs: list[tuple[int, int]], scope: str) -> list[Plan]:
-    whole_c = np.isfinite(joined.rates_cq(scope)).all(axis=1)
+    whole_c = np.asarray(np.isfinite(joined.rates_cq(scope)).all(axis=1))
     usable = [(one, other) for one, other in pairs if whole_c[one] and whole_c[other]]
     trained = [pair for pair in usable if not joined.is_base_c[pair[0]]]
     base = [pair for pair in usable if joined.is_base_c[pair[0]]]

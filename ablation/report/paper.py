@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -80,7 +81,7 @@ def _mean(row: dict[object, float]) -> str:
     return f"{percent(row['estimate'])} [{percent(row['low'])}, {percent(row['high'])}]"
 
 
-def _is_prose(column: "pd.Series[object]") -> bool:
+def _is_prose(column: "pd.Series[Any]") -> bool:
     return bool(column.map(lambda value: len(str(value)) > 40).any())
 
 

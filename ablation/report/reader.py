@@ -126,8 +126,10 @@ def _row(row: Mapping[Any, Any]) -> list[Any]:
     told: list[Any] = [int(row["attempt"])]
     for name in _COLUMNS[1:]:
         value = row.get(name)
-        is_absent = value is None or pd.isna(value)
-        told.append(None if is_absent else int(value) if name == "tokens" else clean_lines(value))
+        if value is None or pd.isna(value):
+            told.append(None)
+        else:
+            told.append(int(value) if name == "tokens" else clean_lines(value))
     return [*told, clean_lines(row["text"])]
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.report.test_page import HOSTILE, Page
 GRID = factorial(count=[25, 50], style=["r1", "gemini"], seed=[0, 1])
 
 
-def _study(name: str, more: int, **choices: object) -> Study:
+def _study(name: str, more: int, **choices: Any) -> Study:
     """Solves `more` attempts of each question above what its cells would."""
     study = build(
         [BASE, *GRID], lambda cell, q: 0 if cell["count"] == 0 else (q + cell["seed"]) % 3 + more * (q % 2), **choices
