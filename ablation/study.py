@@ -169,7 +169,8 @@ def mark_shown(plan: Plan) -> None:
 
 def is_shown(plan: Plan) -> bool:
     """True when the last command left tables and report of exactly this plan, and they are still there."""
-    views = [MANIFEST, "results.parquet", "cells.parquet", "loss.parquet", "completions.parquet", "report/index.html"]
+    views = [MANIFEST, "results.parquet", "cells.parquet", "loss.parquet", "completions.parquet", "questions.parquet"]
+    views.append("report/index.html")
     mark = plan.folder / SHOWN
     return (
         mark.is_file()

@@ -1,5 +1,5 @@
 """The tables of a study, from the records in the store: ``results.parquet``, ``cells.parquet``,
-``loss.parquet``, ``completions.parquet``.
+``loss.parquet``, ``questions.parquet``, ``completions.parquet``.
 """
 
 import uuid
@@ -30,7 +30,7 @@ from ablation.records import (
 from ablation.sampling.streams import stream_seed
 from ablation.standing import planned_attempts, released, state_of, tier_order
 from ablation.store import Store
-from ablation.texts import TEXTS, write_texts
+from ablation.texts import QUESTIONS, TEXTS, write_texts
 
 _TRAINING = ("updates", "train_examples", "train_tokens", "target_tokens", "truncated_examples", "train_loss")
 FACTOR_TYPES = {"category": "string", "count": "int64", "length": "string", "style": "string", "seed": "Int64"}
@@ -62,6 +62,7 @@ def write_tables(cells: Sequence[Cell], store: Store, folder: Path, errors: Mapp
     replace_table(folder / "results.parquet", results)
     replace_table(folder / "cells.parquet", told.merge(measured, on="cell", validate="1:1"))
     replace_table(folder / "loss.parquet", _losses(done, store))
+    replace_table(folder / QUESTIONS, _questions(done))
     write_texts(done, store, folder / TEXTS)
 
 
@@ -133,6 +134,17 @@ def _losses(done: Sequence[Cell], store: Store) -> pd.DataFrame:
         curve = [] if cell.is_base else read_rows(store.path(addresses(cell)["train"]) / LOSS_FILE, Update)
         rows += [(cell.name, one.update, one.loss, one.learning_rate, one.total_tokens) for one in curve]
     return pd.DataFrame(rows, columns=["cell", "update", "loss", "learning_rate", "tokens"])
+
+
+def _questions(cells: Sequence[Cell]) -> pd.DataFrame:
+    """What was asked: one row a question of any of the benchmarks."""
+    rows: dict[str, tuple[str, str, str, str]] = {}
+    for benchmark in dict.fromkeys(cell.benchmark for cell in cells):
+        tiers = read_tiers(benchmark)
+        for one in read_questions(benchmark):
+            if one.id in tiers:
+                rows.setdefault(one.id, (one.id, tiers[one.id], one.problem, one.answer))
+    return pd.DataFrame(rows.values(), columns=["question", "tier", "problem", "answer"])
 
 
 def replace_table(path: Path, frame: pd.DataFrame) -> None:

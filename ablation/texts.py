@@ -14,6 +14,7 @@ from ablation.spec import digest
 from ablation.store import Store
 
 TEXTS = "completions.parquet"
+QUESTIONS = "questions.parquet"  # what was asked
 
 _SCHEMA = pa.schema([("cell", pa.string()), ("question", pa.string()), ("attempt", pa.int64()), ("text", pa.string())])
 _MADE_OF = b"ablation.cells"

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablation.commands.arguments import filtered_parent, folder_of, machine_parent, places_of, study_parent
@@ -15,6 +16,7 @@ def register(commands: "Commands") -> None:
     report = commands.add_parser(
         "report", parents=[study_parent(), machine_parent()], help="bring tables and report up to date with the records"
     )
+    report.add_argument("other", nargs="?", help="a second study: one page that sets it against the first")
     report.set_defaults(run=_report)
     verify = commands.add_parser(
         "verify",
@@ -28,17 +30,15 @@ def _report(given: argparse.Namespace) -> int:
     from rich.console import Console
 
     from ablation.analysis import load
-    from ablation.interchange.study import is_imported
     from ablation.report.page import write
     from ablation.report.terminal import render
-    from ablation.study import load_plan, read_errors, write_study
+    from ablation.study import read_errors
 
-    imported = [place for place in places_of(given) if is_imported(place)]
-    folder = imported[0] if imported else folder_of(given)
-    if not imported:
-        write_study(load_plan(folder), read_errors(folder))
-    page = write(folder)
+    folder = _brought_up_to_date(given)
     errors = read_errors(folder)
+    if given.other:
+        return _compare(given, folder, errors)
+    page = write(folder)
     if given.json:
         print(json.dumps({"folder": str(folder), "report": str(page), "failed": errors}))
     else:
@@ -46,6 +46,33 @@ def _report(given: argparse.Namespace) -> int:
         console.print(render(load(folder)))
         console.print(f"report: {page}", soft_wrap=True)
     return 1 if errors else 0
+
+
+def _brought_up_to_date(given: argparse.Namespace) -> Path:
+    """The study's folder, its tables as the records are now; an imported study has nothing to be brought up to date with."""
+    from ablation.interchange.study import is_imported
+    from ablation.study import load_plan, read_errors, write_study
+
+    for place in places_of(given):
+        if is_imported(place):
+            return Path(place)
+    folder = folder_of(given)
+    write_study(load_plan(folder), read_errors(folder))
+    return folder
+
+
+def _compare(given: argparse.Namespace, one: Path, errors: dict[str, str]) -> int:
+    from ablation.report.comparison import write_comparison
+    from ablation.study import read_errors
+
+    other = _brought_up_to_date(argparse.Namespace(**{**vars(given), "study": given.other}))
+    page, told = write_comparison(one, other)
+    failed = {**errors, **read_errors(other)}
+    if given.json:
+        print(json.dumps({"folder": str(other), "against": str(one), "report": str(page), "failed": failed}))
+    else:
+        print(f"{told}\nreport: {page}")
+    return 1 if failed else 0
 
 
 def _verify(given: argparse.Namespace) -> int:

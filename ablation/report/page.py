@@ -1,7 +1,8 @@
-"""The report as one HTML file that needs nothing else: no network, no other file, no script to be readable."""
+"""The report: one page that needs no network and is readable without its script, and beside it what is too long for a page."""
 
 import base64
 import hashlib
+import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,33 +11,58 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ablation.analysis.analyse import Analysis, analyse
+from ablation.analysis.conditions import common_k
 from ablation.analysis.estimates import estimand
 from ablation.analysis.study import load
 from ablation.analysis.uncertainty import MIN_QUESTIONS
-from ablation.report import figures, tables
-from ablation.report.text import clean
+from ablation.report import tables
+from ablation.report.figures import Plate, plates
+from ablation.report.glyphs import common_span
+from ablation.report.ladder_grid import ladder_grid
+from ablation.report.origin import origin
+from ablation.report.paper import write_paper
+from ablation.report.reader import Index, read_problems, write_texts_beside
+from ablation.report.text import clean, clean_lines
+from ablation.report.ways import likeness, ways
 
 RECORDED = ("command", "created", "hypothesis", "note", "scale")  # what a manifest may say, or leave out
+SCRIPTS = ("tables.js", "tips.js", "theme.js", "reader.js")
 
 
-def write(study_dir: Path | str) -> Path:
-    """Write `report/index.html` into the study's folder from its records and return its path.
+def write(study_dir: Path | str, for_paper: bool = True) -> Path:
+    """Write `report/` into the study's folder from its records and return the path of its `index.html`.
 
-    The same records give the same bytes. Raises RecordError as `analysis.load` does, OSError where nothing can be
+    Beside the page: `texts/`, what the models wrote, loaded by the page on demand; with `for_paper` also `figures/` and
+    `tables/`. The same records give the same bytes. Raises RecordError as `analysis.load` does, OSError where nothing can be
     written.
     """
-    page = Path(study_dir) / "report" / "index.html"
-    html = render(analyse(load(study_dir), partial=True))
+    folder = Path(study_dir)
+    page = folder / "report" / "index.html"
     page.parent.mkdir(parents=True, exist_ok=True)
+    analysis = analyse(load(folder), partial=True)
+    drawn = plates(analysis)
+    index = write_texts_beside(analysis.study, folder, page.parent)
+    if for_paper:
+        write_paper(analysis, drawn, page.parent)
+    html = render(analysis, drawn, folder, index, for_paper)
     beside = page.with_suffix(".html.tmp")
     beside.write_text(html, encoding="utf-8")
     beside.replace(page)
     return page
 
 
-def render(analysis: Analysis) -> str:
-    """The page's text."""
-    script = _resource("sort.js")
+def render(analysis: Analysis, drawn: dict[str, Plate], folder: Path, index: Index, for_paper: bool) -> str:
+    """The page's text. `folder` is the study's, `index` the file with the texts of each question and cell."""
+    context = _context(analysis, drawn) | {"origin": origin(analysis.study, folder)}
+    return environment_page(
+        "page.html.j2",
+        context | {"index": index, "saved": drawn if for_paper else {}, "data": _data(analysis, folder, index)},
+    )
+
+
+def environment_page(template: str, context: dict[str, Any]) -> str:
+    """A template of ours as a page with style and script inside, both named in its content security policy."""
+    script = "\n".join(_resource(name) for name in SCRIPTS)
     environment = Environment(
         loader=PackageLoader("ablation.report"),
         autoescape=True,
@@ -45,31 +71,40 @@ def render(analysis: Analysis) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    template = environment.get_template("page.html.j2")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return template.render(
-        **_context(analysis), style=Markup(_resource("style.css")), script=Markup(script), script_digest=digest
+    return environment.get_template(template).render(
+        **context, style=Markup(_resource("style.css")), script=Markup(script), script_digest=digest
     )
 
 
-def _context(analysis: Analysis) -> dict[str, Any]:
+def _context(analysis: Analysis, drawn: dict[str, Plate]) -> dict[str, Any]:
     study, tally = analysis.study, analysis.tally
+    bounds = [*analysis.effects[["low", "high", "estimate"]].to_numpy().ravel(),
+              *analysis.slopes[["low", "high", "estimate"]].to_numpy().ravel()]  # fmt: skip
+    span = common_span(*(float(bound) for bound in bounds))
     return {
         "study": study,
         "tally": tally,
         "manifest": {key: study.manifest.get(key) for key in RECORDED},
-        "origin": {key: (study.manifest.get("provenance") or {}).get(key) for key in ("git", "hostname", "versions")},
         "n": study.n_attempts,
         "scopes": [tables.scope_label(scope) for scope in tally.scopes],
         "findings": analysis.findings,
+        "claims": [claim for claim in analysis.claims if claim.verdict != "untestable"],
+        "untestable": [claim for claim in analysis.claims if claim.verdict == "untestable"],
         "coverage": analysis.coverage.to_dict("records"),
         "estimand": estimand(tally),
         "min_questions": MIN_QUESTIONS,
-        "scaling_figure": figures.scaling_figure(analysis),
-        "effects_figure": figures.effects_figure(analysis),
-        "effects": tables.estimates(analysis.effects, ["factor", "level", "reference"]),
-        "slopes": tables.estimates(analysis.slopes, ["length", "style"]),
+        "drawn": drawn,
+        "span": span,
+        "effects": tables.estimates(analysis.effects, ["factor", "level", "reference"], span),
+        "slopes": tables.estimates(analysis.slopes, ["length", "style"], span),
         "means": tables.level_means(analysis),
+        "ladder": ladder_grid(analysis),
+        "common_k": common_k(tally),
+        "ways": ways(analysis),
+        "likeness": likeness(analysis),
+        "steps": analysis.ladder,
+        "violating": tables.violating(analysis),
         "factor_columns": tables.factor_columns(analysis),
         "cells": tables.cell_rows(analysis),
         "decided": tables.decided_rows(analysis),
@@ -77,6 +112,28 @@ def _context(analysis: Analysis) -> dict[str, Any]:
         "training": tables.training_rows(study),
         "left_out": tables.left_out(study),
     }
+
+
+def _data(analysis: Analysis, folder: Path, index: Index) -> Markup:
+    """What the script needs, as JSON in which nothing can end the element that it stands in."""
+    tally, asked = analysis.tally, read_problems(folder)
+    names = tally.questions["question"].tolist()
+    told = {
+        "n": tally.n_attempts,
+        "cells": tally.cells["cell"].map(clean).tolist(),
+        "questions": [
+            {
+                "id": clean(name), "tier": clean(tier),
+                "problem": clean_lines(asked[name]["problem"]) if name in asked else None,
+                "answer": clean(asked[name]["answer"]) if name in asked else None,
+            }
+            for name, tier in tally.questions[["question", "tier"]].to_numpy().tolist()
+        ],
+        "correct": tally.correct_cq.tolist(),
+        "attempts": tally.attempts_cq.tolist(),
+        "files": [[index.get(name, {}).get(clean(cell)) for cell in tally.cells["cell"]] for name in names],
+    }  # fmt: skip
+    return Markup(json.dumps(told, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026"))
 
 
 def _cleaned(value: object) -> object:

@@ -9,11 +9,11 @@ from typing import Any
 
 import matplotlib as mpl
 from markupsafe import Markup
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from ablation.report.text import clean
+from ablation.report.tips import with_titles
 
 # Each colour is written as the page's variable of that name, so the figures follow its light and dark themes.
 INK, MUTED, RULE, PAPER = "#1c2128", "#66707c", "#dfe3e8", "#fefefe"
@@ -62,16 +62,6 @@ def drawing() -> Iterator[None]:
         yield
 
 
-def grid(rows: int, columns: int, width_in: float, height_in: float) -> tuple[Figure, list[list[Axes]]]:
-    """A transparent figure of small multiples that share their axes."""
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
-    figure.patch.set_alpha(0)
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for axis in axes.flat:
-        axis.patch.set_alpha(0)
-    return figure, [list(row) for row in axes]
-
-
 def to_svg(figure: Figure, alt: str) -> Markup:
     """The figure as an inline `<svg>` element with `alt` as its accessible name."""
     buffer = io.StringIO()
@@ -82,6 +72,7 @@ def to_svg(figure: Figure, alt: str) -> Markup:
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     drawn = buffer.getvalue()
     body = drawn[drawn.index("<svg") + len("<svg") :]
+    body = with_titles(body)
     body = re.sub(r' id="[\w.]+_\d+"', "", body)  # numbered per figure, so they would repeat on the page
     for colour, name in _VARIABLES.items():
         body = body.replace(colour, f"var(--{name})")

@@ -13,10 +13,12 @@ from ablation.analysis.decided import decided
 from ablation.analysis.effects import TRAINING
 from ablation.analysis.study import ALL, FACTORS, SEEDS, Study
 from ablation.analysis.wording import bounds, judge, points
+from ablation.report.glyphs import interval_glyph
 from ablation.report.sparkline import sparkline
 from ablation.report.text import clean, percent, quantity, shown
 
 Row = Mapping[Hashable, Any]
+WEAK_H = 0.3  # Mokken's bound, below which a question is not taken for a rung
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,18 @@ class Estimate:
     bounds: str
     verdict: str
     reason: str
+    glyph: Markup
 
 
-def estimates(frame: pd.DataFrame, by: Sequence[str]) -> list[dict[Any, Any]]:
-    """One row for each distinct `by` (None where it does not apply), with its Estimate in each scope as `by_scope`."""
+def estimates(frame: pd.DataFrame, by: Sequence[str], span: float) -> list[dict[Any, Any]]:
+    """One row for each distinct `by` (None where it does not apply), with its Estimate in each scope as `by_scope`; the
+    marks are on an axis from −`span` to +`span`.
+    """
     rows: list[dict[Any, Any]] = []
     for _, group in frame.groupby(list(by), sort=False, dropna=False):
         records = group.to_dict("records")
         labels: dict[Any, Any] = {name: None if pd.isna(records[0][name]) else records[0][name] for name in by}
-        rows.append({**records[0], **labels, "by_scope": [_estimate(record) for record in records]})
+        rows.append({**records[0], **labels, "by_scope": [estimate(record, span) for record in records]})
     return rows
 
 
@@ -109,15 +114,23 @@ def question_map(analysis: Analysis) -> dict[str, Any]:
     starts = {q for q, before in zip(order_q[1:], order_q, strict=False) if tier_q[q] != tier_q[before]}
     return {
         "tiers": [(tier, int((tally.questions["tier"] == tier).sum())) for tier in tally.tiers],
-        "questions": [(names[q], q in starts) for q in order_q],
+        "questions": [(names[q], q in starts, q) for q in order_q],
         "rows": [
             (
                 cells[c],
+                c,
                 [(_solved(tally.correct_cq[c, q], tally.attempts_cq[c, q], names[q]), q in starts) for q in order_q],
             )
             for c in by_rate_c
         ],
     }
+
+
+def violating(analysis: Analysis) -> list[tuple[str, str, str]]:
+    """(question, tier, H) of the questions that break the ladder most: H below .3, lowest first, eight at most."""
+    found = analysis.ladder.questions.dropna(subset="h_question").sort_values("h_question", kind="stable")
+    found = found[found["h_question"] < WEAK_H].head(8)
+    return [(row["question"], row["tier"], f"{row['h_question']:.2f}") for row in found.to_dict("records")]
 
 
 def training_rows(study: Study) -> list[dict[str, Any]]:
@@ -141,9 +154,13 @@ def heat(fraction: float, title: str = "") -> Heat:
     return Heat(percent(fraction), None if np.isnan(fraction) else round(100 * fraction), title)
 
 
-def _estimate(record: Row) -> Estimate:
+def estimate(record: Row, span: float) -> Estimate:
+    """A row of estimates as it is shown."""
     has_bounds = not np.isnan(record["low"])
-    return Estimate(points(record["estimate"]), bounds(record) if has_bounds else "", judge(record), record["reason"])
+    verdict = judge(record)
+    is_clear = verdict in ("raised", "lowered")
+    glyph = interval_glyph(record["estimate"], record["low"], record["high"], span, is_clear)
+    return Estimate(points(record["estimate"]), bounds(record) if has_bounds else "", verdict, record["reason"], glyph)
 
 
 def _level(cell: Row, column: str) -> tuple[str, str]:

@@ -17,6 +17,17 @@ def clean(text: object) -> str:
     return "".join(REPLACEMENT if unicodedata.category(char) in _UNSAFE else char for char in one_line)
 
 
+def clean_lines(text: object) -> str:
+    """`text` with its lines and tabs, every other control, format and unpaired character replaced by U+FFFD.
+
+    Hostile marks are rare: most texts pass one test as they are.
+    """
+    told = str(text)
+    if told.isascii() and told.replace("\n", "").replace("\t", "").isprintable():
+        return told
+    return "".join(c if c in "\n\t" or unicodedata.category(c) not in _UNSAFE else REPLACEMENT for c in told)
+
+
 def short(text: object, width: int) -> str:
     """`clean(text)`, cut to `width` characters."""
     cleaned = clean(text)

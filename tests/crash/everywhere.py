@@ -56,7 +56,7 @@ def work(folder: Path) -> None:
     for view in VIEWS:
         write_text_atomically(study / view, _text("new"))
     snapshots._ROOT = folder / "installation"  # of two files: the whole package has hundreds
-    snapshots.ThreadPoolExecutor = OneThread  # type: ignore[misc, assignment]
+    vars(snapshots)["ThreadPoolExecutor"] = OneThread
     snapshots.snapshot(study / "code")
     freeze(_job(folder), study / "jobs", ORIGIN)
     ORDER.write(study / "jobs" / "order.tasks.json")

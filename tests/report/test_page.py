@@ -12,14 +12,17 @@ from ablation.report.page import write
 from tests.analysis.studies import BASE, QUESTIONS, build, factorial, save, trained, without
 
 HOSTILE = '<script>alert(1)</script>\x1b[31m\u202eevil\x00 $x^{2}$ & "quoted" \'\ud800'
-SECTIONS = ["answer", "scaling", "effects", "cells", "questions", "training", "missing", "provenance"]
+SECTIONS = [
+    "answer", "ladder", "scaling", "effects", "questions", "potential", "trajectories", "cells", "read", "training", "missing",
+    "provenance",
+]  # fmt: skip
 GRID = factorial(count=[25, 50], length=["long", "normal"], style=["r1", "gemini"])
 
 
 class Page(HTMLParser):
     """Collects elements, attributes and text; checks that what is opened is closed."""
 
-    VOID = frozenset({"meta", "br", "path", "use", "rect"})
+    VOID = frozenset({"meta", "br", "path", "use", "rect", "input"})
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -49,8 +52,12 @@ class Page(HTMLParser):
             assert self.open.pop() == tag
 
 
-def _html(study: Study, folder: Path) -> str:
-    return write(save(study, folder)).read_text(encoding="utf-8")
+def _html(study: Study, folder: Path, for_paper: bool = False) -> str:
+    return write(save(study, folder), for_paper).read_text(encoding="utf-8")
+
+
+def _bytes(report: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(report)): path.read_bytes() for path in report.rglob("*") if path.is_file()}
 
 
 def _full() -> Study:
@@ -71,12 +78,13 @@ def _full() -> Study:
 
 
 def test_a_full_page_is_whole_self_contained_and_the_same_bytes_twice(tmp_path: Path) -> None:
-    html = _html(_full(), tmp_path)
+    html = _html(_full(), tmp_path, for_paper=True)
     page = Page(html)
     assert [name for name in page.ids if name in SECTIONS] == SECTIONS
     assert len(page.ids) == len(set(page.ids)), "an id occurs twice"
-    assert all(url.startswith("#") for url in page.urls)
-    assert page.tags.count("script") == 1 and "default-src 'none'" in html
+    links = [url for url in page.urls if not url.startswith("#")]
+    assert links and all((tmp_path / "report" / link).is_file() for link in links), "a link leads out of the report"
+    assert page.tags.count("script") == 2 and "default-src 'none'" in html
     for said in (
         "A model of the mechanism.",
         "python launch.py -m sweep=tiny",
@@ -85,9 +93,10 @@ def test_a_full_page_is_whole_self_contained_and_the_same_bytes_twice(tmp_path: 
         "abc123",
     ):
         assert said in html
-    before = (tmp_path / "report" / "index.html").read_bytes()
-    assert write(tmp_path).read_bytes() == before
-    assert [file.name for file in (tmp_path / "report").iterdir()] == ["index.html"]
+    before = _bytes(tmp_path / "report")
+    write(tmp_path)
+    assert _bytes(tmp_path / "report") == before
+    assert {path.split("/")[0] for path in before} == {"index.html", "figures", "tables"}, "something was left behind"
 
 
 def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path) -> None:
@@ -97,7 +106,7 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path) -> None:
     manifest = {**study.manifest, "study": HOSTILE, "note": HOSTILE, "command": HOSTILE}
     manifest["cells"] = [{**cell, "error": HOSTILE} if cell["error"] else cell for cell in manifest["cells"]]
     html = _html(Study(manifest, results, cells), tmp_path)
-    assert Page(html).tags.count("script") == 1
+    assert Page(html).tags.count("script") == 2
     assert "&lt;script&gt;alert(1)" in html
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", html)
 

@@ -1,0 +1,97 @@
+"""Two studies on one page: what differs between them, cell by cell and effect by effect."""
+
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from ablation.analysis.estimates import estimand
+from ablation.analysis.study import Study, load
+from ablation.analysis.tally import Tally, coverage
+from ablation.analysis.versus import Versus, versus
+from ablation.analysis.wording import Row, counted, judge, sentence
+from ablation.report import tables
+from ablation.report.glyphs import common_span
+from ablation.report.page import environment_page
+from ablation.report.text import clean
+
+
+def write_comparison(one: Path, other: Path) -> tuple[Path, str]:
+    """Write `report/against-{first}.html` into the folder of the second study; its path, and the main difference in words.
+
+    Raises RecordError as `analysis.load` and `versus` do.
+    """
+    found = versus(load(one), load(other))
+    page = other / "report" / f"against-{one.name}.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    beside = page.with_suffix(".html.tmp")
+    beside.write_text(environment_page("versus.html.j2", _context(found)), encoding="utf-8")
+    beside.replace(page)
+    return page, clean(_sentence(found, found.differences.to_dict("records")[0]))
+
+
+def _sentence(found: Versus, row: Row) -> str:
+    subject = f"{found.other.name} instead of {found.one.name}, {row['factor']}"
+    if row["level"] is not None and row["level"] == row["level"]:
+        subject += f" {row['level']}"
+    return sentence(subject, f"avg@{found.other.n_attempts}", counted(row["pairs"], "matched pair"), row)
+
+
+def _context(found: Versus) -> dict[str, Any]:
+    numbers = found.differences[["estimate", "low", "high"]].to_numpy(dtype=float).ravel().tolist()
+    numbers += [
+        float(value)
+        for side in ("one", "other")
+        for value in found.effects[[f"{name}_{side}" for name in ("estimate", "low", "high")]].to_numpy().ravel()
+    ]
+    span = common_span(*numbers)
+    first = found.differences.to_dict("records")[0]
+    missing = [_missing(study) for study in (found.one, found.other)]
+    return {
+        "names": (found.one.name, found.other.name),
+        "missing": [line for line in missing if line],
+        "verdict": judge(first),
+        "sentence": _sentence(found, first),
+        "questions": found.questions,
+        "estimand": estimand(found.tally),
+        "scopes": [tables.scope_label(scope) for scope in found.tally.scopes],
+        "span": span,
+        "same": int(found.cells["same"].sum()),
+        "cells": [_cell(row, found.tally.scopes) for row in found.cells.to_dict("records")],
+        "differences": [row for row in tables.estimates(found.differences, ["factor", "level"], span) if row["pairs"]],
+        "effects": _effects(found, span),
+        "alone": [(found.one.name, found.only_one), (found.other.name, found.only_other)],
+        "fixed": found.fixed,
+        "data": Markup("null"),
+    }
+
+
+def _missing(study: Study) -> str:
+    present = coverage(study, Tally.of(study, partial=True))
+    short = int((~present["complete"]).sum())
+    return f"{study.name}: {short} of {counted(len(present), 'cell')} have no complete result yet." if short else ""
+
+
+def _cell(row: Row, scopes: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "one": row["one"], "other": row["other"], "same": row["same"],
+        "pairs": [(tables.heat(row[f"one_{scope}"]), tables.heat(row[f"other_{scope}"])) for scope in scopes],
+    }  # fmt: skip
+
+
+def _effects(found: Versus, span: float) -> list[dict[str, Any]]:
+    """One row a contrast and study: the same contrast of both under each other."""
+    rows: list[dict[str, Any]] = []
+    for (factor, level, reference), group in found.effects.groupby(["factor", "level", "reference"], sort=False):
+        for side, study in (("one", found.one), ("other", found.other)):
+            records = [
+                {name: row[f"{name}_{side}"] for name in ("estimate", "low", "high", "p_holm", "reason")}
+                for row in group.to_dict("records")
+            ]
+            by_tier = dict(zip(group["tier"], records, strict=True))
+            cells = [
+                tables.estimate(by_tier[scope], span) if scope in by_tier else None for scope in found.tally.scopes
+            ]
+            label = {"factor": factor, "level": level, "reference": reference}
+            rows.append({**label, "study": study.name, "is_first": side == "one", "cells": cells})
+    return rows

@@ -1,0 +1,61 @@
+"""Every contrast with its interval, a panel for each tier."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from ablation.analysis.analyse import Analysis
+from ablation.analysis.study import FACTORS
+from ablation.analysis.wording import Row, interval, judge
+from ablation.report.figures.plate import MAX_PANELS, Panel, Plate, scope_title
+from ablation.report.svg import INK, MUTED, PAPER, SERIES
+from ablation.report.text import short
+
+
+def forest_plate(analysis: Analysis) -> Plate | None:
+    """The contrasts of `contrast_rows` on paper; the page has them as a table with the same marks."""
+    rows = contrast_rows(analysis)
+    if rows.empty:
+        return None
+    labels = list(dict.fromkeys(rows["label"]))
+    panels = []
+    for place, scope in enumerate(analysis.tally.scopes[:MAX_PANELS]):
+        shown = rows[rows["tier"] == scope]
+        told = "; ".join(f"{row['label']}: {interval(row)}" for row in shown.to_dict("records"))
+        draw = partial(_draw, rows=shown, labels=labels, named=place == 0)
+        panels.append(Panel(scope_title(scope), draw, f"{scope_title(scope)}: {told}"))
+    return Plate("effects", (("", tuple(panels)),), panel_in=(2.25, 0.8 + 0.24 * len(labels)), has_long_labels=True)
+
+
+def contrast_rows(analysis: Analysis) -> pd.DataFrame:
+    """The estimable contrasts between levels and the slope over N, with a `label` each."""
+    effects = analysis.effects[analysis.effects["factor"] != "training"].dropna(subset="reference")
+    effects = effects.assign(
+        label=[f"{f}: {a} − {b}" for f, a, b in effects[["factor", "level", "reference"]].to_numpy()]
+    )
+    slope = analysis.slopes[analysis.slopes["length"].isna()].assign(label="count: per doubling")
+    slope = slope.assign(factor="count")
+    rows = pd.concat([effects, slope]).dropna(subset="estimate")
+    return rows.iloc[rows["factor"].map(FACTORS.index).argsort(kind="stable")]
+
+
+def _draw(axes: Axes, rows: pd.DataFrame, labels: Sequence[str], named: bool) -> None:
+    axes.axvline(0, color=MUTED, linewidth=0.8)
+    for row in rows.to_dict("records"):
+        _interval(axes, labels.index(row["label"]), row)
+    axes.grid(visible=False, axis="y")
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.set_yticks(range(len(labels)), [short(label, 44) for label in labels] if named else [], color=INK)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.set_xlabel("points", color=MUTED)
+
+
+def _interval(axes: Axes, height: int, row: Row) -> None:
+    clear = judge(row) in ("raised", "lowered")
+    colour = SERIES[0] if clear else MUTED
+    axes.hlines(height, 100 * row["low"], 100 * row["high"], color=colour, linewidth=1.6)
+    face = colour if clear else PAPER
+    axes.plot(100 * row["estimate"], height, "o", color=colour, markerfacecolor=face, markersize=4.6)

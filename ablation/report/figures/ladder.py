@@ -1,0 +1,42 @@
+"""Tier by setting as a heat map: which rungs of the ladder open under which conditions."""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from ablation.analysis.analyse import Analysis
+from ablation.report.figures.plate import Panel, Plate, scope_title
+from ablation.report.settings import setting_name
+from ablation.report.text import short
+
+MAX_NUMBERED = 40  # settings; with more, the numbers would not be readable
+
+
+def ladder_plate(analysis: Analysis) -> Plate | None:
+    """One row a tier, one column a setting, in percent."""
+    found = analysis.conditions[analysis.conditions["measure"] == "avg"]
+    table = found.pivot(index="tier", columns="arm", values="estimate").reindex(index=list(analysis.tally.scopes))
+    table = table.dropna(axis="columns", how="all")
+    if table.empty:
+        return None
+    names = found.drop_duplicates("arm").set_index("arm")
+    labels = [setting_name(names.loc[arm].to_dict()) for arm in table.columns]
+    draw = partial(_draw, table=table, labels=labels, is_numbered=len(labels) <= MAX_NUMBERED)
+    panel = Panel(f"avg@{analysis.study.n_attempts}, %", draw, "avg by tier and setting")
+    width = max(4.0, min(0.22 * len(labels) + 1.2, 14.0))
+    return Plate("ladder", (("", (panel,)),), panel_in=(width, 0.32 * len(table) + 2.0), has_long_labels=True)
+
+
+def _draw(axes: Axes, table: pd.DataFrame, labels: list[str], is_numbered: bool) -> None:
+    values = 100 * table.to_numpy(dtype=float)
+    axes.imshow(np.ma.masked_invalid(values), cmap="Blues", vmin=0, vmax=100, aspect="auto")
+    axes.grid(visible=False)
+    axes.set_yticks(range(len(table)), [scope_title(str(tier)) for tier in table.index])
+    axes.set_xticks(range(len(labels)), [short(label, 40) for label in labels], rotation=90, fontsize=5.5)
+    for (line, column), value in np.ndenumerate(values):
+        if is_numbered and np.isfinite(value):
+            axes.text(
+                column, line, f"{value:.0f}", ha="center", va="center", fontsize=5, color="w" if value > 60 else "k"
+            )

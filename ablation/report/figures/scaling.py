@@ -1,0 +1,102 @@
+"""avg@n against log N: a panel for each tier, a row for each style, a colour for each length, with the fit through each line."""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from ablation.analysis.analyse import Analysis
+from ablation.analysis.effects import TRAINING
+from ablation.analysis.fitted import fitted
+from ablation.analysis.study import ALL
+from ablation.report.figures.plate import MARKERS, MAX_PANELS, Key, Panel, Plate, scope_title
+from ablation.report.svg import MUTED, SERIES
+from ablation.report.text import percent, short
+from ablation.report.tips import tipped
+
+
+def scaling_plate(analysis: Analysis) -> Plate | None:
+    """Points with 95 % intervals, the straight line in log N, and beside it a curve that levels off where counts can tell."""
+    curves = analysis.curves.dropna(subset="estimate") if len(analysis.curves) else analysis.curves
+    if curves.empty:
+        return None
+    fits = fitted(curves)
+    lengths, counts = list(dict.fromkeys(curves["length"])), sorted(curves["count"].unique())
+    bases = {scope: _base(analysis.means, scope) for scope in analysis.tally.scopes}
+    rows = []
+    for style in dict.fromkeys(curves["style"]):
+        panels = []
+        for scope in analysis.tally.scopes[:MAX_PANELS]:
+            points, lines = (_of(frame, style, scope) for frame in (curves, fits))
+            draw = partial(_draw, points=points, lines=lines, lengths=lengths, counts=counts, base=bases[scope])
+            panels.append(Panel(scope_title(scope), draw, _told(analysis, points, style, scope)))
+        rows.append((f"style {short(style, 40)}", tuple(panels)))
+    keys = [Key(f"length {short(length, 20)}", place) for place, length in enumerate(lengths)]
+    if not math.isnan(bases[ALL]):
+        keys.append(Key("base model", None))
+    return Plate("scaling", tuple(rows), tuple(keys))
+
+
+def _draw(
+    axes: Axes,
+    points: pd.DataFrame,
+    lines: pd.DataFrame,
+    lengths: Sequence[object],
+    counts: Sequence[int],
+    base: float,
+) -> None:
+    if not math.isnan(base):
+        axes.axhline(100 * base, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    for place, length in enumerate(lengths):
+        shift = 2 ** (0.07 * (place - (len(lengths) - 1) / 2))
+        colour = SERIES[place % len(SERIES)]
+        for model, drawn in lines[lines["length"] == length].groupby("model", sort=False):
+            values = 100 * drawn["estimate"].clip(0, 1)
+            axes.plot(
+                drawn["count"] * shift, values, color=colour, linewidth=1.2, linestyle="-" if model == "log" else ":"
+            )
+        for row in points[points["length"] == length].to_dict("records"):
+            x, y = row["count"] * shift, 100 * row["estimate"]
+            axes.vlines(x, 100 * row["low"], 100 * row["high"], color=colour, linewidth=1.1, alpha=0.55)
+            (mark,) = axes.plot(x, y, color=colour, marker=MARKERS[place % len(MARKERS)], markersize=4)
+            tipped(mark, f"N {row['count']:,}, length {length}: {_value(row)}, {row['cells']} cells")
+    _count_axis(axes, counts)
+    axes.set_ylim(-4, 104)
+
+
+def _of(frame: pd.DataFrame, style: object, scope: str) -> pd.DataFrame:
+    return frame[(frame["style"] == style) & (frame["tier"] == scope)]
+
+
+def _value(row: dict[object, float]) -> str:
+    bounds = "" if math.isnan(row["low"]) else f" [{percent(row['low'])}, {percent(row['high'])}]"
+    return f"{percent(row['estimate'])} %{bounds}"
+
+
+def _told(analysis: Analysis, points: pd.DataFrame, style: object, scope: str) -> str:
+    told = "; ".join(
+        f"length {length}: "
+        + ", ".join(f"{percent(row['estimate'])} at {row['count']:,}" for row in line.to_dict("records"))
+        for length, line in points.groupby("length", sort=False)
+    )
+    return f"avg@{analysis.study.n_attempts} against the count, {scope_title(scope)}, style {style}. {told}"
+
+
+def _base(means: pd.DataFrame, scope: str) -> float:
+    is_base = (means["level"] == "base") & (means["factor"] == TRAINING) & (means["tier"] == scope)
+    return float(means.loc[is_base, "estimate"].iloc[0])
+
+
+def _count_axis(axes: Axes, counts: Sequence[int]) -> None:
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_locator(FixedLocator([float(count) for count in counts]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(counts, [_short_count(count) for count in counts])
+    axes.set_xlim(min(counts) / 1.3, max(counts) * 1.3)
+
+
+def _short_count(count: int) -> str:
+    return f"{count / 1000:g}k" if count >= 1000 else str(count)

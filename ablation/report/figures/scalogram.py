@@ -1,0 +1,40 @@
+"""Settings and questions as a staircase: who solves what, both ordered by how much is solved."""
+
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ablation.analysis.analyse import Analysis
+from ablation.analysis.tally import Floats
+from ablation.report.figures.plate import Panel, Plate
+from ablation.report.text import short
+
+
+def scalogram_plate(analysis: Analysis) -> Plate | None:
+    """Share of correct attempts, cells (most solved first) × questions (most solved first in each tier)."""
+    tally = analysis.tally
+    present_c = tally.attempts_cq.sum(axis=1) > 0
+    if not present_c.any():
+        return None
+    share_cq = np.where(tally.attempts_cq > 0, tally.correct_cq / np.maximum(tally.attempts_cq, 1), np.nan)[present_c]
+    tier_q = tally.questions["tier"].map(tally.tiers.index).to_numpy()
+    known_cq = np.nan_to_num(share_cq)
+    order_q = np.lexsort((-known_cq.mean(axis=0), tier_q))
+    order_c = np.argsort(-known_cq.mean(axis=1), kind="stable")
+    steps = np.flatnonzero(np.diff(tier_q[order_q])) + 0.5
+    names = [short(name, 24) for name in tally.questions["question"].iloc[order_q]]
+    draw = partial(_draw, share=share_cq[np.ix_(order_c, order_q)], steps=steps.tolist(), names=names)
+    panel = Panel("", draw, "share of correct attempts, cells by questions")
+    size = (max(3.5, min(0.16 * len(names) + 0.8, 12.0)), max(2.0, min(0.05 * len(share_cq) + 1.4, 8.0)))
+    return Plate("scalogram", (("", (panel,)),), panel_in=size, has_long_labels=True)
+
+
+def _draw(axes: Axes, share: Floats, steps: list[float], names: list[str]) -> None:
+    axes.imshow(np.ma.masked_invalid(share), cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    axes.grid(visible=False)
+    for step in steps:
+        axes.axvline(step, color="w", linewidth=2)
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=5)
+    axes.set_yticks([])
+    axes.set_ylabel("cells, most solved first")

@@ -1,0 +1,32 @@
+"""An estimate and its interval as a mark the size of a word, all on one scale."""
+
+import math
+
+from markupsafe import Markup
+
+WIDTH, HEIGHT = 104, 14
+
+
+def interval_glyph(estimate: float, low: float, high: float, span: float, is_clear: bool) -> Markup:
+    """A line from `low` to `high` with a dot at `estimate`, on an axis from −`span` to +`span`, 0 in the middle."""
+    if math.isnan(estimate) or not span:
+        return Markup("")
+
+    def x(value: float) -> str:
+        return f"{WIDTH / 2 + (WIDTH / 2 - 5) * max(-1.0, min(1.0, value / span)):.1f}"
+
+    middle = HEIGHT / 2
+    zero = Markup('<path class="zero" d="M{0} 0V{1}"/>').format(f"{WIDTH / 2:g}", HEIGHT)
+    line = Markup("")
+    if not math.isnan(low):
+        line = Markup('<path class="line" d="M{} {}H{}"/>').format(x(low), f"{middle:g}", x(high))
+    dot = Markup('<circle cx="{}" cy="{}" r="3.2"/>').format(x(estimate), f"{middle:g}")
+    size = Markup('width="{0}" height="{1}" viewBox="0 0 {0} {1}"').format(WIDTH, HEIGHT)
+    kind = Markup(" clear") if is_clear else Markup("")
+    return Markup('<svg class="interval{}" {} aria-hidden="true">{}{}{}</svg>').format(kind, size, zero, line, dot)
+
+
+def common_span(*values: float) -> float:
+    """Half the width of an axis that holds all of `values`: the next multiple of five points."""
+    known = [abs(value) for value in values if not math.isnan(value)]
+    return max(0.05, math.ceil(max(known) * 20 - 1e-9) / 20) if known else 0.0

@@ -1,0 +1,94 @@
+"""The figures as SVG and PDF, the tables as CSV and LaTeX: what goes from a report into a paper."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ablation.analysis.analyse import Analysis
+from ablation.analysis.claims import claims_frame
+from ablation.analysis.wording import interval
+from ablation.report.figures import Plate
+from ablation.report.tables import scope_label
+from ablation.report.text import clean, percent
+
+_NUMBERS = "%.6g"
+_FURTHER = ("growth", "equivalence", "passing", "components", "budget", "per_step", "agreement", "majority")
+
+
+def write_paper(analysis: Analysis, drawn: dict[str, Plate], report: Path) -> None:
+    """Write `figures/` and `tables/` below `report`. The CSV files hold every column as fractions, the LaTeX ones what a
+    reader wants, in points and percent, for ``booktabs``.
+    """
+    figures, tables = report / "figures", report / "tables"
+    for folder in (figures, tables):
+        folder.mkdir(exist_ok=True)
+    for plate in drawn.values():
+        plate.save(figures)
+    for name, frame in _frames(analysis).items():
+        _cleaned(frame).map(_inert).to_csv(tables / f"{name}.csv", index=False, float_format=_NUMBERS)
+    scopes = analysis.tally.scopes
+    latex = {
+        "effects": _by_scope(analysis.effects, ["factor", "level", "reference", "pairs"], scopes, is_difference=True),
+        "slopes": _by_scope(analysis.slopes, ["length", "style", "sets"], scopes, is_difference=True),
+        "means": _by_scope(analysis.means, ["factor", "level", "cells"], scopes, is_difference=False),
+        "claims": claims_frame(analysis.claims)[["claim", "verdict", "text"]],
+    }
+    for name, frame in latex.items():
+        (tables / f"{name}.tex").write_text(as_latex(frame), encoding="utf-8")
+
+
+def as_latex(frame: pd.DataFrame) -> str:
+    """A ``tabular`` with booktabs' rules, every entry escaped."""
+    shape = "".join("p{0.3\\linewidth}" if _is_prose(frame[name]) else "l" for name in frame.columns)
+    told = _cleaned(frame).fillna("--").to_latex(index=False, escape=True, column_format=shape)
+    return told.replace("−", "$-$").replace("×", "$\\times$").replace("≥", "$\\geq$").replace("±", "$\\pm$")
+
+
+def _frames(analysis: Analysis) -> dict[str, pd.DataFrame]:
+    return {
+        "cells": analysis.study.cells,
+        "settings": analysis.conditions,
+        "effects": analysis.effects,
+        "slopes": analysis.slopes,
+        "means": analysis.means,
+        "curves": analysis.curves,
+        "trajectories": analysis.trajectories.settings,
+        "trajectory_effects": analysis.trajectories.effects,
+        "similarity": analysis.trajectories.similarity,
+        "questions": analysis.ladder.questions,
+        **{name: getattr(analysis, name) for name in _FURTHER},
+        "claims": claims_frame(analysis.claims),
+        "coverage": analysis.coverage,
+    }
+
+
+def _by_scope(frame: pd.DataFrame, labels: Sequence[str], scopes: Sequence[str], is_difference: bool) -> pd.DataFrame:
+    """One row an estimate, one column a scope: the number and its interval."""
+    rows = []
+    for key, group in frame.groupby(list(labels), sort=False, dropna=False):
+        row = dict(zip(labels, key, strict=True))
+        for one in group.to_dict("records"):
+            row[scope_label(one["tier"])] = interval(one) if is_difference else _mean(one)
+        rows.append(row)
+    return pd.DataFrame(rows, columns=[*labels, *map(scope_label, scopes)])
+
+
+def _mean(row: dict[object, float]) -> str:
+    if pd.isna(row["low"]):
+        return percent(row["estimate"])
+    return f"{percent(row['estimate'])} [{percent(row['low'])}, {percent(row['high'])}]"
+
+
+def _is_prose(column: "pd.Series[Any]") -> bool:
+    return bool(column.map(lambda value: len(str(value)) > 40).any())
+
+
+def _cleaned(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.map(lambda value: clean(value) if isinstance(value, str) else value)
+
+
+def _inert(value: object) -> object:
+    """A text that a spreadsheet would run as a formula, quoted by an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
