@@ -26,6 +26,7 @@ class Tracker(Spec):
     project: Name
     entity: str | None = None
     init_timeout_s: Annotated[int, Field(gt=0)] = 20
+    finish_timeout_s: Annotated[int, Field(gt=0)] = 120
 
 
 # What stays of a cell's weights: all, an adapter that was not merged, nothing.

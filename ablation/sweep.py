@@ -174,7 +174,8 @@ def conclude(plan: Plan, errors: dict[str, str], console: Console) -> int:
     from ablation.analysis import load
     from ablation.report.page import write
     from ablation.report.terminal import render
-    from ablation.tracker import notice, track
+    from ablation.tracker import mode_of, notice, track
+    from ablation.tracking.study_run import track_study
 
     write_study(plan, errors)
     page = write(plan.folder)
@@ -184,7 +185,12 @@ def conclude(plan: Plan, errors: dict[str, str], console: Console) -> int:
             Text(f"failed: {name}: {error} (`ablation logs {plan.execution.study} {name}`)", style="red"),
             soft_wrap=True,
         )
-    troubles = track(plan.cells, plan.store, plan.execution.tracker, plan.execution.study)
+    tracker = plan.execution.tracker
+    troubles = track(plan.cells, plan.store, tracker, plan.execution.study)
+    if not troubles and (mode := mode_of(tracker)) != "disabled":
+        told, troubles = track_study(plan.folder, plan.store.root / "tracked", tracker, mode)
+        for line in told:
+            console.print(Text(line, style="dim"), soft_wrap=True)
     console.print(Text(notice(plan.execution.tracker, Path(plan.execution.outputs)), style="dim"), soft_wrap=True)
     for trouble in troubles:
         console.print(

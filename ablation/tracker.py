@@ -17,6 +17,7 @@ from ablation.records import LOSS_FILE, SUMMARY_FILE, TIMING_FILE, WEIGHTS_FOLDE
 from ablation.standing import planned_attempts, tier_order
 from ablation.store import Store, read_seal, write_text_atomically
 from ablation.tables import line_of, result_rows
+from ablation.tracking.lineage import log_lineage
 
 if TYPE_CHECKING:
     import wandb
@@ -67,6 +68,7 @@ def track(cells: Sequence[Cell], store: Store, tracker: Tracker, study: str) -> 
 
 
 def _log(cell: Cell, store: Store, tracker: Tracker, mode: Mode, studies: list[str]) -> str | None:
+    import pandas as pd
     import wandb
 
     root = store.root.parent.resolve()
@@ -76,7 +78,8 @@ def _log(cell: Cell, store: Store, tracker: Tracker, mode: Mode, studies: list[s
             group=studies[0], tags=[name[:64] for name in studies],
             config=run_config(cell), dir=str(root), mode=mode, resume="allow", reinit="create_new", job_type="cell",
             settings=wandb.Settings(
-                init_timeout=tracker.init_timeout_s, silent=True, console="off", disable_git=True, save_code=False,
+                init_timeout=tracker.init_timeout_s, finish_timeout=tracker.finish_timeout_s,
+                finish_timeout_raises=True, silent=True, console="off", disable_git=True, save_code=False,
                 x_disable_stats=True, x_disable_meta=True,
             ),
         )  # fmt: skip
@@ -89,6 +92,7 @@ def _log(cell: Cell, store: Store, tracker: Tracker, mode: Mode, studies: list[s
             if (stage / WEIGHTS_FOLDER).is_dir():
                 run.log_artifact(weights_artifact(cell, stage))
         run.summary.update(summary(cell, store))
+        log_lineage(run, cell, store, pd.DataFrame(result_rows(cell, store)))
         run.finish()
     except Exception as error:  # noqa: BLE001 a tracker may fail in any way, and must not fail a cell
         return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from ablation.analysis.study import ALL
 from ablation.report.svg import INK, MUTED, SERIES, drawing, to_svg
@@ -88,6 +91,16 @@ class Plate:
                 FigureCanvasPdf(figure)
                 figure.savefig(paths[1], metadata={"CreationDate": None, "Creator": None, "Producer": None})
         return paths
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """The whole figure on white, as height × width × 4."""
+        with drawing():
+            figure = self._whole()
+            figure.patch.set(facecolor="white", alpha=1)
+            canvas = FigureCanvasAgg(figure)
+            figure.set_dpi(150)
+            canvas.draw()  # type: ignore[no-untyped-call]
+            return np.asarray(canvas.buffer_rgba()).copy()  # type: ignore[no-untyped-call]
 
     def _panel(self, panel: Panel) -> Markup:
         with drawing():

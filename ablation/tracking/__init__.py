@@ -1,0 +1,1 @@
+"""What Weights & Biases shows beside the scores of a cell: its lineage and questions, and the study as a whole."""
