@@ -85,14 +85,16 @@ def _log(cell: Cell, store: Store, tracker: Tracker, mode: Mode, studies: list[s
         )  # fmt: skip
         run.define_metric("train/update", hidden=True)
         run.define_metric("train/*", step_metric="train/update")
-        if len(studies) == 1 and not cell.is_base:
+        is_first = len(studies) == 1  # a run that is continued has its curve and its artifacts already
+        if is_first and not cell.is_base:
             stage = store.path(addresses(cell)["train"])
             for update in read_rows(stage / LOSS_FILE, Update):
                 run.log({f"train/{name}": value for name, value in update.model_dump().items()})
             if (stage / WEIGHTS_FOLDER).is_dir():
                 run.log_artifact(weights_artifact(cell, stage))
         run.summary.update(summary(cell, store))
-        log_lineage(run, cell, store, pd.DataFrame(result_rows(cell, store)))
+        if is_first:
+            log_lineage(run, cell, store, pd.DataFrame(result_rows(cell, store)))
         run.finish()
     except Exception as error:  # noqa: BLE001 a tracker may fail in any way, and must not fail a cell
         return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"

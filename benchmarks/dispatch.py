@@ -60,7 +60,6 @@ from ablation.validate import prepare
 ROOT = Path(__file__).resolve().parent.parent
 _A_SEED = 49  # cells of sweep=cnls, the base model among them
 _QUESTIONS = 2
-_STAND_INS = "ABLATION_BENCHMARK_STAND_INS"
 
 
 @dataclass(frozen=True)
@@ -199,7 +198,6 @@ def jobs_of(cells: Sequence[Cell], work: Path) -> list[Job]:
 def warm_worker(cells: Sequence[Cell], work: Path) -> float:
     """Mean wall seconds between two ends of stand-in cells in one warm worker: hand-over, stages, seals, flushes, board."""
     jobs = jobs_of(cells, work)
-    os.environ[_STAND_INS] = "yes"  # the worker imports this file, too
     with Path(os.devnull).open("w") as nowhere:
         board = Timed(Console(file=nowhere), len(jobs), 1)
         failed = [outcome.error for outcome in run_jobs(jobs, Local(kind="local", workers=1), board) if outcome.error]
@@ -272,7 +270,7 @@ def _grade(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -
     write_rows(attempt.out / VERDICTS_FILE, judged)
 
 
-if __name__ == "__mp_main__" and os.environ.get(_STAND_INS):
+if __name__ == "__mp_main__":  # a warm worker imports this file, too
     take_places()
 
 if __name__ == "__main__":

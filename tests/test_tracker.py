@@ -88,7 +88,8 @@ def test_what_is_in_the_run_file_is_what_was_recorded(cell_of: CellOf, tiny_benc
     curve = [json.loads(line) for line in (paths["train"] / "loss.jsonl").read_text().splitlines()]
     assert curve[0].keys() >= {"update", "loss", "learning_rate", "grad_norm", "total_tokens"}
     for name in curve[0]:
-        assert [row["item"][f"train/{name}"] for row in told["history"]] == [line[name] for line in curve]
+        logged = [row["item"] for row in told["history"] if "train/update" in row["item"]]
+        assert [item[f"train/{name}"] for item in logged] == [line[name] for line in curve]
     axes = {one.get("name") or one["glob_name"]: one.get("step_metric") for one in told["metric"]}
     assert axes == {"train/update": None, "train/*": "train/update"}
     assert_refers_to(told["artifact"], paths["train"])
@@ -107,8 +108,8 @@ def test_what_is_in_the_run_file_is_what_was_recorded(cell_of: CellOf, tiny_benc
 
 def assert_refers_to(artifacts: list[dict[str, Any]], stage: Path) -> None:
     """One artifact, of references to the weights' files, with the checksums that the stage was sealed with."""
-    [artifact] = artifacts
-    assert (artifact["type"], artifact["name"]) == ("model", f"weights-{stage.name}")
+    [artifact] = [one for one in artifacts if one["type"] == "model"]
+    assert artifact["name"] == f"weights-{stage.name}"
     files = {path.name: path for path in (stage / "weights").iterdir()}
     entries = artifact["manifest"]["contents"]
     assert {one["path"]: one["ref"] for one in entries} == {name: path.as_uri() for name, path in files.items()}
