@@ -31,6 +31,8 @@ def snapshot(folder: Path) -> Path:
             shutil.copy2(_ROOT / name, beside / name)
         with ThreadPoolExecutor(_FLUSHES_AT_ONCE) as pool:
             list(pool.map(lambda name: flush(beside / name), files))
+        for inner in (beside, *(path for path in beside.rglob("*") if path.is_dir())):  # which hold the names
+            flush(inner)
         beside.rename(final)
     flush(folder)
     return final

@@ -42,7 +42,7 @@ def write_paper(analysis: Analysis, drawn: dict[str, Plate], report: Path) -> No
 def as_latex(frame: pd.DataFrame) -> str:
     """A ``tabular`` with booktabs' rules, every entry escaped."""
     shape = "".join("p{0.3\\linewidth}" if _is_prose(frame[name]) else "l" for name in frame.columns)
-    told = _cleaned(frame).fillna("--").to_latex(index=False, escape=True, column_format=shape)
+    told = _cleaned(frame).astype(object).fillna("--").to_latex(index=False, escape=True, column_format=shape)
     return told.replace("−", "$-$").replace("×", "$\\times$").replace("≥", "$\\geq$").replace("±", "$\\pm$")
 
 

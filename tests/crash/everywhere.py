@@ -16,10 +16,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 from ablation.attempt import Attempt, Means
-from ablation.cell import Address
+from ablation.cell import Address, Cell
 from ablation.dispatch import history
 from ablation.dispatch import snapshot as snapshots
 from ablation.dispatch.frozen import Order, Origin, freeze, thaw
@@ -35,7 +36,6 @@ from ablation.store import Store, verify, write_text_atomically
 STAGE = Address("train", "algebra", {"stage": "train", "spec": {"epochs": 5}})
 VIEWS = ("plan.json", "manifest.json")
 CELL = "algebra-n100"
-FROZEN = composed_grid(["sweep=single"]).cells[0]
 ORIGIN = Origin(None, {"torch": "1"}, "login")
 ORDER = Order("one", "cell", (("/a b/x.json",),), 60, 3, 2)
 EVENT = Event("ended", "7_0", 0, "cell", "node", "error", "line\nbreak", 1.5)
@@ -88,8 +88,14 @@ class OneThread:
     map = staticmethod(map)
 
 
+@cache
+def _cell() -> Cell:
+    """Composed once, before a victim is forked; not on import, since Hydra keeps its state in singletons."""
+    return composed_grid(["sweep=single"]).cells[0]
+
+
 def _job(folder: Path) -> Job:
-    return Job(FROZEN, CELL, folder / "store", folder / "log", 1, Means())
+    return Job(_cell(), CELL, folder / "store", folder / "log", 1, Means())
 
 
 def _train(attempt: Attempt) -> None:
@@ -105,6 +111,7 @@ def _text(version: str) -> str:
 
 def prepared(folder: Path) -> None:
     """A study with older views, and a controller without jobs."""
+    _cell()
     for name in ("study", "controller"):
         (folder / name).mkdir(parents=True)
     for view in VIEWS:
