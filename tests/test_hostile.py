@@ -30,6 +30,7 @@ from ablation.training.checkpoint import newest, seal
 from ablation.training.preflight import misfits
 from ablation.training.recipe import load_model
 from tests.conftest import ROOT, Composed
+from tests.test_configfiles import FILES
 
 
 @pytest.mark.parametrize("key", ["_target_", "train._target_", "model.source._target_", "cluster._partial_"])
@@ -216,19 +217,6 @@ def test_an_interpolation_that_leads_nowhere_is_refused_by_name(override: str, n
     with pytest.raises(ConfigProblems) as refused:
         composed_grid(["sweep=smoke", "cluster=slurm", override, *loop])
     assert (named or "nterpolation") in str(refused.value)
-
-
-BOMB = "kind: slurm\na0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
-    f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 10)
-)
-FILES = {
-    "anchors that grow": (BOMB, "values"),
-    "an anchor in itself": ("kind: slurm\nsetup: &a [*a]\n", "itself"),
-    "a key twice": ("kind: slurm\nwait: true\nwait: false\n", "wait"),
-    "half a list": ("kind: slurm\nsetup: [a\n", "site.yaml"),
-    "a tag that makes objects": ("kind: !!python/object/apply:os.mkdir [sprung]\n", "python/object"),
-    "bytes": ("kind: \x00\n", "site.yaml"),
-}
 
 
 @pytest.mark.timeout(60)
