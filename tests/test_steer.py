@@ -136,6 +136,8 @@ def test_all_arrays_behind_one_canary_are_held_with_the_first(fake: FakeSlurm, t
     )
     assert len(go_on(plan, states_of(plan))) == len([first, *others])
     assert fake.told == [f"uhold {one.job}" for one in (first, *others)]
+    release(plan, [one for one in states_of(plan) if one.job and one.job.startswith(f"{others[0].job}_")])
+    assert go_on(plan, states_of(plan)) == [], "what was let go on alone is not held again by the one that was not"
 
 
 def test_what_accounting_says_of_another_job_of_that_number_is_not_ours(fake: FakeSlurm, tmp_path: Path) -> None:

@@ -42,12 +42,12 @@ def unhold(jobs: Path, submission: str, ended: int) -> None:
     marker(jobs, submission).unlink(missing_ok=True)
 
 
-def released_after(jobs: Path, submission: str) -> int:
-    """How many of its cells had ended when somebody let it go on: failures that were known then hold it no more."""
+def released_after(jobs: Path, submission: str) -> int | None:
+    """How many of its cells had ended when somebody let it go on: those hold it no more. None: nobody has."""
     try:
         return int(json.loads(_released(jobs, submission).read_text(encoding="utf-8"))["ended"])
     except (OSError, ValueError, KeyError, TypeError):
-        return 0
+        return None
 
 
 def _released(jobs: Path, submission: str) -> Path:

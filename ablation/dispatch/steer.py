@@ -100,7 +100,7 @@ def _hold_what_fails(plan: Plan, states: Sequence[CellState], hold_after: int) -
     arrays = [one for one in Ledger(plan.folder / LEDGER).submissions() if one.job]
     for array in arrays:
         ends = _ends(array, states)
-        has_new = len(ends) > released_after(jobs, array.name)
+        has_new = len(ends) > (released_after(jobs, array.name) or 0)
         why = (reason_to_hold(ends, hold_after) if has_new else None) or _why_beside(jobs, array, arrays)
         if not why or why_held(jobs, array.name):
             continue
@@ -113,7 +113,7 @@ def _hold_what_fails(plan: Plan, states: Sequence[CellState], hold_after: int) -
 
 def _why_beside(jobs: Path, array: Submission, arrays: Sequence[Submission]) -> str | None:
     """Why another array behind the same canary is held: more of the same kind than fits one array."""
-    if not array.gate or released_after(jobs, array.name):
+    if not array.gate or released_after(jobs, array.name) is not None:
         return None
     beside = [one for one in arrays if one.gate == array.gate and one.name != array.name]
     return next((why for one in beside if (why := why_held(jobs, one.name))), None)
