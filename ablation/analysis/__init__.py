@@ -11,6 +11,7 @@ Fractions run from 0 to 1; what is missing or cannot be estimated is NaN and has
 """
 
 from ablation.analysis.analyse import Analysis, analyse
+from ablation.analysis.bayesian import bayesian_model
 from ablation.analysis.claims import Claim, weigh_claims
 from ablation.analysis.conditions import cell_errors, conditions
 from ablation.analysis.effects import factor_effects, marginal_means
@@ -42,6 +43,7 @@ __all__ = [
     "agreement",
     "analyse",
     "avg",
+    "bayesian_model",
     "budget",
     "cell_errors",
     "cell_table",

@@ -32,7 +32,7 @@ def model_table(tally: Tally) -> pd.DataFrame:
 def _table(tally: Tally, scope: str) -> list[dict[str, Any]]:
     cells = comparable(tally, scope)
     rates_cq = tally.rates_cq(scope)[cells.index]
-    terms, design_ct = _terms(cells)
+    terms, design_ct = design(cells)
     n_questions = rates_cq.shape[1]
     reason = (
         NO_FACTOR if not terms
@@ -61,7 +61,7 @@ def _table(tally: Tally, scope: str) -> list[dict[str, Any]]:
     ]
 
 
-def _terms(cells: pd.DataFrame) -> tuple[list[dict[str, Any]], Floats]:
+def design(cells: pd.DataFrame) -> tuple[list[dict[str, Any]], Floats]:
     """Labels of the terms, and the design without its constant: one column a term."""
     labels: list[dict[str, Any]] = []
     columns: list[Floats] = []
@@ -88,14 +88,14 @@ def _fit(rates_cq: Floats, design_ct: Floats) -> tuple[Floats, Floats, float] | 
     from statsmodels.genmod.generalized_estimating_equations import GEE
 
     n_cells, n_questions = rates_cq.shape
-    design = np.column_stack([np.ones(n_cells), design_ct])
-    if np.linalg.matrix_rank(design) < design.shape[1]:
+    with_constant = np.column_stack([np.ones(n_cells), design_ct])
+    if np.linalg.matrix_rank(with_constant) < with_constant.shape[1]:
         return None
     groups = np.repeat(np.arange(n_questions), n_cells)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            model = GEE(rates_cq.T.ravel(), np.tile(design, (n_questions, 1)), groups, family=Binomial(),
+            model = GEE(rates_cq.T.ravel(), np.tile(with_constant, (n_questions, 1)), groups, family=Binomial(),
                         cov_struct=Exchangeable())  # fmt: skip
             found = model.fit(cov_type="bias_reduced")
             effect_t, se_t = (
