@@ -71,6 +71,12 @@ class NoGradient(BadLoss):
     kind = "no_gradient"
 
 
+class StillWeights(BadLoss):
+    """Updates leave the weights as they were, so the loss cannot move."""
+
+    kind = "still_weights"
+
+
 def nearest(given: str, allowed: Iterable[str]) -> str:
     """A hint ``; did you mean 'x'?`` with the closest allowed name, or the empty string."""
     match = difflib.get_close_matches(given, list(allowed), n=1, cutoff=0.5)

@@ -32,7 +32,9 @@ from ablation.standing import planned_attempts, released, state_of, tier_order
 from ablation.store import Store
 from ablation.texts import QUESTIONS, TEXTS, write_texts
 
-_TRAINING = ("updates", "train_examples", "train_tokens", "target_tokens", "truncated_examples", "train_loss")
+_TRAINING = (
+    "updates", "train_examples", "train_tokens", "target_tokens", "truncated_examples", "dropped_examples", "train_loss",
+)  # fmt: skip
 FACTOR_TYPES = {"category": "string", "count": "int64", "length": "string", "style": "string", "seed": "Int64"}
 # Of a cell that ended as soon as its pass line was decided: the line, the answer, and how many attempts it took.
 LINE_TYPES = {"line": "string", "line_answer": "string", "line_correct": "Int64", "line_attempts": "Int64"}

@@ -1,6 +1,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -111,6 +112,18 @@ def test_every_cell_that_cannot_be_filled_is_told_before_anything_runs(
     assert told["unread"] == []
     assert main(["plan", *given]) == 2
     assert "would be refused: count.size: given 9000 for geometry-n9000" in capsys.readouterr().out
+
+
+def test_problems_that_leave_nothing_to_train_are_told_before_anything_runs(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    given = ["sweep=smoke", f"outputs={tmp_path}", "train.block_tokens=24"]
+    with pytest.raises(SystemExit, match="2"):
+        main(["audit", *given])
+    said = capsys.readouterr().err
+    assert re.search(r"train.block_tokens: given 24; the problem alone fills it in \d+ of the \d+ trajectories", said)
+    assert "train.drop_untrainable=true" in said
+    assert main(["audit", *given, "train.drop_untrainable=true"]) == 0
 
 
 def test_levels_that_differ_in_more_are_warned_of(cell_of: CellOf) -> None:

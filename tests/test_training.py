@@ -15,13 +15,14 @@ from ablation.attempt import Attempt, Means
 from ablation.cell import Cell
 from ablation.corpus.pool import Conversation
 from ablation.corpus.select import read_selection
-from ablation.errors import ConfigProblems, DataError
+from ablation.errors import ConfigProblems, DataError, StillWeights
 from ablation.pipeline import run_cell
 from ablation.store import Store
 from ablation.tokenizer import load_tokenizer, model_place
 from ablation.training.encode import IGNORED, encode, prompt_ids
 from ablation.training.train import train
 from tests.conftest import ROOT, openr1_row
+from tests.processes import assert_near
 
 CellOf = Callable[..., Cell]
 FEW = ("count.size=12", "train.epochs=2", "train.batch=8")
@@ -62,8 +63,7 @@ def test_the_same_cell_twice_gives_the_same_bytes(trained: Callable[..., Path]) 
 
 def test_the_micro_batch_does_not_change_the_update(trained: Callable[..., Path]) -> None:
     whole, split = weights(trained("whole")), weights(trained("split", micro_batch=2))
-    for name, tensor in whole.items():
-        torch.testing.assert_close(split[name], tensor, rtol=1e-3, atol=2e-5)
+    assert_near(whole, split)
 
 
 def test_what_was_realised_is_recorded(trained: Callable[..., Path]) -> None:
@@ -150,8 +150,28 @@ def test_truncation_is_counted_and_an_untrainable_example_refused(cell_of: CellO
     tokenizer = load_tokenizer(cell_of().model)
     prompt = len(prompt_ids(tokenizer, "1 + 1"))
     assert encode(conversation(tokenizer), prompt + 1).truncated == 1
-    with pytest.raises(DataError, match="trajectory t: its problem alone has"):
+    with pytest.raises(
+        DataError, match=r"trajectory t: its problem alone has .* or leave such out: train.drop_untrainable"
+    ):
         encode(conversation(tokenizer), prompt)
+
+
+def test_what_cannot_be_trained_is_dropped_only_when_allowed_and_counted(cell_of: CellOf) -> None:
+    tokenizer = load_tokenizer(cell_of().model)
+    short = conversation(tokenizer)
+    long = Conversation("1 + 1 + 1", "3", np.array(prompt_ids(tokenizer, "1 + 1 + 1")), short["t"].answer_ids)
+    room = len(long.prompt_ids)
+    with pytest.raises(DataError, match=r"trajectory u: .*the same of 1 in 2"):
+        encode({**short, "u": long}, room)
+    found = encode({**short, "u": long}, room, drop=True)
+    assert (len(found.input_ids), found.dropped) == (1, 1)
+    with pytest.raises(DataError, match=r"raise train.block_tokens$"):
+        encode({"u": long}, room, drop=True)
+
+
+def test_a_learning_rate_that_moves_no_weight_ends_the_run(trained: Callable[..., Path]) -> None:
+    with pytest.raises(StillWeights, match=r"update 4: no weight has changed in 4 updates.* \(given 1e-15\)"):
+        trained("still", "train.learning_rate=1e-15", "train.epochs=8")
 
 
 def test_openr1_s_geometry_becomes_a_trained_cell(cell_of: CellOf, store: Store, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from ablation.cell import Cell
-from ablation.corpus.select import Usable, lacking, mean_tokens, room
+from ablation.corpus.select import Usable, lacking, mean_tokens, room, untrainable
 from ablation.errors import ConfigProblems
 
 
@@ -26,6 +26,8 @@ def fill(given: Usable, cells: Sequence[Cell]) -> Fill:
         except ConfigProblems as error:
             problems += error.problems
             continue
+        if told := untrainable(found, alike[0]):
+            problems.append(told)
         lengths |= dict.fromkeys(alike, mean_tokens(found))
         counts = {cell.count: cell for cell in alike}
         problems += [told for cell in counts.values() if (told := lacking(found, len(given.kept), cell))]

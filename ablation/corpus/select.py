@@ -148,6 +148,22 @@ def lacking(found: Room, kept: int, cell: Cell) -> str | None:
     )
 
 
+def untrainable(found: Room, cell: Cell) -> str | None:
+    """Why some of what the cell may draw has nothing to train, or None; of these the training would refuse each."""
+    train = cell.train
+    if train is None or train.drop_untrainable:
+        return None
+    rows = pd.concat([part.frame for part in found.parts])
+    filled = rows[rows["total_tokens"] - rows["tokens"] >= train.block_tokens]  # by the problem and what frames it
+    if filled.empty:
+        return None
+    return (
+        f"train.block_tokens: given {train.block_tokens}; the problem alone fills it in {len(filled)} of the {len(rows)} "
+        f"trajectories that {cell.slug} may draw (first: {filled['id'].iloc[0]}), so nothing of them would be trained; raise it, "
+        "or leave such out before they are drawn (corpus.filters.too_long=drop) or of the N drawn (train.drop_untrainable=true)"
+    )
+
+
 def _overlap(found: Room, cell: Cell) -> str | None:
     """Bands of more than half a stratum would hold the same trajectories in short and long: no contrast of lengths is left."""
     if cell.length is None or cell.length.name not in ("short", "long") or 2 * found.cut <= found.stratum + 1:

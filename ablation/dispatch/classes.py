@@ -24,6 +24,7 @@ NEXT_STEPS = {
     "data_error": "correct the data; launching again as it is would fail again",
     "grader_error": "correct the benchmark's answers or the grader; launching again as it is would fail again",
     "exploded_loss": "lower train.learning_rate or look at the data; launching again as it is would fail again",
+    "still_weights": "raise train.learning_rate; launching again as it is would fail again",
     "no_gradient": "look at train.lora.targets and at the masked labels; launching again as it is would fail again",
     "nan_loss": "lower train.learning_rate or look at the data; launching again as it is would fail again",
     "engine_error": f"read vLLM's own words in `ablation logs STUDY CELL`; correct sample.* or its installation, {AGAIN}",

@@ -27,7 +27,7 @@ class Lora(Spec):
 
 
 _BUDGETS = ("epochs", "updates", "tokens")
-_LATER = (*_BUDGETS, "packing")
+_LATER = (*_BUDGETS, "packing", "drop_untrainable")
 
 
 class Train(Spec):
@@ -35,6 +35,8 @@ class Train(Spec):
 
     The budget is one of `epochs`, `updates` and `tokens` (prompts included; it ends with the update that reaches it). `packing`
     puts the examples of an update end to end, each attending to itself alone: the same updates without padding, up to rounding.
+    A trajectory whose problem alone fills `block_tokens` has nothing to train: it is refused, or left out with
+    `drop_untrainable`, which makes the effective N smaller than the cell's.
     """
 
     method: Literal["full", "lora"]
@@ -53,6 +55,7 @@ class Train(Spec):
     block_tokens: Positive
     precision: Literal["float32", "bf16"]
     packing: bool = False
+    drop_untrainable: bool = False
 
     @model_validator(mode="after")
     def _adapter_is_described(self) -> Self:
@@ -70,7 +73,7 @@ class Train(Spec):
         return self
 
     def canonical(self) -> dict[str, Any]:
-        """Without the budgets that are not in use and without packing where there is none, as before there were such."""
+        """Without the budgets and choices that are not in use, as before there were such."""
         told = super().canonical()
         return {name: value for name, value in told.items() if name not in _LATER or value}
 

@@ -22,6 +22,7 @@ class Encoded:
     input_ids: list[list[int]]
     labels: list[list[int]]
     truncated: int
+    dropped: int = 0
 
     @property
     def lengths(self) -> list[int]:
@@ -40,25 +41,32 @@ def prompt_ids(tokenizer: "PreTrainedTokenizerBase", problem: str) -> list[int]:
     return _ids(tokenizer, message, add_generation_prompt=True)
 
 
-def encode(conversations: Mapping[str, Conversation], block_tokens: int) -> Encoded:
-    """Mask and cut the conversations, given by id. Raises DataError when one has no trainable token left, which shrinks N."""
-    for identity, one in conversations.items():
-        if len(one.prompt_ids) >= block_tokens:
-            raise DataError(
-                f"trajectory {identity}: its problem alone has {len(one.prompt_ids)} tokens and train.block_tokens is "
-                f"{block_tokens}, so nothing of it would be trained; raise train.block_tokens"
-            )
+def encode(conversations: Mapping[str, Conversation], block_tokens: int, drop: bool = False) -> Encoded:
+    """Mask and cut the conversations, given by id.
+
+    Raises DataError when one has no trainable token left, unless it may be dropped, which shrinks N; and when none is left.
+    """
+    kept = {name: one for name, one in conversations.items() if len(one.prompt_ids) < block_tokens}
+    lost = [name for name in conversations if name not in kept]
+    if lost and not (drop and kept):
+        first = conversations[lost[0]]
+        raise DataError(
+            f"trajectory {lost[0]}: its problem alone has {len(first.prompt_ids)} tokens and train.block_tokens is "
+            f"{block_tokens}, so nothing of it would be trained (the same of {len(lost)} in {len(conversations)}); "
+            "raise train.block_tokens" + ("" if drop else ", or leave such out: train.drop_untrainable=true")
+        )
     whole = [
         (
             np.concatenate([one.prompt_ids, one.answer_ids]),
             np.concatenate([np.full_like(one.prompt_ids, IGNORED), one.answer_ids]),
         )
-        for one in conversations.values()
+        for one in kept.values()
     ]
     return Encoded(
         input_ids=[ids[:block_tokens].tolist() for ids, _ in whole],
         labels=[labels[:block_tokens].tolist() for _, labels in whole],
         truncated=sum(len(ids) > block_tokens for ids, _ in whole),
+        dropped=len(lost),
     )
 
 

@@ -25,13 +25,17 @@ from ablation.training.world import World
 
 @dataclass(frozen=True)
 class TrainSummary:
-    """What was realised: counts of the run, not of the plan. Losses are per target token."""
+    """What was realised: counts of the run, not of the plan. Losses are per target token.
+
+    `dropped_examples` are trajectories of the cell's N with nothing to train; no update has seen them.
+    """
 
     updates: int
     train_examples: int
     train_tokens: int
     target_tokens: int
     truncated_examples: int
+    dropped_examples: int
     train_loss: float
 
 
@@ -93,7 +97,7 @@ def _task(cell: Cell, selection: Path, pool: Path, attempt: Attempt, means: Mean
     if cell.train is None:
         raise ConfigProblems(["count.size: 0 is the base model; there is nothing to train"])
     tokenizer = load_tokenizer(cell.model)
-    encoded = encode(read_conversations(selection, pool), cell.train.block_tokens)
+    encoded = encode(read_conversations(selection, pool), cell.train.block_tokens, cell.train.drop_untrainable)
     return Task(cell, cell.train, tokenizer, encoded, means, attempt, world)
 
 
@@ -161,5 +165,6 @@ def _summary(task: Task, fitted: Fitted) -> TrainSummary:
         train_tokens=sum(lengths[index] for index in seen),
         target_tokens=sum(targets[index] for index in seen),
         truncated_examples=task.encoded.truncated,
+        dropped_examples=task.encoded.dropped,
         train_loss=mean_loss(fitted.log),
     )
