@@ -13,6 +13,7 @@ from scipy import stats
 
 from ablation.analysis import Tally, analyse, load, trajectories
 from ablation.analysis.prose import sketches, traces
+from ablation.analysis.similarity import Sketches
 from ablation.analysis.study import Study
 from ablation.errors import RecordError
 
@@ -111,6 +112,31 @@ def test_an_embedding_may_stand_in_for_the_sketch(tmp_path: Path) -> None:
 
     found = trajectories(study, Tally.of(study), one_way)
     assert found.similarity["between"].dropna().to_numpy() == pytest.approx(1)
+
+
+def test_many_seeds_are_compared_as_every_two_of_them_would_be() -> None:
+    """Three settings, one cell without a text at one question: what is computed in one go is the mean over all pairs."""
+    cells = factorial(style=["r1", "gemini"], seed=range(5)) + factorial(length=["long"], seed=range(3))
+    tally, rng = Tally.of(build(cells, lambda _cell, _q: 2)), np.random.default_rng(0)
+    found = Sketches(tally, lambda texts: np.array([vectors[int(text)] for text in texts]))
+    spoken = [(c, q) for c in range(len(cells)) for q in range(12) for _ in range(3) if (c, q) != (1, 4)]
+    vectors = rng.normal(size=(len(spoken), 4)) + 1
+    vectors /= np.linalg.norm(vectors, axis=1)[:, None]
+    for part in np.array_split(np.arange(len(spoken)), 3):
+        where = np.array(spoken)[part]
+        found.add(pa.array(map(str, part)), where[:, 0], where[:, 1])
+    mean = np.array([[vectors[[at == (c, q) for at in spoken]].sum(axis=0) / 3 for q in range(12)] for c in range(13)])
+    whole = [c for c in range(13) if c != 1]
+    arms = [[c for c in whole if cells[c]["style"] == "gemini"], [10, 11, 12], [0, 2, 3, 4]]
+    pairs = [pair for arm in arms for pair in combinations(arm, 2)]
+    both = [*pairs, *((two, one) for one, two in pairs)]
+    row = row_of(found.contrasts(), factor="seed", tier="all")
+    assert row["pairs"] == len(pairs)
+    assert row["between"] == pytest.approx(np.mean([mean[a, q] @ mean[b, q] for a, b in pairs for q in range(12)]))
+    others = [mean[a, q] @ mean[b, r] for a, b in both for q in range(12) for r in range(12) if q != r]
+    assert row["chance"] == pytest.approx(np.mean(others))
+    within = np.array([[(9 * one @ one - 3) / 6 for one in mean_qd] for mean_qd in mean])
+    assert row["within"] == pytest.approx(np.mean([within[c] for pair in pairs for c in pair]))
 
 
 def test_rates_are_per_thousand_tokens_and_effects_are_paired(tmp_path: Path) -> None:

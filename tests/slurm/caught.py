@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 from tests.slurm.daemons import until
@@ -11,9 +12,17 @@ from tests.slurm.launched import AtWork, Launched, signalled
 Kept = Callable[[Path], bool]
 
 
+class MissedError(AssertionError):
+    """No worker is left that could be met where one is wanted: on a busy machine a short stage is over between two looks."""
+
+
 def caught(study: Launched, *wanted: tuple[str, Kept]) -> list[AtWork]:
-    """For each stage a worker in it that has kept so much there, stopped by SIGSTOP. No two are of one task."""
+    """For each stage a worker in it that has kept so much there, stopped by SIGSTOP. No two are of one task.
+
+    Raises MissedError when the study has no other worker left.
+    """
     found: dict[int, AtWork] = {}
+    looks = count(1)
 
     def is_complete() -> bool:
         for one in study.at_work():
@@ -25,6 +34,8 @@ def caught(study: Launched, *wanted: tuple[str, Kept]) -> list[AtWork]:
                 ]
                 if fits and _stopped(study, one):
                     found[fits[0]] = one
+        if len(found) < len(wanted) and next(looks) % 200 == 0 and not _goes_on(study):
+            raise MissedError(f"met {[one.stage for one in found.values()]} of {[stage for stage, _ in wanted]}")
         return len(found) == len(wanted)
 
     until(is_complete, every_s=0.01)
@@ -87,6 +98,18 @@ def has_heard(worker: int, number: int) -> bool:
     told = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
     pending = int(told["SigPnd"], 16) | int(told["ShdPnd"], 16)
     return not told["State"].startswith("T") or bool(pending >> (number - 1) & 1)
+
+
+def _goes_on(study: Launched) -> bool:
+    """True while a task of the study is not stopped: it waits, starts or works."""
+    return len(study.queue()) > sum(_is_stopped(worker) for worker in study.workers())
+
+
+def _is_stopped(worker: int) -> bool:
+    try:
+        return "\nState:\tT" in Path(f"/proc/{worker}/status").read_text()
+    except OSError:
+        return False
 
 
 def _stopped(study: Launched, one: AtWork) -> bool:

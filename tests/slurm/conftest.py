@@ -1,12 +1,14 @@
 """What tests on Slurm share: one that runs, and studies that nothing has happened to."""
 
+import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
 
-from tests.slurm.launched import Launched
+from tests.slurm import daemons
+from tests.slurm.launched import Launched, signalled
 
 
 @pytest.fixture(autouse=True)
@@ -16,6 +18,17 @@ def a_running_slurm() -> None:
         subprocess.run(["sinfo", "--noheader"], check=True, capture_output=True, timeout=30)
     except (OSError, subprocess.SubprocessError):
         pytest.skip("no Slurm answers here; start one with tools/slurm-sandbox up")
+
+
+@pytest.fixture(autouse=True)
+def an_empty_queue() -> Iterator[None]:
+    """In the sandbox nothing of a test is left to the next: no job, and no worker that a failed test has stopped."""
+    yield
+    if not daemons.are_here():
+        return
+    subprocess.run(["scancel", "--me"], check=False, capture_output=True)
+    for worker, _ in list(daemons.processes("-m ablation.worker --tasks ")):
+        signalled(worker, signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")
