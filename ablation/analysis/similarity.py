@@ -162,7 +162,8 @@ class Sketches:
     @cached_property
     def _totals_cd(self) -> Floats:
         """The sum of a cell's mean sketches over all questions."""
-        return np.sum([self._means(q) for q in range(self.texts_cq.shape[1])], axis=0)
+        totals: Floats = np.sum([self._means(q) for q in range(self.texts_cq.shape[1])], axis=0)
+        return totals
 
     @cached_property
     def _products(self) -> tuple[Floats, Floats]:
