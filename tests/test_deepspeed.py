@@ -34,14 +34,18 @@ builder().load()
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _compiled(pytestconfig: pytest.Config) -> Iterator[None]:
     """What DeepSpeed compiles at its first start, minutes before the processes of a test would wait for each other.
 
-    In a folder of its own: torch waits for ever for a lock that a stopped compile left in the folder all share.
+    Kept between runs, in a folder of the tests alone: torch waits for ever for a lock that a stopped compile left behind, and in
+    the folder that all share such a lock may be anybody's.
     """
     pytest.importorskip("deepspeed")
+    folder = pytestconfig.cache.mkdir("torch_extensions")
+    for lock in folder.glob("*/lock"):
+        lock.unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path_factory.mktemp("torch_extensions")))
+        patch.setenv("TORCH_EXTENSIONS_DIR", str(folder))
         told = subprocess.run([sys.executable, "-c", COMPILE], capture_output=True, text=True, check=False)
         if told.returncode:
             pytest.skip(f"DeepSpeed cannot compile here what its processes talk through: {told.stderr[-2000:]}")
