@@ -14,6 +14,7 @@ from ablation.analysis.multiplicity import holm
 from ablation.analysis.replicates import replicates
 from ablation.analysis.simulation import World
 from ablation.analysis.tally import Floats, Tally
+from ablation.analysis.uncertainty import expanded_tail
 from benchmarks.intervals import coverage
 
 TWO = simulated.arms(style=["r1", "gemini"])
@@ -87,6 +88,19 @@ def test_one_attempt_a_question_borrows_from_the_other_seeds() -> None:
     assert np.isfinite(_contrast(tally, WEIGHTS[4])["se_these"])
     alone = _contrast(simulated.study(np.random.default_rng(5), World(), TWO, seeds=1, n=1), WEIGHTS[1])
     assert np.isnan(alone["se_these"]) and np.isfinite(alone["se"])
+
+
+def test_the_bootstrap_over_questions_is_scipys() -> None:
+    """Percentile intervals of the paired differences; 20,000 draws each, so the ends differ by their noise."""
+    tally = simulated.study(np.random.default_rng(8), World(arm_question_sd=0.5), TWO, seeds=1, n=8)
+    ours = _contrast(tally, WEIGHTS[1], draws=20_000)
+    difference_q = WEIGHTS[1] @ tally.rates_cq("all")
+    level = 1 - 2 * expanded_tail(len(difference_q))
+    theirs = stats.bootstrap(
+        (difference_q,), np.mean, n_resamples=20_000, confidence_level=level, method="percentile",
+        rng=np.random.default_rng(9),
+    ).confidence_interval  # fmt: skip
+    assert (ours["low_bootstrap"], ours["high_bootstrap"]) == pytest.approx((theirs.low, theirs.high), abs=0.003)
 
 
 def test_the_sign_turns_the_interval_and_the_bootstrap_depends_on_its_seed_alone() -> None:
