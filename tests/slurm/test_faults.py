@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from tests.slurm.caught import (
     anything,
     caught,
     checkpoints,
-    crept_into_a_stage,
     has_checkpoints,
     has_heard,
     has_journal,
@@ -64,15 +64,18 @@ def test_workers_killed_in_each_stage(tmp_path: Path, expected: bytes) -> None:
 
 
 def caught_in_each_stage(folder: Path) -> tuple[Launched, list[AtWork]]:
-    """A study with a worker stopped in each stage. Two stages take moments, so a busy machine may need several studies."""
-    for turn in range(8):
+    """A study with a worker stopped in each stage. Some take moments, so a busy machine may need several studies.
+
+    Workers may select before the command that launches them has ended, so they are looked for while it runs.
+    """
+    wanted = ("select", anything), ("train", has_checkpoints(1)), ("sample", has_journal), ("grade", anything)
+    for turn in range(5):
         study = Launched(folder / str(turn), "killed", FOUR_CELLS, ALL_AT_ONCE)
-        study.launch()
-        selecting = crept_into_a_stage(study)
-        if selecting.stage == "select":
-            with suppress(MissedError):
-                wanted = ("train", has_checkpoints(1)), ("sample", has_journal), ("grade", anything)
-                return study, [selecting, *caught(study, *wanted)]
+        with ThreadPoolExecutor(1) as beside, suppress(MissedError):
+            launched = beside.submit(study.launch)
+            found = caught(study, *wanted)
+            launched.result()
+            return study, found
         study.ablation("cancel")
         for worker in study.workers():
             signalled(worker, signal.SIGKILL)
