@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from ablation.attempt import Means
 from ablation.cell import Cell
-from ablation.errors import ExplodedLoss, NanLoss, NoGradient
+from ablation.errors import ExplodedLoss, NanLoss, NoGradient, StillWeights
 from ablation.science import Train
 from ablation.training.guard import Guard
 from ablation.training.preflight import misfits, unfit
@@ -46,6 +48,17 @@ def test_weights_that_nothing_reaches_end_the_run(recipe: Train) -> None:
     shown(Guard(recipe, 100), (4.0, 0.0), (4.0, 0.0), (4.0, 0.1), (4.0, 0.0))
     with pytest.raises(NoGradient, match="update 3: no gradient"):
         shown(Guard(recipe, 100), *[(4.0, 0.0)] * 3)
+
+
+def test_a_run_that_goes_on_is_not_asked_whether_its_weights_move(recipe: Train) -> None:
+    """The last steps of a schedule are meant to be small; weights that stand still from the first update on are not."""
+    model = torch.nn.Linear(2, 2)
+    for before, ends in ((7, False), (0, True)):
+        guard = Guard(recipe, 100)
+        guard.on_train_begin(None, SimpleNamespace(global_step=before), None, model=model)
+        with pytest.raises(StillWeights) if ends else nullcontext():
+            for update in range(1, 6):
+                guard.on_step_end(None, SimpleNamespace(global_step=before + update), None, model=model)
 
 
 def test_what_the_trainer_says_at_the_end_is_no_update(recipe: Train) -> None:

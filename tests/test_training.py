@@ -161,7 +161,7 @@ def test_what_cannot_be_trained_is_dropped_only_when_allowed_and_counted(cell_of
     short = conversation(tokenizer)
     long = Conversation("1 + 1 + 1", "3", np.array(prompt_ids(tokenizer, "1 + 1 + 1")), short["t"].answer_ids)
     room = len(long.prompt_ids)
-    with pytest.raises(DataError, match=r"trajectory u: .*the same of 1 in 2"):
+    with pytest.raises(DataError, match=r"trajectory u: .*1 of 2 are so"):
         encode({**short, "u": long}, room)
     found = encode({**short, "u": long}, room, drop=True)
     assert (len(found.input_ids), found.dropped) == (1, 1)

@@ -16,18 +16,8 @@ if TYPE_CHECKING:
 
 LARGEST_R_HAT = 1.01
 COLUMNS = (
-    "tier",
-    "factor",
-    "level",
-    "reference",
-    "log_odds",
-    "sd",
-    "low",
-    "high",
-    "r_hat",
-    "effective_draws",
-    "reason",
-)
+    "tier", "factor", "level", "reference", "log_odds", "sd", "low", "high", "r_hat", "effective_draws", "reason",
+)  # fmt: skip
 RANDOM = "(1|question) + (1|cell) + (1|cell:question)"
 
 

@@ -52,7 +52,7 @@ def encode(conversations: Mapping[str, Conversation], block_tokens: int, drop: b
         first = conversations[lost[0]]
         raise DataError(
             f"trajectory {lost[0]}: its problem alone has {len(first.prompt_ids)} tokens and train.block_tokens is "
-            f"{block_tokens}, so nothing of it would be trained (the same of {len(lost)} in {len(conversations)}); "
+            f"{block_tokens}, so nothing of it would be trained ({len(lost)} of {len(conversations)} are so); "
             "raise train.block_tokens" + ("" if drop else ", or leave such out: train.drop_untrainable=true")
         )
     whole = [

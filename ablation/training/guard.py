@@ -31,9 +31,13 @@ class Guard(TrainerCallback):
         self.first: list[torch.Tensor] = []
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        """Remember the beginning of each tensor that is trained; DeepSpeed's split ones are empty and tell nothing."""
-        del args, state, control
-        self.first = [one.clone() for one in _beginnings(model)]
+        """Remember the beginning of each tensor that is trained; DeepSpeed's split ones are empty and tell nothing.
+
+        Of a run that goes on nothing is remembered: at the end of a schedule small steps are meant, and where a run was stopped
+        must not decide how it ends.
+        """
+        del args, control
+        self.first = [] if state.global_step else [one.clone() for one in _beginnings(model)]
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """Look once whether the weights move; the first update of a warm-up has learning rate 0 and is not counted."""
