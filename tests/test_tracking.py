@@ -97,13 +97,51 @@ def test_a_study_is_a_run_with_findings_tables_and_figures(tmp_path: Path) -> No
     assert [one["type"] for one in told["artifact"] if one["type"] == "report"] == ["report"]
 
 
-def test_workspace_and_report_are_made_of_the_study(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workspace_and_report_are_made_of_the_study(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     study = build([BASE, *GRID], lambda cell, q: (q + cell["count"] // 25) % 5)
     analysis = analyse(study)
-    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    assert save_dashboard(None, analysis) == [ABSENT]  # type: ignore[arg-type]
-    monkeypatch.undo()
-    pytest.importorskip("wandb_workspaces")
+    with monkeypatch.context() as patch:
+        patch.setattr("importlib.util.find_spec", lambda _name: None)
+        assert save_dashboard(None, analysis, tmp_path / "note") == [ABSENT]  # type: ignore[arg-type]
     assert [section.name for section in workspace("team", "test", analysis).sections] == ["Scores", "Training", "Study"]
     told = report("team", "test", analysis)
     assert any("Each doubling of the count" in str(block) for block in told.blocks)
+
+
+def test_workspace_is_saved_once_and_the_report_again_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = tmp_path / "store" / "tracked"
+    ledger.mkdir(parents=True)
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+
+    def tracked(service: Service, gain: int) -> tuple[list[str], list[str]]:
+        cells = [BASE, *GRID]
+        folder = save(
+            build(cells, lambda cell, q: (q + gain * cell["count"] // 25) % 5, hypothesis="None."), tmp_path / "tiny"
+        )
+        turn_to(service, monkeypatch)
+        return track_study(folder, ledger, tracker("online"), "online")
+
+    with running(Service(refuses={"UpsertView2"})) as service:
+        told, [trouble] = tracked(service, 1)
+    assert told == [] and "0" * 40 not in trouble
+    assert any("claim/" in row for row in service.streamed["wandb-summary.json"]), "the study's run was not finished"
+
+    with running(Service()) as service:
+        lines, troubles = tracked(service, 1)
+        assert troubles == [] and [line.partition(": ")[0] for line in lines] == ["W&B workspace", "W&B report"]
+        assert tracked(service, 1) == ([], []), "the same results were logged again"
+        again, troubles = tracked(service, 2)
+    assert (again, troubles) == (lines, [])
+    [saved] = service.variables("UpsertView2")
+    first, second = service.variables("upsertView")
+    assert (saved["entityName"], saved["projectName"], saved["displayName"]) == ("team", "test", "study tiny")
+    kept = json.loads(saved["spec"])["section"]
+    [[condition]] = [one["filters"]["filters"] for one in kept["runSets"]]
+    assert (condition["key"]["name"], condition["value"]) == ("group", "tiny")
+    shown = {panel["viewType"] for section in kept["panelBankConfig"]["sections"] for panel in section["panels"]}
+    assert {"Scatter Plot", "Run History Line Plot", "Media Browser"} <= shown
+    assert not first["id"] and second["id"], "a second report was made"
+    assert first["description"] == "None." and "Each doubling of the count" in first["spec"]
+    assert first["spec"] != second["spec"]

@@ -1,13 +1,14 @@
 """A stand-in for the service of Weights & Biases, which needs an account: a local HTTP server that answers what the client asks.
 
 It keeps every GraphQL operation and every file-stream row that it was sent. `fails_after` makes it answer 500 from the given
-number of file-stream requests on, as a service does that goes away in the middle of a run.
+number of file-stream requests on, as a service does that goes away in the middle of a run; `refuses` names GraphQL operations
+that it answers with an error.
 """
 
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,12 +19,13 @@ _OPERATION = re.compile(r"(?:query|mutation)\s+(\w+)")
 class Service:
     """What was asked of it, by GraphQL operation, and what was streamed to it, by file."""
 
-    def __init__(self, fails_after: int | None = None) -> None:
+    def __init__(self, fails_after: int | None = None, refuses: Set[str] = frozenset()) -> None:
         self.operations: list[tuple[str, dict[str, Any]]] = []
         self.streamed: dict[str, list[str]] = {}
         self.uploads: dict[str, int] = {}
         self.is_away = False
         self._fails_after = fails_after
+        self._refuses = refuses
         self._streams = 0
         self._lock = threading.Lock()
         self.url = ""
@@ -45,6 +47,8 @@ class Service:
         with self._lock:
             self.operations.append((name, told))
             place = len(self.operations)
+        if name in self._refuses:
+            return {"errors": [{"message": f"{name} is not allowed"}], "data": None}
         return {"data": self._data(name, told, place)}
 
     def stream(self, content: Mapping[str, Any]) -> bool:
@@ -91,6 +95,18 @@ class Service:
         if name == "CreateRunFiles":
             files = [{"name": one, "uploadUrl": f"{self.url}/put/{one}"} for one in told["files"]]
             return {"createRunFiles": {"runID": "b", "uploadHeaders": [], "files": files}}
+        if name == "ProjectInternalId":
+            return {"project": {"id": "p", "internalId": "P1"}}
+        if name == "GetProjects":
+            page = {"__typename": "PageInfo", "endCursor": None, "hasNextPage": False}
+            node = {"__typename": "Project", "id": "p", "name": "test", "entityName": "team",
+                    "createdAt": "2026-01-01T00:00:00", "isBenchmark": False, "user": None}  # fmt: skip
+            return {"models": {"pageInfo": page, "edges": [{"node": node}]}}
+        if name in ("UpsertView2", "upsertView"):
+            place_of = {"id": "p", "name": told["projectName"], "entityName": told["entityName"]}
+            same = {key: told[key] for key in ("name", "displayName", "type", "description", "spec")}
+            view = {"id": told.get("id") or f"v{place}", **same, "updatedAt": None, "project": place_of}
+            return {"upsertView": {"view": view, "inserted": not told.get("id")}}
         return {"project": None}
 
 

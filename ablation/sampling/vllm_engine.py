@@ -79,7 +79,7 @@ def _options(sampling: Sampling, rows: Sequence[Planned]) -> dict[str, Any]:
         "kv_cache_dtype": sample.kv_cache,
         "tensor_parallel_size": sample.tensor_parallel,
         "enforce_eager": sample.eager,
-        "enable_prefix_caching": True,
+        "enable_prefix_caching": sample.prefix_caching,
         "generation_config": "vllm",  # what a model's folder suggests is not part of the cell, so it must not act
         "seed": 0,
     }

@@ -38,11 +38,13 @@ class Sample(Spec):
     and no average. `pass_line` has no say otherwise.
 
     `kv_cache` and `repetition` are vLLM's. Its labels say how it runs, which decides no attempt's chances: the interpreter that
-    has it (None: this one), the GPUs of one engine, the engines that share the attempts, and whether to skip compiling, which
-    small models do not repay.
+    has it (None: this one), the GPUs of one engine, the engines that share the attempts, whether to skip compiling, which small
+    models do not repay, and whether attempts at a question share what was computed of their prompt.
     """
 
-    labels: ClassVar[frozenset[str]] = frozenset({"python", "tensor_parallel", "data_parallel", "eager"})
+    labels: ClassVar[frozenset[str]] = frozenset(
+        {"python", "tensor_parallel", "data_parallel", "eager", "prefix_caching"}
+    )
     engine: Literal["transformers", "vllm"]
     n: Positive
     temperature: Annotated[float, Field(ge=0)]
@@ -58,6 +60,7 @@ class Sample(Spec):
     tensor_parallel: Positive = 1
     data_parallel: Positive = 1
     eager: bool = False
+    prefix_caching: bool = True
 
     @model_validator(mode="after")
     def _asks_for_what_its_engine_has(self) -> Self:

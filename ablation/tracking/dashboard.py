@@ -1,12 +1,15 @@
 """A saved workspace and a report in W&B's own pages, through `wandb-workspaces` where it is installed and W&B is online."""
 
 import importlib.util
+import json
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.analysis.analyse import Analysis
 from ablation.analysis.study import FACTORS
 from ablation.report.text import clean
+from ablation.store import write_text_atomically
 
 if TYPE_CHECKING:
     import wandb
@@ -14,14 +17,24 @@ if TYPE_CHECKING:
 ABSENT = "W&B: no saved workspace and no report were made: `pip install 'ablation[workspaces]'` adds what makes them"
 
 
-def save_dashboard(run: "wandb.Run", analysis: Analysis) -> list[str]:
-    """Save both in the run's project and name their addresses; one line says what is absent where it is."""
+def save_dashboard(run: "wandb.Run", analysis: Analysis, note: Path) -> list[str]:
+    """Save both in the run's project and name their addresses; one line says what is absent where it is.
+
+    `note` keeps what was saved. The workspace is saved once: its panels are live, and what people change in it is theirs.
+    The report is saved again in its own place, since its sentences are of the results that there are.
+    """
     if importlib.util.find_spec("wandb_workspaces") is None:
         return [ABSENT]
-    return [
-        f"W&B workspace: {workspace(run.entity, run.project, analysis).save().url}",
-        f"W&B report: {report(run.entity, run.project, analysis).save().url}",
-    ]
+    kept: dict[str, str] = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+    if "workspace" not in kept:
+        kept["workspace"] = str(workspace(run.entity, run.project, analysis).save().url)
+        write_text_atomically(note, json.dumps(kept))
+    page = report(run.entity, run.project, analysis)
+    page.id = kept.get("report_id", "")
+    page.save()
+    kept |= {"report_id": str(page.id), "report": str(page.url)}
+    write_text_atomically(note, json.dumps(kept))
+    return [f"W&B workspace: {kept['workspace']}", f"W&B report: {kept['report']}"]
 
 
 def workspace(entity: str, project: str, analysis: Analysis) -> Any:

@@ -33,14 +33,14 @@ def track_study(folder: Path, ledger: Path, tracker: Tracker, mode: Mode) -> tup
         return [], []
     try:
         analysis = analyse(load(folder), partial=True)
-        lines = _log(analysis, folder, tracker, mode)
+        lines = _log(analysis, folder, ledger / f"study-{folder.name}.pages.json", tracker, mode)
     except Exception as error:  # noqa: BLE001 a tracker may fail in any way, and must not fail a study
         return [], [f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"]
     write_text_atomically(note, f"{mode} {state}\n")
     return lines, []
 
 
-def _log(analysis: Analysis, folder: Path, tracker: Tracker, mode: Mode) -> list[str]:
+def _log(analysis: Analysis, folder: Path, pages: Path, tracker: Tracker, mode: Mode) -> list[str]:
     import wandb
 
     name = analysis.study.name
@@ -54,12 +54,13 @@ def _log(analysis: Analysis, folder: Path, tracker: Tracker, mode: Mode) -> list
             x_disable_stats=True, x_disable_meta=True,
         ),
     )  # fmt: skip
-    run.summary.update(study_summary(analysis))
-    run.log({**_tables(analysis), **_figures(analysis)})
-    run.log_artifact(_report(folder, name))
-    lines = save_dashboard(run, analysis) if mode == "online" else []
-    run.finish()
-    return lines
+    try:
+        run.summary.update(study_summary(analysis))
+        run.log({**_tables(analysis), **_figures(analysis)})
+        run.log_artifact(_report(folder, name))
+        return save_dashboard(run, analysis, pages) if mode == "online" else []
+    finally:  # what was logged is kept, also where the pages cannot be saved
+        run.finish()
 
 
 def study_config(analysis: Analysis) -> dict[str, Any]:
