@@ -3,21 +3,25 @@
     python -m benchmarks.memory             # Qwen2.5-32B on each GPU, by recipe, means and number of GPUs: estimates
     python -m benchmarks.memory --measure   # small models in a process of their own, two updates each, on this machine
 
-Prints a Markdown table. What is measured is the process's largest resident set, above what it was before the model was made, so
-what the allocator cannot use is in it.
+Prints a Markdown table. Measured are, each in a run of its own, the most that torch's tensors held at once, by its profiler, and
+the largest resident set above what it was once a tiny model had been trained in the process, so that the libraries are not in it.
+A CPU has no Triton, so the estimate has the tiles added that TRL's loss keeps there.
 """
 
 import argparse
+import gc
 import multiprocessing
 import tempfile
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from ablation.attempt import Activations, Means
 from ablation.expansion import composed_grid
-from ablation.planning.memory import GB, Footprint, footprint
+from ablation.planning.memory import GB, Footprint, footprint, torch_tiles
 from ablation.science import Lora, Shape, Train
 
 GPUS = (8, 16, 32)
@@ -32,6 +36,7 @@ WAYS = {
 # From mostly activations to mostly states, the last one SmolLM2-135M's architecture.
 SMALL = Shape(layers=8, hidden=256, intermediate=768, heads=8, keys=128, vocabulary=4096, tied=True, biased=True)
 WIDE = Shape(layers=6, hidden=512, intermediate=1536, heads=8, keys=512, vocabulary=8192, tied=False, biased=False)
+TINY = Shape(layers=2, hidden=32, intermediate=64, heads=2, keys=32, vocabulary=64, tied=True, biased=True)
 SMOLLM2 = Shape(layers=30, hidden=576, intermediate=1536, heads=9, keys=192, vocabulary=49152, tied=True, biased=False)
 MB = 1e6
 
@@ -106,45 +111,67 @@ def measured_table() -> None:
     """One line for each case, in the order of the sum."""
     recipe = composed_grid(["sweep=smoke"]).cells[-1].train
     assert recipe
-    print("| model | method | tokens | activations | states | activations | estimate | measured | ratio |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    columns = ("model", "method", "tokens", "activations", "states", "activations and loss", "tiles", "estimate", "tensors",
+               "ratio", "resident set")  # fmt: skip
+    print(f"| {' | '.join(columns)} |")
+    print("|---" * len(columns) + "|")
     for case in CASES:
         told = footprint(case.shape, case.recipe(recipe), replace(case.means, micro_batch=1), processes=1)
-        measured, method = alone(case, recipe), "lora" if case.lora else "full"
+        tiles = torch_tiles(case.shape, case.tokens)
+        tensors, resident = (alone(measure, case, recipe) for measure in (tensor_bytes, resident_bytes))
+        parts = (told.total - told.activations, told.activations, tiles, told.total + tiles, tensors)
         print(
-            f"| {case.name} | {method} | {case.tokens:,} | {case.activations} | {(told.total - told.activations) / MB:.0f} MB | "
-            f"{told.activations / MB:.0f} MB | {told.total / MB:.0f} MB | {measured / MB:.0f} MB | {measured / told.total:.2f} |",
+            f"| {case.name} | {'lora' if case.lora else 'full'} | {case.tokens:,} | {case.activations} | "
+            + " | ".join(f"{part / MB:.0f} MB" for part in parts)
+            + f" | {tensors / (told.total + tiles):.2f} | {resident / MB:.0f} MB |",
             flush=True,
         )
 
 
-def alone(case: Case, recipe: Train) -> float:
-    """The peak of one case, in a new process."""
+def alone(measure: Callable[[Case, Train], float], case: Case, recipe: Train) -> float:
+    """What one case takes, in a new process."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
-        found: float = pool.apply(peak_bytes, (case, recipe))
-    return found
+        return pool.apply(measure, (case, recipe))
 
 
-def peak_bytes(case: Case, recipe: Train) -> float:
+def tensor_bytes(case: Case, recipe: Train) -> float:
+    """Train, and sum up what torch says of each allocation: the most there was at once."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        trained(case, recipe)
+    told: Any = profiled.profiler
+    changes = [(one.start_ns(), one.nbytes()) for one in told.kineto_results.events() if one.name() == "[memory]"]
+    return float(max(accumulate(size for _, size in sorted(changes))))
+
+
+def resident_bytes(case: Case, recipe: Train) -> float:
     """Train, and tell by how much the resident set grew at the most."""
     import resource
 
     import psutil
+
+    trained(replace(case, shape=TINY, tokens=64), recipe)
+    gc.collect()
+    before = psutil.Process().memory_info().rss
+    trained(case, recipe)
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
+
+
+def trained(case: Case, recipe: Train) -> None:
+    """Two updates of a new model."""
     from transformers import PrinterCallback
 
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
-        make = trainer_of(case, case.recipe(recipe), Path(folder))
-        before = psutil.Process().memory_info().rss
-        trainer = make()
+        trainer = trainer_of(case, case.recipe(recipe), Path(folder))
         trainer.remove_callback(PrinterCallback)
         trainer.train()
-    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
 
 
 def trainer_of(case: Case, recipe: Train, folder: Path) -> Any:
-    """What makes the trainer and its model, once everything that it needs is imported."""
+    """The trainer with a new model."""
     from datasets import Dataset
     from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, set_seed
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
@@ -165,21 +192,18 @@ def trainer_of(case: Case, recipe: Train, folder: Path) -> Any:
     ids = [[index % shape.vocabulary for index in range(case.tokens)]] * 2
     steps = Steps(Updates.of(recipe, [case.tokens] * 2, seed=0), Padded(1))
 
-    def make() -> Any:
-        set_seed(0)
-        model = Qwen2ForCausalLM(Qwen2Config(**told)) if shape.biased else LlamaForCausalLM(LlamaConfig(**told))  # type: ignore[no-untyped-call]
-        return Trainer(
-            steps,
-            World(),
-            model=model,
-            args=sft_config(recipe, 0, folder, steps, activations=case.activations),
-            train_dataset=Dataset.from_dict({"input_ids": ids, "labels": ids}),
-            processing_class=tokenizer,
-            data_collator=DataCollatorForLanguageModeling(tokenizer.pad_token_id),
-            peft_config=recipe.lora and lora_config(recipe.lora),
-        )
-
-    return make
+    set_seed(0)
+    model = Qwen2ForCausalLM(Qwen2Config(**told)) if shape.biased else LlamaForCausalLM(LlamaConfig(**told))  # type: ignore[no-untyped-call]
+    return Trainer(
+        steps,
+        World(),
+        model=model,
+        args=sft_config(recipe, 0, folder, steps, activations=case.activations),
+        train_dataset=Dataset.from_dict({"input_ids": ids, "labels": ids}),
+        processing_class=tokenizer,
+        data_collator=DataCollatorForLanguageModeling(tokenizer.pad_token_id),
+        peft_config=recipe.lora and lora_config(recipe.lora),
+    )
 
 
 if __name__ == "__main__":

@@ -20,11 +20,13 @@ from ablation.planning.memory import (
     footprint,
     layer_bytes_per_token,
     parameters,
+    torch_tiles,
     trained_parameters,
 )
 from ablation.planning.models import shape_of
 from ablation.science import Lora, Shape
 from ablation.training.recipe import lora_config
+from benchmarks.memory import Case, tensor_bytes
 
 SMALL = Shape(layers=3, hidden=128, intermediate=320, heads=4, keys=64, vocabulary=512, tied=True, biased=True)
 WIDE = Shape(layers=4, hidden=192, intermediate=256, heads=6, keys=192, vocabulary=300, tied=False, biased=False)
@@ -105,6 +107,17 @@ def test_weights_gradients_and_moments_are_what_an_update_leaves_in_memory(cell_
     assert told.gradients == sum(one.grad.nbytes for one in model.parameters() if one.grad is not None)
     moments = [state[name].nbytes for state in optimizer.state.values() for name in ("exp_avg", "exp_avg_sq")]
     assert told.optimizer == sum(moments)
+
+
+@pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
+def test_the_estimate_is_the_peak_of_the_trainers_tensors(cell_of: Callable[..., Cell], lora: bool) -> None:
+    """Of the whole update, by torch's profiler; a CPU has the tiles of TRL's loss besides."""
+    recipe = cell_of("count.size=8").train
+    assert recipe
+    shape = SMALL.model_copy(update={"vocabulary": 4096})  # so many that the loss is the peak, as with real models
+    case = Case("small", shape, 512, "recompute", lora)
+    told = footprint(shape, case.recipe(recipe), case.means, processes=1)
+    assert tensor_bytes(case, recipe) == pytest.approx(told.total + torch_tiles(shape, 512), rel=0.08)
 
 
 def test_zero_shares_the_states_and_stage_three_the_weights(cell_of: Callable[..., Cell]) -> None:

@@ -18,6 +18,8 @@ _FLOAT32, _BF16 = 4, 2
 _MOMENTS = 2
 # TRL's tiles of logits, and how many layers' inputs are on their way to the host's memory at once.
 _TILE_TOKENS, _TILE_WORDS, _IN_FLIGHT = 4096, 32768, 6
+# Float32 tensors of a tile's size at the peak of TRL's backward pass in torch, counted by torch's profiler.
+_TORCH_TILES = 7
 GB = 1e9
 
 
@@ -71,9 +73,17 @@ def activations(shape: Shape, tokens: float, precision: str, kind: Activations =
 
 
 def head_bytes(shape: Shape, tokens: float, recipe: Train) -> float:
-    """Bytes of the loss: a tile of logits, the last states with their gradient, and the gradient of the head's weights."""
-    tile = min(tokens, _TILE_TOKENS) * min(shape.vocabulary, _TILE_WORDS) * _FLOAT32
-    return tile + 2 * tokens * shape.hidden * _FLOAT32 + (0 if recipe.lora else _head(shape) * _FLOAT32)
+    """Bytes of the loss: a tile of logits, as wide as TRL's whatever the vocabulary, and what it takes of a head that is cast;
+    the last states with their gradient; the gradient of the head's weights. Without Triton there is more (`torch_tiles`)."""
+    cast = recipe.precision == "bf16"
+    tile = min(tokens, _TILE_TOKENS) * _TILE_WORDS * (_BF16 if cast else _FLOAT32)
+    words = min(shape.vocabulary, _TILE_WORDS) * shape.hidden * _BF16 if cast else 0
+    return tile + words + 2 * tokens * shape.hidden * _FLOAT32 + (0 if recipe.lora else _head(shape) * _FLOAT32)
+
+
+def torch_tiles(shape: Shape, tokens: float) -> float:
+    """Bytes of the logits' gradient that TRL's loss keeps besides where it has no Triton, as on a CPU: no part of `footprint`."""
+    return _TORCH_TILES * min(tokens, _TILE_TOKENS) * min(shape.vocabulary, _TILE_WORDS) * _FLOAT32
 
 
 def _head(shape: Shape) -> int:
