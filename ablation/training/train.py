@@ -20,6 +20,7 @@ from ablation.training.curve import curve_lines, mean_loss
 from ablation.training.encode import encode
 from ablation.training.fit import Fitted, Task, fit
 from ablation.training.recipe import save_adapter, with_adapter
+from ablation.training.tuner import with_deepspeed_only_for
 from ablation.training.world import World
 
 
@@ -53,18 +54,19 @@ def train(cell: Cell, selection: Path, pool: Path, attempt: Attempt, means: Mean
     attempt.halt.check()
     resume = newest(attempt.kept, attempt.earlier, task.origin)
     world.call(_message(task, selection, pool, resume))
-    try:
-        fitted = fit(task, resume)
-    except (Interrupted, BadLoss):
-        raise  # in every process at the same update: the world is as it was
-    except AblationError:
-        world.is_broken = True
-        raise
-    except Exception:
-        if told := world.failure():
-            raise told from None
-        raise
-    _write(task, fitted, attempt.out)
+    with with_deepspeed_only_for(means.zero):
+        try:
+            fitted = fit(task, resume)
+        except (Interrupted, BadLoss):
+            raise  # in every process at the same update: the world is as it was
+        except AblationError:
+            world.is_broken = True
+            raise
+        except Exception:
+            if told := world.failure():
+                raise told from None
+            raise
+        _write(task, fitted, attempt.out)
     # Not in the summary: a cell is the same science in whatever pieces its updates went through the memory.
     means_told = {
         "rows_at_once": fitted.rows,
@@ -119,7 +121,8 @@ def _take_part(message: dict[str, Any], world: World, halt: Halt) -> None:
     attempt = Attempt(out=Path(message["kept"]), kept=Path(message["kept"]), halt=halt)
     cell, means = Cell.parse(message["cell"]), Means(**message["means"])
     resume = message["resume"] and Checkpoint(Path(message["resume"][0]), *message["resume"][1:])
-    fit(_task(cell, Path(message["selection"]), Path(message["pool"]), attempt, means, world), resume)
+    with with_deepspeed_only_for(means.zero):
+        fit(_task(cell, Path(message["selection"]), Path(message["pool"]), attempt, means, world), resume)
 
 
 def _phases(fitted: Fitted, started: float, data_s: float) -> dict[str, float]:

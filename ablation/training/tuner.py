@@ -1,8 +1,11 @@
-"""What training uses of TRL, which imports Weights & Biases wherever it is installed; no training has a use for that."""
+"""What training uses of TRL, without the libraries that it and accelerate import wherever they are installed.
+
+Weights & Biases no training has a use for; DeepSpeed those alone that share their states by it.
+"""
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 
 @contextmanager
@@ -22,4 +25,9 @@ with _absent("wandb"):
     from trl import SFTConfig, SFTTrainer
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-__all__ = ["DataCollatorForLanguageModeling", "SFTConfig", "SFTTrainer"]
+__all__ = ["DataCollatorForLanguageModeling", "SFTConfig", "SFTTrainer", "with_deepspeed_only_for"]
+
+
+def with_deepspeed_only_for(zero: int) -> AbstractContextManager[None]:
+    """Whether what runs inside may find DeepSpeed: accelerate looks for its engine in every model, and so would import it."""
+    return nullcontext() if zero else _absent("deepspeed")
