@@ -1,6 +1,7 @@
 """Sampling that ends as soon as its pass line is decided: the verdict of the whole, fewer attempts, and no average."""
 
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from ablation.analysis.decided import decided
 from ablation.analysis.study import load
@@ -20,6 +22,7 @@ from ablation.interchange.export import export_harness
 from ablation.pipeline import run_cell
 from ablation.records import COMPLETIONS_FILE, Completion, read_rows
 from ablation.report import page
+from ablation.report.terminal import render
 from ablation.science import PassLine
 from ablation.store import Store
 from ablation.study import write_study
@@ -119,15 +122,27 @@ def test_stopped_and_begun_again_it_ends_with_the_same_bytes(asked: Callable[...
     assert found == whole
 
 
-@pytest.fixture
-def mixed(tiny_benchmark: list[str], tmp_path: Path) -> Any:
-    """A study of two cells, of which one ends early."""
-    few = ("count=n0", "sample.n=2", "sample.max_tokens=24", "sample.pass_line.tier=hard", *tiny_benchmark)
-    plan = planned(tmp_path / "outputs", *few, "sample.stop=planned,decided")
+def study_of(folder: Path, benchmark: list[str], stops: str) -> Any:
+    """The base model as it is asked to the end, or as far as its line takes; or both."""
+    few = ("count=n0", "sample.n=2", "sample.max_tokens=24", "sample.pass_line.tier=hard", *benchmark)
+    plan = planned(folder, *few, f"sample.stop={stops}")
     for cell in plan.cells:
         run_cell(cell, plan.store)
     write_study(plan, {})
     return plan
+
+
+@pytest.fixture
+def mixed(tiny_benchmark: list[str], tmp_path: Path) -> Any:
+    """A study of two cells, of which one ends early."""
+    return study_of(tmp_path / "outputs", tiny_benchmark, "planned,decided")
+
+
+def shown_in_terminal(folder: Path) -> str:
+    console = Console(width=80, file=StringIO())
+    console.print(render(load(folder)))
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
 
 
 def test_its_cells_have_an_answer_and_no_average(mixed: Any, tmp_path: Path) -> None:
@@ -147,6 +162,19 @@ def test_its_cells_have_an_answer_and_no_average(mixed: Any, tmp_path: Path) -> 
     with pytest.raises(RecordError, match=r"Curtailed: 1 of 2 cells .* avg@2 and cov@2 are undefined"):
         Tally.of(study)
     assert Tally.of(study, partial=True).averages()["all"].isna().tolist() == [False, True]
+    told = shown_in_terminal(mixed.folder)
+    assert "base model" in told and "1 of 2 cells complete, 1 decided early" in told
     shown = page.write(mixed.folder).read_text()
     assert "Pass lines decided early" in shown and "1 of 2 cells complete, 1 decided early" in shown
     assert len(export_harness(mixed.folder, tmp_path / "harness")) == 1
+
+
+def test_a_study_of_such_cells_alone_shows_their_answers_and_no_empty_means(
+    tiny_benchmark: list[str], tmp_path: Path
+) -> None:
+    plan = study_of(tmp_path / "outputs", tiny_benchmark, "decided")
+    [row] = decided(load(plan.folder)).to_dict("records")
+    told = shown_in_terminal(plan.folder)
+    assert "factor" not in told and "in this tier" not in told
+    [line] = [line.split() for line in told.splitlines() if line.strip().startswith(row["cell"])]
+    assert line[1:] == ["hard", "≥", "90", "%", row["answer"], str(int(row["attempts"])), "of", "2"]

@@ -23,6 +23,7 @@ from ablation.analysis.uncertainty import (
 )
 
 NO_QUESTIONS = "no questions in this tier"
+NOTHING_COUNTS = "no cell has attempts that count"
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def estimate_measured(
     low_e, high_e = bootstrap_intervals(weights_ec, measured, tally, draws, seed)
     for name, column in (columns | {"low_bootstrap": low_e, "high_bootstrap": high_e}).items():
         frame[name] = np.where(possible, column, np.nan)
-    frame["reason"] = [_reason(*found) for found in zip(plans, frame.to_dict("records"), strict=True)]
+    empty = NO_QUESTIONS if len(tally.questions) else NOTHING_COUNTS
+    frame["reason"] = [_reason(*found, empty) for found in zip(plans, frame.to_dict("records"), strict=True)]
     return frame.assign(estimand=_estimand(tally, seeds))
 
 
@@ -97,9 +99,9 @@ def _columns(suffix: str, value_e: Floats, errors: Errors) -> dict[str, Floats]:
     return {f"{name}{suffix}": column for name, column in (found | {"p": errors.p_value(value_e)}).items()}
 
 
-def _reason(plan: Plan, row: dict[Any, Any]) -> str:
+def _reason(plan: Plan, row: dict[Any, Any], empty: str) -> str:
     if plan.reason or not row["questions"]:
-        return plan.reason or NO_QUESTIONS
+        return plan.reason or empty
     if row["questions"] < MIN_QUESTIONS:
         return TOO_FEW
     return NO_VARIATION if np.isnan(row["low"]) else ""

@@ -12,11 +12,12 @@ from ablation.analysis.analyse import Analysis, analyse
 from ablation.analysis.estimates import estimand
 from ablation.analysis.findings import Finding
 from ablation.analysis.study import Study
-from ablation.report.tables import level_means, scope_label
+from ablation.report.tables import decided_rows, level_means, scope_label
 from ablation.report.text import clean, short
 
 MARKS = {"raised": "+", "lowered": "-", "open": "o", "unknown": "?", "warning": "!", "note": "*"}
 STYLES = {"raised": "bold cyan", "lowered": "bold cyan", "warning": "bold yellow"}
+MAX_DECIDED = 20
 MAX_TIERS = 6  # more do not fit 80 columns; the page has them all
 
 
@@ -30,7 +31,8 @@ def render_analysis(analysis: Analysis) -> RenderableType:
     headlines = [finding for finding in analysis.findings if finding.headline]
     return Group(
         _title(analysis),
-        _table(analysis),
+        *([_table(analysis)] if len(analysis.tally.questions) else []),
+        *_decided(analysis),
         *[_line(finding) for finding in headlines],
         Padding(
             Text(f"Percent of attempts; 95 % intervals for {estimand(analysis.tally)}.", style="dim"), (1, 0, 0, 0)
@@ -63,6 +65,24 @@ def _table(analysis: Analysis) -> Table:
             table.add_row("" if place else factor, Text(short(row["level"], 15)), str(row["cells"]), *values)
         table.add_section()
     return table
+
+
+def _decided(analysis: Analysis) -> list[Table]:
+    """The curtailed cells: whether each reached its pass line, and the attempts that took. None where there are none."""
+    rows = decided_rows(analysis)
+    if not rows:
+        return []
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("decided early", max_width=36, no_wrap=True)
+    table.add_column("pass line", no_wrap=True)
+    table.add_column("answer", no_wrap=True)
+    table.add_column("attempts", justify="right", no_wrap=True)
+    for row in rows[:MAX_DECIDED]:
+        attempts = f"{row['attempts']:.0f} of {row['planned']:.0f}"
+        table.add_row(Text(short(row["cell"], 36)), Text(short(row["line"], 16)), str(row["answer"]), attempts)
+    if len(rows) > MAX_DECIDED:
+        table.add_row(f"{len(rows) - MAX_DECIDED} more in the report", "", "", "")
+    return [table]
 
 
 def _line(finding: Finding) -> Table:
