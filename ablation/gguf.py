@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablation.absent import absent
 from ablation.errors import DataError
 from ablation.source import place_of
 from ablation.store import partial_folder
@@ -18,7 +19,8 @@ def make_folder(gguf: str, folder: Path) -> None:
         raise DataError(f"model.gguf: {file} is no file; give the path of a .gguf file")
     model, tokenizer = _read(file)
     with partial_folder(folder) as beside:
-        model.save_pretrained(beside)
+        with absent("deepspeed"):  # accelerate would import it, which prints a line: `--json` must stay JSON
+            model.save_pretrained(beside)
         tokenizer.save_pretrained(beside)
         try:
             beside.rename(folder)

@@ -3,25 +3,11 @@
 Weights & Biases no training has a use for; DeepSpeed those alone that share their states by it.
 """
 
-import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
+from ablation.absent import absent
 
-@contextmanager
-def _absent(name: str) -> Iterator[None]:
-    """A module that is not imported yet cannot be meanwhile: it looks as if it were not installed."""
-    if name in sys.modules:
-        yield
-        return
-    sys.modules[name] = None  # type: ignore[assignment]  # as the import system's reference has it
-    try:
-        yield
-    finally:
-        del sys.modules[name]
-
-
-with _absent("wandb"):
+with absent("wandb"):
     from trl import SFTConfig, SFTTrainer
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
@@ -30,4 +16,4 @@ __all__ = ["DataCollatorForLanguageModeling", "SFTConfig", "SFTTrainer", "with_d
 
 def with_deepspeed_only_for(zero: int) -> AbstractContextManager[None]:
     """Whether what runs inside may find DeepSpeed: accelerate looks for its engine in every model, and so would import it."""
-    return nullcontext() if zero else _absent("deepspeed")
+    return nullcontext() if zero else absent("deepspeed")

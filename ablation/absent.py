@@ -1,0 +1,18 @@
+"""Libraries that others import wherever they are installed, kept out where nothing has a use for them."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def absent(name: str) -> Iterator[None]:
+    """A module that is not imported yet cannot be meanwhile: it looks as if it were not installed."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # as the import system's reference has it
+    try:
+        yield
+    finally:
+        del sys.modules[name]
