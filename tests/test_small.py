@@ -44,7 +44,7 @@ def test_a_quantised_language_model_is_tuned_and_asked(tmp_path: Path) -> None:
     typed(tmp_path, str(ROOT / "launch.py"), "-m", *STUDY)
     study = tmp_path / "outputs/count_length"
     cells = pd.read_parquet(study / "cells.parquet")
-    assert set(cells["state"]) == {"complete"}
+    assert set(cells["state"]) == {"done"}
     trained = cells[cells["count"] > 0]
     assert set(trained["style"]) == {STYLE}
     tokens = dict(zip(trained["length"], trained["train_tokens"], strict=True))
