@@ -18,16 +18,23 @@ from .studies import BASE, build, factorial, row_of, trained
 COUNTS = pd.read_csv(ROOT / "tests/data/ladder_figure1.csv")
 
 
-@pytest.fixture
-def figure(tmp_path: Path) -> Study:
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The figure as an imported result set; its small fine-tunings stand for 1,000 r1 trajectories."""
+    folder = tmp_path_factory.mktemp("imported")
     told = (ROOT / "tests/data/ladder_figure1.yaml").read_text()
     told = told.replace("n: 16}", "n: 16, factors: {count: 1000, style: r1}}")
-    (tmp_path / "map.yaml").write_text(told)
+    (folder / "map.yaml").write_text(told)
     source = str(ROOT / "tests/data/ladder_figure1.csv")
-    asked = ["--study", "figure", "--columns", str(tmp_path / "map.yaml"), "--outputs", str(tmp_path)]
+    asked = ["--study", "figure", "--columns", str(folder / "map.yaml"), "--outputs", str(folder)]
     assert main(["import", source, *asked]) == 0
-    return load(tmp_path / "figure")
+    return folder / "figure"
+
+
+@pytest.fixture
+def figure(imported: Path) -> Study:
+    """The same, loaded."""
+    return load(imported)
 
 
 def test_the_figure_agrees_with_itself(figure: Study) -> None:
