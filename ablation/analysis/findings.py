@@ -95,7 +95,9 @@ def _primary(study: Study, effects: pd.DataFrame, slopes: pd.DataFrame, metric: 
         return [Finding("primary", "unknown", f"{named}: not among the comparisons that this study can make.")]
     row = {name: value for name, value in found[0].items() if name != "p_holm"}
     over = counted(row["sets" if primary.is_slope else "pairs"], "matched set" if primary.is_slope else "matched pair")
-    return [Finding("primary", judge(row), sentence(f"{named}: this", metric, over, row))]
+    verdict = judge(row)
+    subject = f"{named}: this" if verdict in ("raised", "lowered") else named
+    return [Finding("primary", verdict, sentence(subject, metric, over, row))]
 
 
 def _effect(rows: Sequence[Row], metric: str) -> Finding:
