@@ -113,11 +113,13 @@ def measured(what: str, path: Path, model: Path) -> dict[str, float]:
     for module in ("datasets", "pandas", "sklearn.feature_extraction.text"):
         __import__(module)
     load_tokenizer(cell.model)  # and with it all that transformers imports
-    started, worked = time.monotonic(), time.process_time()
-    paths = run_cell(cell, Store(path.with_suffix(".store")), last="sift")
+    started, worked, store = time.monotonic(), time.process_time(), Store(path.with_suffix(".store"))
+    run_cell(cell, store, last="pool")
+    encoded = {"wall_s": time.monotonic() - started, "cpu_s": time.process_time() - worked}
+    paths = run_cell(cell, store, last="sift")
     room(usable(paths["sift"]), cell)
-    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"wall_s": time.monotonic() - started, "cpu_s": time.process_time() - worked, "peak_gb": peak_kb / 1e6}
+    whole = {"whole_wall_s": time.monotonic() - started, "whole_cpu_s": time.process_time() - worked}
+    return {**encoded, **whole, "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}
 
 
 def bare(path: Path, model: Path) -> dict[str, float]:
