@@ -133,9 +133,13 @@ def test_workspace_is_saved_once_and_the_report_again_in_its_place(
         assert troubles == [] and [line.partition(": ")[0] for line in lines] == ["W&B workspace", "W&B report"]
         assert tracked(service, 1) == ([], []), "the same results were logged again"
         again, troubles = tracked(service, 2)
-    assert (again, troubles) == (lines, [])
-    [saved] = service.variables("UpsertView2")
-    first, second = service.variables("upsertView")
+        assert (again, troubles) == (lines, [])
+        note = ledger / "study-tiny.pages.json"
+        note.write_text(note.read_text().replace("team/test", "team/another"))
+        assert tracked(service, 3)[1] == []
+    saved, elsewhere = service.variables("UpsertView2")
+    first, second, third = service.variables("upsertView")
+    assert not elsewhere.get("id") and not third["id"], "what was saved in another project was taken for this one's"
     assert (saved["entityName"], saved["projectName"], saved["displayName"]) == ("team", "test", "study tiny")
     kept = json.loads(saved["spec"])["section"]
     [[condition]] = [one["filters"]["filters"] for one in kept["runSets"]]

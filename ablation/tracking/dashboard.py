@@ -25,7 +25,10 @@ def save_dashboard(run: "wandb.Run", analysis: Analysis, note: Path) -> list[str
     """
     if importlib.util.find_spec("wandb_workspaces") is None:
         return [ABSENT]
+    place = f"{run.entity}/{run.project}"
     kept: dict[str, str] = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+    if kept.get("place") != place:  # another project has neither yet
+        kept = {"place": place}
     if "workspace" not in kept:
         kept["workspace"] = str(workspace(run.entity, run.project, analysis).save().url)
         write_text_atomically(note, json.dumps(kept))

@@ -55,17 +55,7 @@ def train(cell: Cell, selection: Path, pool: Path, attempt: Attempt, means: Mean
     resume = newest(attempt.kept, attempt.earlier, task.origin)
     world.call(_message(task, selection, pool, resume))
     with with_deepspeed_only_for(means.zero):
-        try:
-            fitted = fit(task, resume)
-        except (Interrupted, BadLoss):
-            raise  # in every process at the same update: the world is as it was
-        except AblationError:
-            world.is_broken = True
-            raise
-        except Exception:
-            if told := world.failure():
-                raise told from None
-            raise
+        fitted = _fit_in(world, task, resume)
         _write(task, fitted, attempt.out)
     # Not in the summary: a cell is the same science in whatever pieces its updates went through the memory.
     means_told = {
@@ -76,6 +66,21 @@ def train(cell: Cell, selection: Path, pool: Path, attempt: Attempt, means: Mean
     }
     phases = _phases(fitted, started, encoded - started)
     write_json(attempt.out / TIMING_FILE, {**phases, **means_told, **fitted.speed.as_json()})
+
+
+def _fit_in(world: World, task: Task, resume: Checkpoint | None) -> Fitted:
+    """Process 0's part. Where another process has failed, its error is raised: ours only follows from it."""
+    try:
+        return fit(task, resume)
+    except (Interrupted, BadLoss):
+        raise  # in every process at the same update: the world is as it was
+    except AblationError:
+        world.is_broken = True
+        raise
+    except Exception:
+        if told := world.failure():
+            raise told from None
+        raise
 
 
 def follow(halt: Halt) -> None:

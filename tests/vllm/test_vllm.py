@@ -280,9 +280,8 @@ def test_one_process_that_dies_ends_them_all(base: Callable[..., Cell]) -> None:
     # More than the engines take at once, so that some wait when the first have ended.
     asked = [Request(number, (5, 6, 7), number) for number in range(2048)]
     with pytest.raises(EngineError, match="process ended"):
-        for ended in generate_on(pair, asked, {"max_tokens": 200, "ignore_eos": True}, Halt()):
+        for _ in generate_on(pair, asked, {"max_tokens": 200, "ignore_eos": True}, Halt()):
             os.kill(pair[1]._process.pid, signal.SIGKILL)
-            assert ended.id < len(asked)
     assert not any(process.is_running for process in pair)
 
 
