@@ -7,22 +7,25 @@ The rows are made up: words in the proportions of a power law, numbers and LaTeX
 problem; the tokenizer is a byte-level BPE trained on such text. The share is that of the cache of ids and lengths, which is made
 once for each tokenizer; sifting comes after it. Prints Markdown tables for docs/benchmarks.md. Seconds hold for this machine and
 hour; what counts are the share of the tokenizer's own rate, the line through the sizes, and the memory. Where others use the
-machine, a share of two measurements says little: so tokenizer and corpus are measured in turn, `--pairs` times at each size, each
-pair in the other order, and the share is the median of the pairs, with the lowest and the highest beside it.
+machine, the same work takes a fifth more or less from one minute to the next, so two measurements one after the other say little:
+tokenizer and corpus run in turn, two seconds each while the other is stopped, and each is given the time in which it ran. This is
+done `--pairs` times at each size; the share is the median of the pairs, with the lowest and the highest beside it.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,9 @@ TYPES = (
 VOCABULARY = 8000
 WORDS = 6000
 ROW_GROUP = 1000
+BOTH = ["tokenizer", "first"]
+SLICE_S = 2.0
+Span = tuple[float, float]
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -70,12 +76,12 @@ def main() -> None:
 def report(count: int, model: Path, folder: Path, pairs: int) -> dict[str, Any]:
     """Everything that is measured at one size."""
     path = make_corpus(folder / f"{count}.parquet", count)
-    found: dict[str, list[dict[str, float]]] = {"tokenizer": [], "first": []}
+    found: dict[str, list[dict[str, float]]] = {what: [] for what in BOTH}
     for pair in range(pairs):
         shutil.rmtree(path.with_suffix(".store"), ignore_errors=True)
-        for what in ("tokenizer", "first")[:: 1 if pair % 2 == 0 else -1]:
-            found[what].append(in_a_process(what, path, model))
-    again, megabytes = in_a_process("again", path, model), path.stat().st_size / 1e6
+        for what, told in in_turn(BOTH[:: 1 if pair % 2 == 0 else -1], path, model).items():
+            found[what].append(told)
+    again, megabytes = in_turn(["again"], path, model)["again"], path.stat().st_size / 1e6
     path.unlink()
     shares = {
         clock: sorted(one[clock] / two[clock] for one, two in zip(found["tokenizer"], found["first"], strict=True))
@@ -90,17 +96,47 @@ def report(count: int, model: Path, folder: Path, pairs: int) -> dict[str, Any]:
     return {**told, **about, "again_wall_s": again["whole_wall_s"]}
 
 
-def in_a_process(what: str, path: Path, model: Path) -> dict[str, float]:
-    """One measurement in a process of its own."""
-    told = subprocess.run(
+def in_turn(whats: Sequence[str], path: Path, model: Path) -> dict[str, dict[str, float]]:
+    """Each measurement in a process of its own, one running at a time, for SLICE_S seconds and then the next."""
+    children = {what: started(what, path, model) for what in whats}
+    slices: dict[str, list[Span]] = {what: [] for what in whats}
+    while running := [what for what, child in children.items() if child.poll() is None]:
+        for what in running:
+            began = time.monotonic()
+            children[what].send_signal(signal.SIGCONT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                children[what].wait(SLICE_S)
+            children[what].send_signal(signal.SIGSTOP)
+            slices[what].append((began, time.monotonic()))
+    return {what: told(child, slices[what]) for what, child in children.items()}
+
+
+def started(what: str, path: Path, model: Path) -> "subprocess.Popen[str]":
+    """A process that measures, stopped."""
+    child = subprocess.Popen(
         [sys.executable, __file__, "--child", what, str(path), str(model)],
-        stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, "TOKENIZERS_PARALLELISM": "true"},
+        stdout=subprocess.PIPE, text=True, env={**os.environ, "TOKENIZERS_PARALLELISM": "true"},
     )  # fmt: skip
-    found: dict[str, float] = json.loads(told.stdout.splitlines()[-1])
-    return found
+    child.send_signal(signal.SIGSTOP)
+    return child
 
 
-def measured(what: str, path: Path, model: Path) -> dict[str, float]:
+def told(child: "subprocess.Popen[str]", slices: list[Span]) -> dict[str, float]:
+    """What a process measured: its numbers, and of each of its spans the seconds in which it was not stopped."""
+    assert child.stdout
+    if child.returncode:
+        raise SystemExit(f"a measurement ended with {child.returncode}")
+    found = json.loads(child.stdout.read().splitlines()[-1])
+    inside = {
+        f"{name}wall_s": sum(
+            max(0.0, min(end, until) - max(start, since)) for start, end in spans for since, until in slices
+        )
+        for name, spans in found["spans"].items()
+    }
+    return {**found["numbers"], **inside}
+
+
+def measured(what: str, path: Path, model: Path) -> dict[str, Any]:
     """One measurement in this process: the bare tokenizer, the first command on a corpus, or a later one."""
     if what == "tokenizer":
         return bare(path, model)
@@ -113,28 +149,30 @@ def measured(what: str, path: Path, model: Path) -> dict[str, float]:
     for module in ("datasets", "pandas", "sklearn.feature_extraction.text"):
         __import__(module)
     load_tokenizer(cell.model)  # and with it all that transformers imports
-    started, worked, store = time.monotonic(), time.process_time(), Store(path.with_suffix(".store"))
+    began, worked, store = time.monotonic(), time.process_time(), Store(path.with_suffix(".store"))
     run_cell(cell, store, last="pool")
-    encoded = {"wall_s": time.monotonic() - started, "cpu_s": time.process_time() - worked}
+    encoded, encoded_cpu = time.monotonic(), time.process_time()
     paths = run_cell(cell, store, last="sift")
     room(usable(paths["sift"]), cell)
-    whole = {"whole_wall_s": time.monotonic() - started, "whole_cpu_s": time.process_time() - worked}
-    return {**encoded, **whole, "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}
+    spans = {"": [(began, encoded)], "whole_": [(began, time.monotonic())]}
+    numbers = {"cpu_s": encoded_cpu - worked, "whole_cpu_s": time.process_time() - worked}
+    return {"spans": spans, "numbers": {**numbers, "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}}
 
 
-def bare(path: Path, model: Path) -> dict[str, float]:
+def bare(path: Path, model: Path) -> dict[str, Any]:
     """The tokenizer alone on all cores, on the same generations, held in memory and given in the same batches."""
     from transformers import AutoTokenizer
 
     backend = AutoTokenizer.from_pretrained(model).backend_tokenizer
-    tokens, wall, cpu = 0, 0.0, 0.0
+    tokens, cpu = 0, 0.0
+    spans: list[Span] = []
     for group in pq.ParquetFile(path).iter_batches(128, columns=["generations"]):
         texts = [text for row in group.to_pylist() for text in row["generations"]]
-        started, worked = time.monotonic(), time.process_time()
+        began, worked = time.monotonic(), time.process_time()
         encoded = backend.encode_batch_fast(texts, add_special_tokens=False)
-        wall, cpu = wall + time.monotonic() - started, cpu + time.process_time() - worked
+        spans, cpu = [*spans, (began, time.monotonic())], cpu + time.process_time() - worked
         tokens += sum(len(one) for one in encoded)
-    return {"wall_s": wall, "cpu_s": cpu, "tokens": tokens}
+    return {"spans": {"": spans}, "numbers": {"cpu_s": cpu, "tokens": tokens}}
 
 
 def cell_on(path: Path, model: Path) -> Any:
@@ -235,7 +273,7 @@ def print_tables(found: list[dict[str, Any]], sizes: list[int]) -> None:
         ("tokens of the generations", [f"{one['tokenizer_tokens'] / 1e6:,.1f} million" for one in found]),
         ("the tokenizer alone, all cores", [both(one, "tokenizer") for one in found]),
         ("read, encode and write: the cache", [both(one, "first") for one in found]),
-        ("measured in turn", [f"{one['pairs']} times" for one in found]),
+        ("measured", [f"{one['pairs']} times" for one in found]),
         ("share of the tokenizer's rate", [share(one) for one in found]),
         ("the same, and sifted: duplicates, contamination", [both(one, "first_whole") for one in found]),
         ("peak memory", [f"{one['first_peak_gb']:.2f} GB" for one in found]),

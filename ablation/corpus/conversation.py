@@ -5,7 +5,7 @@ The two parts are encoded apart, as they are when the model is sampled: there, t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ablation.errors import DataError
 
@@ -28,7 +28,7 @@ class Renderer:
     def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
         self._tokenizer = tokenizer
         ending = self.conversations(["1 + 1"], ["2"], ["a probe"])[0].tail
-        if tokenizer.eos_token_id not in encoded(tokenizer, [ending])[0]:
+        if tokenizer.eos_token_id not in encoded(tokenizer, [ending])[0].ids:
             raise DataError(
                 "the chat template does not fit supervised fine-tuning: the assistant's turn must hold the end token "
                 f"{tokenizer.eos_token!r}, or the model never learns to stop"
@@ -75,11 +75,31 @@ def _parted(prompt: str, whole: str, text: str, identity: str) -> Rendered:
     return Rendered(prompt, answer, answer[answer.rindex(kept) + len(kept) :])
 
 
-def encoded(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[list[int]]:
-    """The ids of each text, nothing added; on all cores, unless TOKENIZERS_PARALLELISM says otherwise."""
+class Encoded(Protocol):
+    """What the tokenizer made of one text."""
+
+    @property
+    def ids(self) -> list[int]:
+        """The token ids, copied anew at each call."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class _Ids:
+    ids: list[int]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def encoded(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> Sequence[Encoded]:
+    """Each text encoded, nothing added; on all cores, unless TOKENIZERS_PARALLELISM says otherwise."""
     if not tokenizer.is_fast:
-        return list(tokenizer(list(texts), add_special_tokens=False)["input_ids"])
+        return [_Ids(ids) for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
     backend: Any = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
-    return [item.ids for item in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+    found: list[Encoded] = backend.encode_batch_fast(list(texts), add_special_tokens=False)
+    return found
