@@ -13,6 +13,7 @@ from ablation.analysis.tally import Floats, Tally, mean_or_nan
 from ablation.analysis.uncertainty import (
     DRAWS,
     MIN_QUESTIONS,
+    NO_QUESTIONS,
     NO_VARIATION,
     SEED,
     TOO_FEW,
@@ -22,7 +23,6 @@ from ablation.analysis.uncertainty import (
     these_questions,
 )
 
-NO_QUESTIONS = "no questions in this tier"
 NOTHING_COUNTS = "no cell has attempts that count"
 
 

@@ -14,7 +14,7 @@ from scipy.special import stdtrit
 from ablation.analysis.metrics import NOBODY, RIGHT, maj_of, votes_by_question
 from ablation.analysis.study import ALL
 from ablation.analysis.tally import Floats
-from ablation.analysis.uncertainty import LEVEL, MIN_QUESTIONS, NO_VARIATION, SEED, TOO_FEW
+from ablation.analysis.uncertainty import LEVEL, MIN_QUESTIONS, NO_QUESTIONS, NO_VARIATION, SEED, TOO_FEW
 
 DRAWS = 500
 NO_ANSWERS = "the answers were not recorded, so nobody knows which wrong ones agree"
@@ -65,7 +65,7 @@ def _drawn_variance(votes: Sequence[str], k: int, draws: int, rng: Generator) ->
 def _row(value_q: Floats, variance_q: Floats, reason: str) -> dict[str, object]:
     n_questions = len(value_q)
     if not n_questions or reason:
-        return {"questions": n_questions, "reason": reason or "no questions in this tier"}
+        return {"questions": n_questions, "reason": reason or NO_QUESTIONS}
     estimate, se_these = float(value_q.mean()), float(np.sqrt(variance_q.sum())) / n_questions
     row: dict[str, object] = {"questions": n_questions, "estimate": estimate, "reason": ""}
     if se_these > 0:

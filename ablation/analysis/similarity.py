@@ -14,12 +14,11 @@ from scipy.sparse import csr_array
 from scipy.special import stdtrit
 
 from ablation.analysis.effects import NO_MATCH, ONE_LEVEL
-from ablation.analysis.estimates import NO_QUESTIONS
 from ablation.analysis.matching import comparable, contrasts, levels, matched_sets
 from ablation.analysis.prose import DIMENSIONS, sketches
 from ablation.analysis.study import ALL, FACTORS
 from ablation.analysis.tally import Floats, Ints, Mask, Tally
-from ablation.analysis.uncertainty import LEVEL, MIN_QUESTIONS, TOO_FEW
+from ablation.analysis.uncertainty import LEVEL, MIN_QUESTIONS, NO_QUESTIONS, TOO_FEW
 
 Embed = Callable[[Sequence[str]], Floats]  # texts → rows of unit length, their inner product being the likeness
 NO_TEXTS = "no completions recorded for these cells"

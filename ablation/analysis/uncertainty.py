@@ -22,6 +22,7 @@ SEED = 0
 # Even q differences that all point one way come about by chance 2 · 2^−q of the time: above 5 % for fewer than 6.
 MIN_QUESTIONS = 6
 TOO_FEW = f"fewer than {MIN_QUESTIONS} questions: no interval"
+NO_QUESTIONS = "no questions in this tier"
 NO_VARIATION = "nothing varied, so no error can be estimated"
 
 
