@@ -16,3 +16,14 @@ def absent(name: str) -> Iterator[None]:
         yield
     finally:
         del sys.modules[name]
+
+
+def transformers_without_sklearn() -> None:
+    """scikit-learn takes as long to import as torch; transformers has one use for it, a kind of decoding that no engine asks for.
+
+    Whether it is installed transformers finds out once, and remembers.
+    """
+    with absent("sklearn"):
+        from transformers.utils.import_utils import is_sklearn_available
+
+        is_sklearn_available()

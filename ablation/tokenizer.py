@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from ablation.absent import transformers_without_sklearn
 from ablation.errors import DataError
 from ablation.science import Model
 from ablation.source import local_path
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 def load_tokenizer(model: Model) -> "PreTrainedTokenizerBase":
     """The fast tokenizer with its chat template. Raises DataError when it has no template, no end or no pad token."""
+    transformers_without_sklearn()
     from transformers import AutoTokenizer
 
     place, revision = model_place(model)

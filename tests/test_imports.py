@@ -27,7 +27,7 @@ HEAVY = (
     "scipy",
     "statsmodels",
 )
-UNUSED = ("vllm", "deepspeed", "wandb")
+UNUSED = ("vllm", "deepspeed", "wandb", "sklearn")
 
 
 @pytest.mark.parametrize(

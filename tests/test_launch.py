@@ -105,19 +105,27 @@ def test_one_cell_of_the_sweep_is_the_same_cell_alone(finished: tuple[Path, subp
     assert "1 done already, 0 to run" in alone.stdout
 
 
-def test_a_finished_sweep_is_left_as_it_is_until_something_changes(
+def test_a_finished_sweep_is_left_as_it_is_until_a_file_of_it_is_gone(
     finished: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     folder, _ = finished
-    study, arguments = folder / "outputs/again", (*TWO_CELLS, "study=again")
-    told = [launch(folder, *arguments).stdout for _ in range(2)]
-    assert ["nothing has changed" in text for text in told] == [False, True]
+    study = folder / "outputs/smoke"
     views = [study / "results.parquet", study / "report/index.html", study / "manifest.json"]
     before = [path.stat().st_mtime_ns for path in views]
+    assert "nothing has changed" in launch(folder, *TWO_CELLS).stdout
+    assert [path.stat().st_mtime_ns for path in views] == before
     (study / "loss.parquet").unlink()
-    assert "nothing has changed" not in launch(folder, *arguments).stdout
+    assert "nothing has changed" not in launch(folder, *TWO_CELLS).stdout
     assert all(path.stat().st_mtime_ns > then for path, then in zip(views, before, strict=True))
-    assert "nothing has changed" not in launch(folder, *arguments, "sweep.hypothesis=another").stdout
+
+
+@pytest.mark.slow
+def test_a_finished_sweep_is_shown_again_when_its_words_change(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    arguments = (*TWO_CELLS, "study=again")
+    told = [launch(finished[0], *arguments, *more).stdout for more in ([], [], ["sweep.hypothesis=another"])]
+    assert ["nothing has changed" in text for text in told] == [False, True, False]
 
 
 BASIC = ("-m", "hydra/sweeper=basic", *TINY, "category=diverse", "style=r1,gemini", "tracker=none", "study=crossed")
@@ -153,6 +161,7 @@ def test_without_slurm_the_cells_of_the_basic_sweeper_are_not_run_here(
     assert list((folder / "outputs/store/train").iterdir()) == trained
 
 
+@pytest.mark.slow
 def test_hydras_basic_launcher_runs_the_same_cells(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, _ = finished
     before = store_state(folder)
@@ -198,6 +207,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, multirun: tu
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_and_finished_work_is_kept(tmp_path: Path) -> None:
     """Room for the pool and one model, then for as much as is needed."""
     outputs = tmp_path / "outputs"

@@ -20,7 +20,7 @@ from tests.attempts import StopAt
 from tests.processes import UNEVEN, Processes, assert_close, read
 
 
-@pytest.mark.parametrize("recipe", ["mini", "mini_lora"])
+@pytest.mark.parametrize("recipe", ["mini", pytest.param("mini_lora", marks=pytest.mark.slow)])
 def test_two_and_four_processes_make_the_updates_of_one(processes: Callable[..., Processes], recipe: str) -> None:
     one = processes("one", *UNEVEN, f"train={recipe}")
     train(one.cell, *one.chosen, one.begin(), Means())
@@ -32,7 +32,7 @@ def test_two_and_four_processes_make_the_updates_of_one(processes: Callable[...,
         assert (told["processes"], told["rows_at_once"]) == (size, 8 // size)
 
 
-@pytest.mark.parametrize("recipe", ["mini", "mini_lora"])
+@pytest.mark.parametrize("recipe", ["mini", pytest.param("mini_lora", marks=pytest.mark.slow)])
 def test_packed_updates_are_those_of_the_unpacked_run_on_one_two_and_four_processes(
     processes: Callable[..., Processes], recipe: str
 ) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ablation.absent import transformers_without_sklearn
 from ablation.attempt import Means
 from ablation.cell import Cell
 from ablation.config import Keep
@@ -136,6 +137,7 @@ def quiet_libraries() -> None:
     )
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     with importing():
+        transformers_without_sklearn()
         from transformers.utils import logging
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
