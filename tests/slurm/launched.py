@@ -124,7 +124,7 @@ class Launched:
         return [Queued(*line[:5]) for line in lines if line[5].startswith(f"ablation-{self.study}-")]
 
     def start_requeued(self) -> None:
-        """Spare the study the two minutes that Slurm lets a requeued task wait, but for three seconds.
+        """Spare the study the 20 s that the sandbox lets a requeued task wait, but for three seconds.
 
         A task that starts in the second in which its node has ended it is refused there ("already killed, do not launch").
         """
