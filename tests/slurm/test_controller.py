@@ -64,6 +64,7 @@ def test_a_suspended_job_goes_on_where_it_was(study: Launched, undisturbed: Call
     assert_nothing_lost(study, undisturbed(*TWO_CELLS).results())
 
 
+@pytest.mark.slow
 def test_jobs_that_a_failing_prolog_keeps_from_starting_are_held_with_what_to_do(
     planned: Launched, undisturbed: Callable[..., Launched]
 ) -> None:
