@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from ablation.cell import Cell
 from ablation.pipeline import run_cell
 from ablation.records import WEIGHTS_FOLDER
@@ -14,6 +16,7 @@ from ablation.store import Store
 from tests.conftest import ROOT, TINY
 
 
+@pytest.mark.slow
 def test_the_debugger_opens_where_a_cell_failed(cell_of: Callable[..., Cell], tmp_path: Path) -> None:
     trained = run_cell(cell_of(*TINY), Store(tmp_path / "outputs/store"), last="train")["train"]
     (trained / WEIGHTS_FOLDER / "config.json").write_text("not JSON")  # nobody foresaw that

@@ -89,6 +89,7 @@ def test_cells_trained_from_a_base_in_memory_have_the_bytes_of_separate_runs(
     assert contents(shared["lora"]) == contents(shared["lora, once more"]) != contents(shared["lora, another seed"])
 
 
+@pytest.mark.slow
 def test_warm_workers_share_a_base_and_write_what_a_fresh_process_writes(
     cell_of: CellOf, selections: Store, store: Store, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ from tests.slurm.daemons import until
 from tests.slurm.invariants import assert_nothing_lost
 from tests.slurm.launched import ON_SLURM, Launched, signalled
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(daemons.LIMIT_S)]
+pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(daemons.LIMIT_S)]
 TWO_CELLS = ("sweep=smoke", *TINY, "tracker=none")
 
 
@@ -64,7 +64,6 @@ def test_a_suspended_job_goes_on_where_it_was(study: Launched, undisturbed: Call
     assert_nothing_lost(study, undisturbed(*TWO_CELLS).results())
 
 
-@pytest.mark.slow
 def test_jobs_that_a_failing_prolog_keeps_from_starting_are_held_with_what_to_do(
     planned: Launched, undisturbed: Callable[..., Launched]
 ) -> None:
