@@ -73,6 +73,7 @@ def test_a_failed_canary_holds_the_rest_and_launching_again_goes_on(study: Launc
     assert study.watch() == expected
 
 
+@pytest.mark.slow
 def test_an_array_whose_cells_fail_alike_is_held_and_released(study: Launched, expected: bytes) -> None:
     """Cells one after the other; the first two find their frozen jobs damaged, and the others are held before they begin."""
     go = study.folder / "go"
