@@ -73,7 +73,7 @@ def free_port() -> int:
 
 
 def forked(work: Callable[[], object], environment: dict[str, str], told: Path) -> Callable[[], str]:
-    """Run `work` in a child; the function that waits for it and says how it ended. It is killed after two minutes."""
+    """Run `work` in a child; the function that waits for it and says how it ended. It is killed after ten minutes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()

@@ -65,7 +65,7 @@ def test_asked_in_any_process_all_stop_at_the_same_update_and_go_on_from_there(
 
 
 def test_when_another_process_runs_out_of_memory_the_cell_fails_as_that(
-    processes: Callable[..., Processes], monkeypatch: pytest.MonkeyPatch
+    processes: Callable[..., Processes], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def small_memory(rank: int) -> None:
         """A stand-in for the memory of the second process's device."""
@@ -82,6 +82,8 @@ def test_when_another_process_runs_out_of_memory_the_cell_fails_as_that(
     [first, second] = processes("one", *UNEVEN).run(2, before=small_memory)
     assert first == f"OutOfMemory: process 1 of 2: {second.removeprefix('OutOfMemory: ')}"
     assert first.startswith("OutOfMemory: process 1 of 2: out of memory with 4 rows at once; set cluster.micro_batch=2")
+    # What the first process met itself stands in its trace.
+    assert "was the direct cause of the following exception" in capfd.readouterr().err.rpartition("process 1 of 2: ")[0]
 
 
 def test_when_another_process_dies_the_cell_fails_and_nothing_hangs(processes: Callable[..., Processes]) -> None:

@@ -69,7 +69,10 @@ def train(cell: Cell, selection: Path, pool: Path, attempt: Attempt, means: Mean
 
 
 def _fit_in(world: World, task: Task, resume: Checkpoint | None) -> Fitted:
-    """Process 0's part. Where another process has failed, its error is raised: ours only follows from it."""
+    """Process 0's part. Where another process has failed, its error is raised, with ours as its cause: ours only follows from it.
+
+    Nothing is kept back: whatever ends the training here leaves the others in the midst of an exchange, and breaks the world.
+    """
     try:
         return fit(task, resume)
     except (Interrupted, BadLoss):
@@ -77,9 +80,9 @@ def _fit_in(world: World, task: Task, resume: Checkpoint | None) -> Fitted:
     except AblationError:
         world.is_broken = True
         raise
-    except Exception:
+    except Exception as error:
         if told := world.failure():
-            raise told from None
+            raise told from error
         raise
 
 
