@@ -7,7 +7,7 @@ The rows are made up: words in the proportions of a power law, numbers and LaTeX
 problem; the tokenizer is a byte-level BPE trained on such text. The share is that of the cache of ids and lengths, which is made
 once for each tokenizer; sifting comes after it. Prints Markdown tables for docs/benchmarks.md. Seconds hold for this machine and
 hour; what counts are the share of the tokenizer's own rate, the line through the sizes, and the memory. Where others use the
-machine, the same work takes a fifth more or less from one minute to the next, so two measurements one after the other say little:
+machine, the same work takes more or less time from one minute to the next, so two measurements one after the other say little:
 tokenizer and corpus run in turn, two seconds each while the other is stopped, and each is given the time in which it ran. This is
 done `--pairs` times at each size; the share is the median of the pairs, with the lowest and the highest beside it.
 """
@@ -79,8 +79,8 @@ def report(count: int, model: Path, folder: Path, pairs: int) -> dict[str, Any]:
     found: dict[str, list[dict[str, float]]] = {what: [] for what in BOTH}
     for pair in range(pairs):
         shutil.rmtree(path.with_suffix(".store"), ignore_errors=True)
-        for what, told in in_turn(BOTH[:: 1 if pair % 2 == 0 else -1], path, model).items():
-            found[what].append(told)
+        for what, one in in_turn(BOTH[:: 1 if pair % 2 == 0 else -1], path, model).items():
+            found[what].append(one)
     again, megabytes = in_turn(["again"], path, model)["again"], path.stat().st_size / 1e6
     path.unlink()
     shares = {
@@ -98,35 +98,44 @@ def report(count: int, model: Path, folder: Path, pairs: int) -> dict[str, Any]:
 
 def in_turn(whats: Sequence[str], path: Path, model: Path) -> dict[str, dict[str, float]]:
     """Each measurement in a process of its own, one running at a time, for SLICE_S seconds and then the next."""
-    children = {what: started(what, path, model) for what in whats}
+    answers = {what: path.with_suffix(f".{what}.json") for what in whats}
+    children = {what: started(what, path, model, answer) for what, answer in answers.items()}
     slices: dict[str, list[Span]] = {what: [] for what in whats}
-    while running := [what for what, child in children.items() if child.poll() is None]:
-        for what in running:
-            began = time.monotonic()
-            children[what].send_signal(signal.SIGCONT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                children[what].wait(SLICE_S)
-            children[what].send_signal(signal.SIGSTOP)
-            slices[what].append((began, time.monotonic()))
-    return {what: told(child, slices[what]) for what, child in children.items()}
+    try:
+        while running := [what for what, child in children.items() if child.poll() is None]:
+            for what in running:
+                slices[what].append(let_run(children[what]))
+    finally:
+        for child in children.values():
+            child.kill()  # one that is left stopped would wait for ever
+    if failed := [what for what, child in children.items() if child.returncode]:
+        raise SystemExit(f"measuring failed: {', '.join(failed)}; what it said is above")
+    return {what: seconds_of(json.loads(answer.read_text()), slices[what]) for what, answer in answers.items()}
 
 
-def started(what: str, path: Path, model: Path) -> "subprocess.Popen[str]":
-    """A process that measures, stopped."""
-    child = subprocess.Popen(
-        [sys.executable, __file__, "--child", what, str(path), str(model)],
-        stdout=subprocess.PIPE, text=True, env={**os.environ, "TOKENIZERS_PARALLELISM": "true"},
-    )  # fmt: skip
+def started(what: str, path: Path, model: Path, answer: Path) -> "subprocess.Popen[bytes]":
+    """A process that measures, stopped; its answer goes to a file, since nobody reads a pipe meanwhile."""
+    with answer.open("w") as stream:
+        child = subprocess.Popen(
+            [sys.executable, __file__, "--child", what, str(path), str(model)],
+            stdout=stream, env={**os.environ, "TOKENIZERS_PARALLELISM": "true"},
+        )  # fmt: skip
     child.send_signal(signal.SIGSTOP)
     return child
 
 
-def told(child: "subprocess.Popen[str]", slices: list[Span]) -> dict[str, float]:
+def let_run(child: "subprocess.Popen[bytes]") -> Span:
+    """Let a stopped process run for SLICE_S seconds, or until it ends; from when until when it ran."""
+    began = time.monotonic()
+    child.send_signal(signal.SIGCONT)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(SLICE_S)
+    child.send_signal(signal.SIGSTOP)
+    return began, time.monotonic()
+
+
+def seconds_of(found: dict[str, Any], slices: list[Span]) -> dict[str, float]:
     """What a process measured: its numbers, and of each of its spans the seconds in which it was not stopped."""
-    assert child.stdout
-    if child.returncode:
-        raise SystemExit(f"a measurement ended with {child.returncode}")
-    found = json.loads(child.stdout.read().splitlines()[-1])
     inside = {
         f"{name}wall_s": sum(
             max(0.0, min(end, until) - max(start, since)) for start, end in spans for since, until in slices
@@ -170,7 +179,8 @@ def bare(path: Path, model: Path) -> dict[str, Any]:
         texts = [text for row in group.to_pylist() for text in row["generations"]]
         began, worked = time.monotonic(), time.process_time()
         encoded = backend.encode_batch_fast(texts, add_special_tokens=False)
-        spans, cpu = [*spans, (began, time.monotonic())], cpu + time.process_time() - worked
+        spans.append((began, time.monotonic()))
+        cpu += time.process_time() - worked
         tokens += sum(len(one) for one in encoded)
     return {"spans": {"": spans}, "numbers": {"cpu_s": cpu, "tokens": tokens}}
 
