@@ -5,8 +5,9 @@ batch, one has the tokenizer encode the batch before, and the caller turns the o
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -62,11 +63,14 @@ class _Encodings:
 
 def tables(
     corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", funnel: Counter[str]
-) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
-    """For each batch its rows of INDEX and of TRAJECTORIES; `funnel` counts what each filter left."""
-    waiting = _ahead(_batches(corpus, Renderer(tokenizer), funnel))
-    for one in _ahead(map(partial(_encodings, tokenizer), waiting)):
-        yield _index(one), _trajectories(one)
+) -> Generator[tuple[pa.RecordBatch, pa.RecordBatch]]:
+    """For each batch its rows of INDEX and of TRAJECTORIES; `funnel` counts what filters left. Closed, it leaves no thread."""
+    with (
+        closing(_ahead(_batches(corpus, Renderer(tokenizer), funnel))) as read_ahead,
+        closing(_ahead(map(partial(_encodings, tokenizer), read_ahead))) as encoded_ahead,
+    ):
+        for one in encoded_ahead:
+            yield _index(one), _trajectories(one)
 
 
 def _batches(corpus: Corpus, renderer: Renderer, funnel: Counter[str]) -> Iterator[_Batch]:
@@ -147,7 +151,7 @@ def _record_batch(columns: list[Any], schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _ahead(items: Iterator[T]) -> Iterator[T]:
+def _ahead(items: Iterator[T]) -> Generator[T]:
     """The same items, the next one made while this one is worked on."""
     with ThreadPoolExecutor(1) as thread:
         coming = thread.submit(next, items, None)

@@ -7,6 +7,7 @@ ids in the same order; it is mapped into memory, so that what is read costs, not
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -46,8 +47,9 @@ def make_pool(corpus: Corpus, model: Model, folder: Path, halt: Halt | None = No
         pq.ParquetWriter(folder / INDEX_FILE, INDEX) as index,
         pa.OSFile(str(folder / TRAJECTORIES_FILE), "wb") as file,
         pa.ipc.new_file(file, TRAJECTORIES) as trajectories,
+        closing(tables(corpus, load_tokenizer(model), funnel)) as batches,
     ):
-        for rows, texts in tables(corpus, load_tokenizer(model), funnel):
+        for rows, texts in batches:
             if halt:
                 halt.check()
             index.write_batch(rows)

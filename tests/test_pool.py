@@ -1,0 +1,97 @@
+"""The pool's rows are the same in whatever batches they were encoded, and what goes wrong in a batch reaches the caller."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from transformers import ByT5Tokenizer
+
+from ablation.cell import Cell
+from ablation.corpus import batches
+from ablation.corpus.conversation import encoded
+from ablation.corpus.pool import make_pool, read_trajectories
+from ablation.errors import DataError
+from ablation.halt import Halt, Interrupted
+from ablation.science import Corpus, Model
+from ablation.tokenizer import load_tokenizer
+from tests.conftest import openr1_row, write_lines
+
+ROWS = 9
+
+
+@pytest.fixture
+def model(cell_of: Callable[..., Cell]) -> Model:
+    return cell_of().model
+
+
+@pytest.fixture
+def a_batch_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "_BATCH_CHARACTERS", 1)
+
+
+def corpus(folder: Path, *wrong: int) -> Corpus:
+    """Two generations a row; the rows `wrong` lack an answer of the checker."""
+    rows = [
+        openr1_row(number, generations=[f"{number} + 1", f"{number} + {'2' * number}"])
+        | ({"correctness_math_verify": [True]} if number in wrong else {})
+        for number in range(ROWS)
+    ]
+    source = {"path": str(write_lines(folder / "corpus.jsonl", rows))}
+    return Corpus.model_validate({"name": "test", "reader": "openr1", "keep": "all", "source": source}, strict=False)
+
+
+def whole(given: Corpus, model: Model) -> tuple[pa.Table, pa.Table, int]:
+    pairs = list(batches.tables(given, load_tokenizer(model), Counter()))
+    index, trajectories = (pa.Table.from_batches(column) for column in zip(*pairs, strict=True))
+    return index, trajectories, len(pairs)
+
+
+def test_rows_are_the_same_in_one_batch_and_in_many(
+    tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = corpus(tmp_path)
+    index, trajectories, together = whole(given, model)
+    monkeypatch.setattr(batches, "_BATCH_CHARACTERS", 1)
+    index_apart, trajectories_apart, apart = whole(given, model)
+    assert (together, apart) == (1, ROWS)
+    assert index.equals(index_apart) and trajectories.equals(trajectories_apart)
+    tokenizer = load_tokenizer(model)
+    texts = trajectories["generation"].to_pylist()
+    assert index["tokens"].to_pylist() == [
+        len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts
+    ]
+
+
+@pytest.mark.usefixtures("a_batch_a_row")
+def test_a_wrong_row_behind_many_batches_is_named_and_no_thread_stays(tmp_path: Path, model: Model) -> None:
+    before = threading.active_count()
+    with pytest.raises(DataError, match="row 7, column correctness_math_verify"):
+        make_pool(corpus(tmp_path, 7), model, tmp_path)
+    assert threading.active_count() == before
+
+
+@pytest.mark.usefixtures("a_batch_a_row")
+def test_asked_to_stop_it_stops_between_batches_and_no_thread_stays(tmp_path: Path, model: Model) -> None:
+    before, halt = threading.active_count(), Halt()
+    halt.request("a test")
+    with pytest.raises(Interrupted):
+        make_pool(corpus(tmp_path), model, tmp_path, halt)
+    assert threading.active_count() == before
+
+
+def test_what_is_written_is_read_by_position(tmp_path: Path, model: Model) -> None:
+    make_pool(corpus(tmp_path), model, tmp_path)
+    found = read_trajectories(tmp_path, [5, 0])
+    assert [one.generation for one in found] == ["2 + 22", "0 + 1"]
+
+
+def test_a_tokenizer_in_python_gives_what_it_gives_itself() -> None:
+    tokenizer = ByT5Tokenizer()
+    texts = ["1 + 1", "", "½"]
+    found = encoded(tokenizer, texts)
+    assert not tokenizer.is_fast
+    assert [one.ids for one in found] == tokenizer(texts, add_special_tokens=False)["input_ids"]
+    assert [len(one) for one in found] == [len(one.ids) for one in found]
