@@ -9,6 +9,7 @@ from typing import Literal
 
 from ablation.halt import Halt
 from ablation.lease import Lease
+from ablation.listing import listed
 
 Activations = Literal["auto", "keep", "recompute", "offload"]
 
@@ -62,11 +63,11 @@ def begin(lease: Lease, halt: Halt) -> Attempt:
 
     It is moved away in one step first: an attempt that was taken for dead and is just about to publish publishes all or nothing.
     """
-    earlier = sorted(lease.bench.glob("attempt-*-*"), reverse=True)
+    earlier = sorted(listed(lease.bench, "attempt-*-*"), reverse=True)
     for folder in earlier:
         with suppress(OSError):  # there is none, or it was published in this moment
             (folder / "out").rename(folder / f"dropped-{lease.token:06d}")
-        for dropped in folder.glob("dropped-*"):
+        for dropped in listed(folder, "dropped-*"):
             shutil.rmtree(dropped, ignore_errors=True)
     own = lease.bench / f"attempt-{lease.token:06d}-{lease.holder.attempt}"
     attempt = Attempt(own / "out", own / "kept", tuple(folder / "kept" for folder in earlier), halt)

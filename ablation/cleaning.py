@@ -7,7 +7,6 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from ablation.config import Keep
 from ablation.dispatch.states import CellState
 from ablation.lease import Watcher
 from ablation.leftovers import Bench, debris, workbenches
+from ablation.listing import age_s, bytes_below, matching
 from ablation.retention import drop, droppable
 from ablation.study import Plan
 
@@ -66,7 +66,7 @@ def _benches(plan: Plan, mine: Sequence[Cell], states: Sequence[CellState], kept
         if bench.stage_folder not in ours - busy or not bench.is_dead or (bench.has_kept and not kept):
             continue
         what = "checkpoints of ended attempts" if bench.has_kept else "workbenches of ended attempts"
-        yield Leftover(what, bench.path, _size(bench.path), partial(_clear, bench))
+        yield Leftover(what, bench.path, bytes_below(bench.path), partial(_clear, bench))
 
 
 def _clear(bench: Bench) -> None:
@@ -78,7 +78,7 @@ def _clear(bench: Bench) -> None:
 
 def _debris(plan: Plan) -> Iterator[Leftover]:
     for path in debris(plan.store):
-        yield Leftover("half-written folders", path, _size(path), partial(_remove, path))
+        yield Leftover("half-written folders", path, bytes_below(path), partial(_remove, path))
 
 
 def _snapshots(plan: Plan, states: Sequence[CellState]) -> Iterator[Leftover]:
@@ -87,10 +87,10 @@ def _snapshots(plan: Plan, states: Sequence[CellState]) -> Iterator[Leftover]:
     if any(one.state == "unknown" for one in states):
         return
     used = _used(plan) if any(one.state in _PENDING for one in states) else set()
-    for path in sorted(folder.glob("*")):
-        is_copied_now = path.name.startswith(".partial-") and time.time() - path.stat().st_mtime < _STALE_S
+    for path in matching(folder, "*"):
+        is_copied_now = path.name.startswith(".partial-") and (age_s(path, time.time()) or 0) < _STALE_S
         if path.is_dir() and path.name not in used and not is_copied_now:
-            yield Leftover("copies of the code", path, _size(path), partial(_remove, path))
+            yield Leftover("copies of the code", path, bytes_below(path), partial(_remove, path))
 
 
 def _used(plan: Plan) -> set[str]:
@@ -101,12 +101,3 @@ def _used(plan: Plan) -> set[str]:
 
 def _remove(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
-
-
-def _size(folder: Path) -> int:
-    """What it holds now; files may go while we count."""
-    total = 0
-    for item in folder.rglob("*"):
-        with suppress(FileNotFoundError):
-            total += item.stat().st_size if item.is_file() else 0
-    return total

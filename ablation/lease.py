@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ablation.halt import Halt
 from ablation.holder import Holder
+from ablation.listing import listed
 
 BEAT_S = 15.0
 # Where death cannot be proved, a holder counts as gone after this much silence, by the watcher's own clock.
@@ -121,8 +122,10 @@ class Watcher:
         return self._is_silent(token) if gone is None else gone
 
     def _is_silent(self, token: int) -> bool:
-        beat = _beat(self.bench, token)
-        seen = (token, beat.read_text() if beat.exists() else "")
+        beat = ""
+        with suppress(FileNotFoundError):  # it has not counted yet, or has given back
+            beat = _beat(self.bench, token).read_text()
+        seen = (token, beat)
         if seen != self._seen:
             self._seen, self._since = seen, time.monotonic()
         return time.monotonic() - self._since > SILENCE_S
@@ -147,7 +150,7 @@ def _create(lease: Lease) -> bool:
 
 def _remove_below(lease: Lease) -> None:
     """Take their files from all that held before, for good."""
-    for path in (*lease.bench.glob("lease-*.json"), *lease.bench.glob("beat-*")):
+    for path in (*listed(lease.bench, "lease-*.json"), *listed(lease.bench, "beat-*")):
         if int(path.stem.rpartition("-")[2]) < lease.token:
             path.unlink(missing_ok=True)
 
@@ -168,9 +171,9 @@ def _beat(bench: Path, token: int) -> Path:
 
 
 def _highest(bench: Path) -> int:
-    found = [_LEASE.fullmatch(path.name) for path in bench.glob("lease-*.json")]
+    found = [_LEASE.fullmatch(path.name) for path in listed(bench, "lease-*.json")]
     return max((int(match[1]) for match in found if match), default=0)
 
 
 def _highest_attempt(bench: Path) -> int:
-    return max((int(path.name.split("-")[1]) for path in bench.glob("attempt-*-*")), default=0)
+    return max((int(path.name.split("-")[1]) for path in listed(bench, "attempt-*-*")), default=0)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablation.lease import Watcher
+from ablation.listing import matching
 from ablation.store import Store
 
 _WORK = ".work-"
@@ -24,7 +25,7 @@ class Bench:
     @property
     def has_kept(self) -> bool:
         """True when an attempt left something from which the next one goes on."""
-        return any(True for _ in self.path.glob("attempt-*/kept/*"))
+        return bool(matching(self.path, "attempt-*/kept/*"))
 
     @property
     def is_dead(self) -> bool:
@@ -36,9 +37,9 @@ class Bench:
 
 def workbenches(store: Store) -> Iterator[Bench]:
     """Every workbench of the store."""
-    return (Bench(path) for path in sorted(store.root.glob(f"*/{_WORK}*")) if path.is_dir())
+    return (Bench(path) for path in matching(store.root, f"*/{_WORK}*") if path.is_dir())
 
 
 def debris(store: Store) -> list[Path]:
     """Folders that nobody will read: half written, or on their way out."""
-    return sorted([*store.root.glob("*/.partial-*"), *store.root.glob("*/.gone-*")])
+    return [*matching(store.root, "*/.partial-*"), *matching(store.root, "*/.gone-*")]

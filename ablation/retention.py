@@ -14,6 +14,7 @@ from ablation.cell import Cell
 from ablation.config import Keep
 from ablation.durable import flush
 from ablation.errors import RecordError
+from ablation.listing import bytes_below
 from ablation.records import WEIGHTS_FOLDER
 from ablation.science import Train
 from ablation.store import SEAL, Store, write_text_atomically
@@ -45,7 +46,7 @@ def droppable(cells: Sequence[Cell], store: Store, outputs: Path, keep: Keep = "
     }
     trained = dict.fromkeys(cell.folders["train"] for cell in cells if cell.train and not _stays(cell.train, keep))
     kept = [store.root / folder for folder in trained if folder not in waiting]
-    return [Weights(path, _size(path / WEIGHTS_FOLDER)) for path in kept if (path / WEIGHTS_FOLDER).is_dir()]
+    return [Weights(path, bytes_below(path / WEIGHTS_FOLDER)) for path in kept if (path / WEIGHTS_FOLDER).is_dir()]
 
 
 def _stays(recipe: Train, keep: Keep) -> bool:
@@ -84,7 +85,3 @@ def _cells_of_all(outputs: Path) -> Iterable[Cell]:
             yield from load_plan(path.parent).cells
         except RecordError as error:
             raise RecordError(f"no weights are dropped while a study cannot be read: {error}") from error
-
-
-def _size(folder: Path) -> int:
-    return sum(item.stat().st_size for item in folder.rglob("*") if item.is_file())

@@ -24,6 +24,7 @@ from ablation.errors import RecordError
 from ablation.halt import Halt, Interrupted, Pause
 from ablation.holder import Holder
 from ablation.lease import Lease, Watcher
+from ablation.listing import age_s, matching
 from ablation.spec import difference
 
 SEAL = "stage.json"
@@ -129,8 +130,9 @@ class Store:
 
         What attempts at a stage kept is not among them: their cells may wait in a queue for long.
         """
-        left = [*self.root.glob("*/.partial-*"), *self.root.glob("*/.gone-*")]
-        old = [item for item in left if time.time() - item.stat().st_mtime > _ABANDONED_S]
+        now_s = time.time()
+        left = [*matching(self.root, "*/.partial-*"), *matching(self.root, "*/.gone-*")]
+        old = [item for item in left if (age_s(item, now_s) or 0) > _ABANDONED_S]
         for item in old:
             shutil.rmtree(item, ignore_errors=True)
         return len(old)

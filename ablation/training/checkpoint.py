@@ -17,6 +17,7 @@ from typing import Any
 
 from ablation.durable import flush, sha256
 from ablation.errors import RecordError
+from ablation.listing import listed
 from ablation.spec import digest
 
 COMPLETE_FILE = "COMPLETE.json"
@@ -112,7 +113,7 @@ def tidy(place: Path) -> None:
 
 
 def _folders(places: Iterable[Path]) -> Iterator[Path]:
-    return (item for place in places for item in place.glob("checkpoint-*") if _NAME.fullmatch(item.name))
+    return (item for place in places for item in listed(place, "checkpoint-*") if _NAME.fullmatch(item.name))
 
 
 def _update(folder: Path) -> int:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
+from ablation.listing import matching
 from tests.slurm.daemons import until
 from tests.slurm.launched import AtWork, Launched, signalled
 
@@ -62,13 +63,19 @@ def has_journal(bench: Path) -> bool:
 
 def checkpoints(bench: Path) -> list[Path]:
     """The complete checkpoints on a workbench, the newest last."""
-    found = [path.parent for path in bench.glob("attempt-*/kept/checkpoint-*/COMPLETE.json")]
+    found = [path.parent for path in matching(bench, "attempt-*/kept/checkpoint-*/COMPLETE.json")]
     return sorted(found, key=lambda path: int(path.name.removeprefix("checkpoint-")))
 
 
 def journals(bench: Path) -> list[Path]:
     """The journals on a workbench that hold completions."""
-    return [path for path in bench.glob("attempt-*/kept/completions.jsonl") if path.stat().st_size]
+    return [path for path in matching(bench, "attempt-*/kept/completions.jsonl") if _is_filled(path)]
+
+
+def _is_filled(path: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return path.stat().st_size > 0
+    return False
 
 
 def has_heard(worker: int, number: int) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.dispatch.ledger import LEDGER, Ledger, Submission
+from ablation.listing import matching
 from ablation.records import TIMING_FILE
 from tests.conftest import ROOT
 from tests.slurm.daemons import PATIENCE_S, processes, until
@@ -101,7 +102,7 @@ class Launched:
 
     def timings(self, stage: str) -> list[dict[str, Any]]:
         """What the stage says of its machine and its time, of every cell."""
-        found = self.outputs.glob(f"store/{stage}/*/{TIMING_FILE}")
+        found = matching(self.outputs, f"store/{stage}/*/{TIMING_FILE}")
         return [json.loads(path.read_text()) for path in found if not path.parent.name.startswith(".")]
 
     def submissions(self) -> list[Submission]:
@@ -151,7 +152,7 @@ class Launched:
     def at_work(self) -> list["AtWork"]:
         """Who holds the newest lease of which stage."""
         found = {}
-        for path in sorted(self.outputs.glob("store/*/.work-*/lease-*.json")):
+        for path in matching(self.outputs, "store/*/.work-*/lease-*.json"):
             try:
                 holder = json.loads(path.read_text())
             except (OSError, ValueError):  # given back meanwhile
