@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from ablation.attempt import Attempt, Means
 from ablation.benchmark import read_questions
 from ablation.cell import Cell
 from ablation.errors import ConfigProblems
-from ablation.evaluator import EVALUATOR_FILE
+from ablation.evaluator import EVALUATOR_FILE, evaluator
 from ablation.grading.algebra import MathVerify
 from ablation.grading.verdict import Attempted, judge_all
 from ablation.halt import Halt
@@ -268,6 +268,86 @@ def test_a_decided_cell_leaves_the_engine_running(base: Callable[..., Cell], tmp
     assert vllm_process._warm == [process]
     same = {(row.question, row.attempt): row.text for row in whole}
     assert sum(same[row.question, row.attempt] == row.text for row in rows) >= 0.98 * len(rows)
+
+
+def test_a_completion_that_repeats_itself_is_ended_and_counts_as_cut_off(
+    base: Callable[..., Cell], four_heads: Sequence[Path], tmp_path: Path
+) -> None:
+    """Asked of a model that rambles. Up to its loop a completion is what it would have been."""
+    asked = ("sample.temperature=0", "sample.n=1", TOKENS)
+    without, cell = base("vllm", *asked), base("vllm", *asked, "sample.repetition={max_pattern_size: 8, min_count: 3}")
+    assert cell.key != without.key
+    whole = {row.question: row for row in sampled(without, tmp_path / "without", four_heads[0])}
+    rows = sampled(cell, tmp_path / "with", four_heads[0])
+    loops = [row for row in rows if row.finish_reason == "repetition"]
+    assert loops
+    for row in loops:
+        words = row.text.split()
+        assert any(words[-size:] * 3 == words[-3 * size :] for size in range(1, 9)), row.text
+        assert whole[row.question].text.startswith(row.text)
+        assert whole[row.question].tokens > row.tokens
+    assert all(row == whole[row.question] for row in rows if row not in loops)
+    with MathVerify() as algebra:
+        judged = judge_all([Attempted(row.text, row.finish_reason, "1") for row in loops], algebra)
+    assert {one.verdict for one in judged} == {"truncated"}
+
+
+def test_halved_precision_is_another_evaluator_and_is_swapped_in_place_too(
+    base: Callable[..., Cell], adapters: dict[str, tuple[Path, Path]], tmp_path: Path
+) -> None:
+    """bfloat16 out of files in float32: the weights read into a running engine answer as those of a fresh one."""
+    cell = base("vllm", "sample.temperature=0", "sample.n=1", "sample.max_tokens=40", "sample.precision=bf16")
+    merged = [folder for _, folder in adapters.values()]
+    swapped = [sampled(cell, tmp_path / f"swapped-{number}", folder) for number, folder in enumerate(merged)]
+    [process] = vllm_process._warm
+    assert process.options["dtype"] == "bfloat16"
+    process.close()
+    assert sampled(cell, tmp_path / "fresh", merged[1]) == swapped[1] != swapped[0]
+    whole = base("vllm", "sample.temperature=0", "sample.n=1", "sample.max_tokens=40")
+    assert evaluator(whole, tmp_path / "fresh/out") != evaluator(cell, tmp_path / "fresh/out")
+
+
+def test_keys_and_values_in_eight_bits_where_the_processor_can(base: Callable[..., Cell], tmp_path: Path) -> None:
+    """Without AVX-512 vLLM refuses, and what it says reaches the user."""
+    cell = base("vllm", "sample.temperature=0", "sample.n=1", "sample.max_tokens=40", "sample.kv_cache=fp8")
+    try:
+        rows = sampled(cell, tmp_path / "eight")
+    except EngineError as error:
+        assert "FP8 KV cache on CPU requires" in str(error)
+        pytest.skip(str(error))
+    assert len(rows) == 40
+
+
+def test_layers_split_between_two_processes_answer_as_whole_ones(
+    base: Callable[..., Cell], four_heads: Sequence[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tensor parallelism, with two processors in place of two GPUs; weights are swapped in both parts."""
+    monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+    cell = base("vllm", "sample.temperature=0", "sample.n=1", "sample.max_tokens=40")
+    split = cell.model_copy(update={"sample": cell.sample.model_copy(update={"tensor_parallel": 2})})
+    assert split.key == cell.key
+    whole = [sampled(cell, tmp_path / f"whole-{number}", folder) for number, folder in enumerate(four_heads)]
+    shared = [sampled(split, tmp_path / f"split-{number}", folder) for number, folder in enumerate(four_heads)]
+    assert whole[0] != whole[1]
+    assert shared == whole
+    assert len(vllm_process._warm) == 1
+    assert json.loads((tmp_path / "split-1/out/timing.json").read_text())["tensor_parallel"] == 2
+
+
+@pytest.fixture(scope="module")
+def four_heads(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two untrained models whose heads two processes can share; the embedded one has three."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    folders = [tmp_path_factory.mktemp(f"heads-{seed}") for seed in (1, 2)]
+    sizes = {"hidden_size": 128, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32}
+    config = AutoConfig.from_pretrained(ROOT / "ablation/mini/data/base", **sizes, initializer_range=0.2)
+    for seed, folder in enumerate(folders):
+        torch.manual_seed(seed)
+        untrained: Any = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+        untrained.save_pretrained(folder)
+    return folders
 
 
 def test_one_process_that_dies_ends_them_all(base: Callable[..., Cell]) -> None:
