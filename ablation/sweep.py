@@ -172,14 +172,16 @@ def conclude(plan: Plan, errors: dict[str, str], console: Console) -> int:
         console.print(f"report: {page}", soft_wrap=True)
         return EXIT_OK
     from ablation.analysis import load
-    from ablation.report.page import write
-    from ablation.report.terminal import render
+    from ablation.analysis.analyse import analyse
+    from ablation.report.page import write_analysed
+    from ablation.report.terminal import render_analysis
     from ablation.tracker import mode_of, notice, track
     from ablation.tracking.study_run import track_study
 
     write_study(plan, errors)
-    page = write(plan.folder)
-    console.print(render(load(plan.folder)))
+    analysis = analyse(load(plan.folder), partial=True)
+    page = write_analysed(analysis, plan.folder)
+    console.print(render_analysis(analysis))
     for name, error in errors.items():
         console.print(
             Text(f"failed: {name}: {error} (`ablation logs {plan.execution.study} {name}`)", style="red"),

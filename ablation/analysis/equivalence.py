@@ -13,7 +13,7 @@ from ablation.analysis.matching import comparable, levels, matched_sets, mean_we
 from ablation.analysis.measures import measure
 from ablation.analysis.multiplicity import with_holm
 from ablation.analysis.replicates import replicates
-from ablation.analysis.study import ALL, SEEDS
+from ablation.analysis.study import ALL
 from ablation.analysis.tally import Tally
 
 MARGIN = 0.04  # the study's "within ± 4 %"
@@ -42,7 +42,7 @@ def equivalence(tally: Tally, factor: str, margin: float = MARGIN, scope: str = 
     half = frame["se_these"] * stdtrit(np.minimum(frame["df_these"], 1e9), 1 - ALPHA)
     frame["low_90"], frame["high_90"] = frame["estimate"] - half, frame["estimate"] + half
     rows = frame.to_dict("records")
-    seeds = len(tally.cells.loc[~tally.is_base_c, list(SEEDS)].drop_duplicates())
+    seeds = tally.n_seeds
     frame["p_tost"] = [tost(row["estimate"], row["se_these"], row["df_these"], margin) for row in rows]
     frame["verdict"] = [_verdict(row, margin) if replicated else "undecided" for row in rows]
     frame["more_seeds"] = [_more_seeds(row, margin, seeds) if replicated else np.nan for row in rows]

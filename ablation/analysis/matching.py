@@ -40,9 +40,8 @@ def comparable(tally: Tally, scope: str) -> pd.DataFrame:
 
     Where several planned cells share all of these, they differ in something the records do not name: none is compared.
     """
-    alike = tally.cells.duplicated([*FACTORS, *SEEDS], keep=False)
     cells = usable(tally, scope)
-    return cells[~alike[cells.index]]
+    return cells[~tally.has_twin_c[cells.index]]
 
 
 def matched_sets(cells: pd.DataFrame, factor: str) -> pd.DataFrame:

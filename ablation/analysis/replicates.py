@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ablation.analysis.measures import Measure
-from ablation.analysis.study import FACTORS, SEEDS
 from ablation.analysis.tally import Floats, Ints, Mask, Tally
 
 
@@ -85,8 +84,7 @@ def _residual(values_sq: Floats) -> float:
 
 
 def _comparable_c(tally: Tally, means_c: Floats) -> Mask:
-    alike_c = tally.cells.duplicated([*FACTORS, *SEEDS], keep=False).to_numpy(dtype=bool)
-    comparable: Mask = np.isfinite(means_c) & ~tally.is_base_c & ~alike_c
+    comparable: Mask = np.isfinite(means_c) & ~tally.is_base_c & ~tally.has_twin_c
     return comparable
 
 

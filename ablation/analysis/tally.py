@@ -83,10 +83,15 @@ class Tally:
         """Every question first, then tier by tier."""
         return (ALL, *self.tiers)
 
-    @property
+    @cached_property
     def is_base_c(self) -> Mask:
         """Which cells are the untrained base model."""
         return (self.cells["count"] == 0).fillna(False).to_numpy(dtype=bool)
+
+    @cached_property
+    def has_twin_c(self) -> Mask:
+        """Which cells share all their factors and seeds with another, so that the records do not tell them apart."""
+        return self.cells.duplicated([*FACTORS, *SEEDS], keep=False).to_numpy(dtype=bool)
 
     @cached_property
     def arm_c(self) -> Ints:
@@ -108,7 +113,7 @@ class Tally:
         ]
         return tuple(sorted(found, key=lambda setting: setting.lines[0]))
 
-    @property
+    @cached_property
     def n_seeds(self) -> int:
         """Distinct replicate seeds among the trained cells."""
         return len(self.cells.loc[~self.is_base_c, list(SEEDS)].drop_duplicates())

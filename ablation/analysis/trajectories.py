@@ -64,11 +64,12 @@ def trajectories(study: Study, tally: Tally, embed: Embed | None = None) -> Traj
     sketched = attempts.read(study, Sketches(tally, embed))
     settings, effects = [], []
     for scope in tally.scopes:
+        contrasts = _Contrasts(tally, scope)
         for name in UNITS:
             measured, whole_c = attempts.measure(name, scope)
             labels: dict[str, object] = {"measure": name, "unit": UNITS[name]}
             settings.append(_settings(tally, scope, measured, whole_c, labels))
-            effects.append(_effects(tally, scope, measured, whole_c, labels))
+            effects.append(contrasts.estimated(measured, whole_c, labels))
     changed = with_holm(pd.concat(effects, ignore_index=True), ["factor", "tier", "measure"])
     return Trajectories(
         attempts.frame(study), pd.concat(settings, ignore_index=True), changed, sketched.contrasts(), sketched
@@ -174,14 +175,29 @@ def _settings(tally: Tally, scope: str, measured: Measure, whole_c: Mask, labels
     return _without_bootstrap(estimate_measured(tally, scope, plans, measured, draws=0))
 
 
-def _effects(tally: Tally, scope: str, measured: Measure, whole_c: Mask, labels: dict[str, object]) -> pd.DataFrame:
-    known = tally.only(whole_c)
-    part = Measure(*(array[whole_c] for array in vars(measured).values()))
-    plans = [
-        Plan({**plan.labels, **labels}, plan.weights_c, plan.reason if whole_c.any() else NOT_RECORDED)
-        for plan in planned_contrasts(known, scope)
-    ]
-    return _without_bootstrap(estimate_measured(known, scope, plans, part, draws=0))
+class _Contrasts:
+    """The contrasts of one scope among the cells that have a measure. Most measures share them: planned once."""
+
+    def __init__(self, tally: Tally, scope: str) -> None:
+        self.tally, self.scope = tally, scope
+        self._planned: dict[bytes, tuple[Tally, list[Plan]]] = {}
+
+    def estimated(self, measured: Measure, whole_c: Mask, labels: dict[str, object]) -> pd.DataFrame:
+        """What each factor changed of one measure."""
+        known, planned = self._among(whole_c)
+        part = Measure(*(array[whole_c] for array in vars(measured).values()))
+        plans = [
+            Plan({**plan.labels, **labels}, plan.weights_c, plan.reason if whole_c.any() else NOT_RECORDED)
+            for plan in planned
+        ]
+        return _without_bootstrap(estimate_measured(known, self.scope, plans, part, draws=0))
+
+    def _among(self, whole_c: Mask) -> tuple[Tally, list[Plan]]:
+        key = whole_c.tobytes()
+        if key not in self._planned:
+            known = self.tally.only(whole_c)
+            self._planned[key] = known, planned_contrasts(known, self.scope)
+        return self._planned[key]
 
 
 def _without_bootstrap(frame: pd.DataFrame) -> pd.DataFrame:

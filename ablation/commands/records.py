@@ -30,20 +30,22 @@ def _report(given: argparse.Namespace) -> int:
     from rich.console import Console
 
     from ablation.analysis import load
-    from ablation.report.page import write
-    from ablation.report.terminal import render
+    from ablation.analysis.analyse import analyse
+    from ablation.report.page import write_analysed
+    from ablation.report.terminal import render_analysis
     from ablation.study import read_errors
 
     folder = _brought_up_to_date(given)
     errors = read_errors(folder)
     if given.other:
         return _compare(given, folder, errors)
-    page = write(folder)
+    analysis = analyse(load(folder), partial=True)
+    page = write_analysed(analysis, folder)
     if given.json:
         print(json.dumps({"folder": str(folder), "report": str(page), "failed": errors}))
     else:
         console = Console(highlight=False)
-        console.print(render(load(folder)))
+        console.print(render_analysis(analysis))
         console.print(f"report: {page}", soft_wrap=True)
     return 1 if errors else 0
 

@@ -36,10 +36,13 @@ def write(study_dir: Path | str, for_paper: bool = True) -> Path:
     `tables/`. The same records give the same bytes. Raises RecordError as `analysis.load` does, OSError where nothing can be
     written.
     """
-    folder = Path(study_dir)
+    return write_analysed(analyse(load(study_dir), partial=True), Path(study_dir), for_paper)
+
+
+def write_analysed(analysis: Analysis, folder: Path, for_paper: bool = True) -> Path:
+    """As `write`, from estimates that were already made of this study."""
     page = folder / "report" / "index.html"
     page.parent.mkdir(parents=True, exist_ok=True)
-    analysis = analyse(load(folder), partial=True)
     drawn = plates(analysis)
     index = write_texts_beside(analysis.study, folder, page.parent)
     if for_paper:

@@ -82,8 +82,6 @@ class Plate:
         """Write the whole figure as SVG and PDF; returns the files. The same records give the same bytes."""
         with drawing():
             figure = self._whole()
-            figure.draw_without_rendering()  # lays the panels out, once for both files
-            figure.set_layout_engine("none")
             paths = [folder / f"{self.name}.svg", folder / f"{self.name}.pdf"]
             with mpl.rc_context({"svg.hashsalt": self.name, "svg.fonttype": "path", "pdf.fonttype": 42}):
                 FigureCanvasSVG(figure)
