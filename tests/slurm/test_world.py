@@ -32,6 +32,7 @@ def test_a_world_of_two_nodes_makes_the_updates_of_one_process(
     assert_as_alone(study, undisturbed(*ONE_CELL))
 
 
+@pytest.mark.slow
 def test_a_world_that_is_preempted_in_training_goes_on_to_the_same_result(
     tmp_path: Path, undisturbed: Callable[..., Launched]
 ) -> None:
