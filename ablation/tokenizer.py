@@ -19,7 +19,7 @@ def load_tokenizer(model: Model) -> "PreTrainedTokenizerBase":
     place, revision = model_place(model)
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=model.trust_remote_code)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise DataError(f"model {model.name}: no tokenizer at {place} ({str(error).splitlines()[0][:200]})") from error
     if tokenizer.chat_template is None:
         raise DataError(

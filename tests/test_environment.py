@@ -9,7 +9,7 @@ from ablation.dispatch.run import _environment_of_workers
 from ablation.environment import JOBS, PYTHON, SLURM, inherited
 from ablation.grading.algebra import MathVerify
 from ablation.halt import Halt
-from ablation.sampling.vllm_process import EngineError, VllmProcess
+from ablation.sampling.vllm_process import EngineError, Start, VllmProcess
 
 KEYS = (
     "WANDB_API_KEY", "HF_TOKEN", "HF_HUB_TOKEN", "VLLM_API_KEY", "CUDA_SECRET", "SLURM_JWT_TOKEN", "PYTHON_KEYRING_PASSWORD",
@@ -72,6 +72,6 @@ def test_a_vllm_process_has_no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     program.write_text(f"#!/bin/sh\nenv >{tmp_path}/seen\n")
     program.chmod(0o755)
     with pytest.raises(EngineError):
-        VllmProcess(str(program), {}).serve("model", Halt())
+        VllmProcess(str(program), Start({})).serve("model", Halt())
     seen = (tmp_path / "seen").read_text()
     assert "canary" not in seen and "PYTHONPATH" not in seen and "PATH=" in seen

@@ -2,17 +2,18 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from ablation.benchmark import read_questions
 from ablation.cell import Cell
-from ablation.errors import RecordError
+from ablation.errors import ConfigProblems, RecordError
 from ablation.halt import Halt
 from ablation.records import Completion
 from ablation.sampling.adapter import holds_adapter, rank_of
@@ -33,6 +34,7 @@ def test_no_two_attempts_share_a_stream() -> None:
         (seed, question, attempt) for seed in range(4) for question in ("1", "11", "111") for attempt in range(64)
     ]
     assert len({stream_seed(*one) for one in planned}) == len(planned)
+    assert len({stream_seed(*one) % 2**32 for one in planned}) == len(planned)  # what vLLM on a CPU takes of it
 
 
 @given(st.integers(0, 9), st.text(max_size=5), st.integers(0, 99))
@@ -144,6 +146,31 @@ def test_rounds_ask_every_question_before_any_again(cell_of: CellOf) -> None:
     assert set(rows) == set(planned(tokenizer, questions, range(3)))
 
 
+@pytest.mark.parametrize(
+    ("change", "is_alike"),
+    [({}, True), ({"dtype": "bfloat16", "pad_token_id": 1, "use_cache": True}, True), ({"rope_theta": 5000.0}, False),
+     ({"num_hidden_layers": 2, "layer_types": ["full_attention"] * 2}, False), ({"hidden_size": 48}, False)],
+)  # fmt: skip
+def test_an_engine_serves_weights_of_its_own_architecture_alone(
+    change: dict[str, Any], is_alike: bool, tmp_path: Path
+) -> None:
+    from ablation.sampling.vllm_engine import _architecture
+
+    base = ROOT / "ablation/mini/data/base"
+    one = AutoConfig.from_pretrained(base)
+    if "rope_theta" in change:
+        change = {"rope_parameters": {**one.rope_parameters, **change}}
+    AutoConfig.from_pretrained(base, **change).save_pretrained(tmp_path)
+    other = AutoConfig.from_pretrained(tmp_path)
+    assert (_architecture(one) == _architecture(other)) == is_alike
+
+
+@pytest.mark.parametrize("asked", ["sample.tensor_parallel=2", "sample.data_parallel=2", "sample.kv_cache=fp8"])
+def test_what_only_vllm_can_is_refused_of_the_other_engine(cell_of: CellOf, asked: str) -> None:
+    with pytest.raises(ConfigProblems, match="of engine=vllm"):
+        cell_of(asked)
+
+
 def test_a_folder_with_half_an_adapter_is_refused(tmp_path: Path) -> None:
     assert not holds_adapter(tmp_path)
     (tmp_path / "adapter_config.json").write_text(json.dumps({"r": 4, "rank_pattern": {"q_proj": 12}}))
@@ -157,13 +184,14 @@ def test_a_folder_with_half_an_adapter_is_refused(tmp_path: Path) -> None:
 
 def test_vllm_is_not_asked_for_more_positions_than_the_model_has(cell_of: CellOf) -> None:
     """The study's 32,768 new tokens are all that its model has, prompt included."""
-    from ablation.sampling.vllm_engine import _options
+    from ablation.sampling.vllm_engine import _config, _options
 
     def room(max_tokens: int, questions: slice) -> int:
         cell = cell_of(f"sample.max_tokens={max_tokens}")
         place, tokenizer = local_path(cell.model.source), load_tokenizer(cell.model)
         rows = planned(tokenizer, read_questions(cell.benchmark)[questions], range(1))
-        found = _options(Sampling(str(place), None, tokenizer, cell.sample, 0), rows)["max_model_len"]
+        sampling = Sampling(str(place), None, tokenizer, cell.sample, 0)
+        found = _options(sampling, rows, _config(sampling))["max_model_len"]
         return int(found)
 
     positions = json.loads((ROOT / "ablation/mini/data/base/config.json").read_text())["max_position_embeddings"]

@@ -32,7 +32,7 @@ Unit = tuple[Planned, ...]
 class Sampling:
     """Which weights answer, and how: a folder, or a hub id with its revision; `seed` is where every attempt's stream begins.
 
-    `adapter` is a folder whose adapter answers beside those weights, unmerged.
+    `adapter` is a folder whose adapter answers beside those weights, unmerged. `trust_remote_code`: the model may bring its own.
     """
 
     weights: str
@@ -41,6 +41,7 @@ class Sampling:
     sample: Sample
     seed: int
     adapter: str | None = None
+    trust_remote_code: bool = False
 
 
 def planned(

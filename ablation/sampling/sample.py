@@ -34,7 +34,8 @@ def sample(cell: Cell, attempts: range, weights: Path | None, attempt: Attempt) 
     adapter = str(weights) if weights and holds_adapter(weights) else None
     place, revision = (str(weights), None) if weights and not adapter else model_place(cell.model)
     questions, tokenizer = asked_questions(cell.benchmark, cell.sample), load_tokenizer(cell.model)
-    sampling = Sampling(place, revision, tokenizer, cell.sample, cell.seed.sample, adapter)
+    trusted = cell.model.trust_remote_code
+    sampling = Sampling(place, revision, tokenizer, cell.sample, cell.seed.sample, adapter, trusted)
     units = _units(cell, tokenizer, questions, attempts, runs.unit_rows(cell.sample))
     with Journal(attempt, units) as journal, deciding(cell) as is_decided:
         kept, over = len(journal.done), is_decided(journal.done.values())

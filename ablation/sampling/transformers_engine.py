@@ -66,7 +66,11 @@ def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Generator
     tokenizer = sampling.tokenizer
     dtype = torch.bfloat16 if sampling.sample.precision == "bf16" else torch.float32
     model = AutoModelForCausalLM.from_pretrained(
-        sampling.weights, revision=sampling.revision, dtype=dtype, use_safetensors=True
+        sampling.weights,
+        revision=sampling.revision,
+        dtype=dtype,
+        use_safetensors=True,
+        trust_remote_code=sampling.trust_remote_code,
     )
     if sampling.adapter:
         model.load_adapter(sampling.adapter)

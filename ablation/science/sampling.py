@@ -66,6 +66,8 @@ class Sample(Spec):
     def _asks_for_what_its_engine_has(self) -> Self:
         if self.engine == "transformers" and (self.repetition or self.kv_cache != "auto" or self.python):
             raise ValueError("kv_cache, repetition and python are options of engine=vllm")
+        if self.engine == "transformers" and (self.tensor_parallel, self.data_parallel) != (1, 1):
+            raise ValueError("tensor_parallel and data_parallel above 1 are options of engine=vllm")
         return self
 
     @model_validator(mode="after")

@@ -25,7 +25,7 @@ from ablation.pipeline import run_cell
 from ablation.records import COMPLETIONS_FILE, WEIGHTS_FOLDER, Completion, read_rows
 from ablation.sampling import vllm_process
 from ablation.sampling.sample import sample
-from ablation.sampling.vllm_process import EngineError, Request, VllmProcess, generate_on
+from ablation.sampling.vllm_process import EngineError, Request, Start, VllmProcess, generate_on
 from ablation.standing import planned_attempts
 from ablation.store import Store
 from tests.conftest import ROOT
@@ -156,6 +156,27 @@ def test_weights_are_swapped_in_place(cell_of: CellOf, base: Callable[..., Cell]
     assert sampled(base("vllm", *greedy), tmp_path / "after") == before
 
 
+def test_weights_of_another_architecture_get_an_engine_of_their_own(base: Callable[..., Cell], tmp_path: Path) -> None:
+    """Two of the four layers: read in place, they would leave the other two of the model before."""
+    greedy = ("sample.temperature=0", "sample.n=1", "sample.max_tokens=40")
+    sampled(base("vllm", *greedy), tmp_path / "four")
+    [process] = vllm_process._warm
+    shallow = _shallow(_weights(base), tmp_path / "shallow")
+    ours = sampled(base("transformers", *greedy), tmp_path / "ours", shallow)
+    assert sampled(base("vllm", *greedy), tmp_path / "theirs", shallow) == ours
+    assert process not in vllm_process._warm and not process.is_running
+
+
+def _shallow(model: Path, folder: Path) -> Path:
+    from transformers import AutoModelForCausalLM
+
+    whole: Any = AutoModelForCausalLM.from_pretrained(model)
+    whole.model.layers = whole.model.layers[:2]
+    whole.config.num_hidden_layers, whole.config.layer_types = 2, whole.config.layer_types[:2]
+    whole.save_pretrained(folder)
+    return folder
+
+
 @pytest.mark.deepspeed
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # DeepSpeed's own words to torch
 @pytest.mark.parametrize(("recipe", "zero"), [("mini", 3), ("mini_lora", 2)])
@@ -188,7 +209,7 @@ def test_an_interpreter_without_vllm_is_refused_before_anything_runs(base: Calla
 
 
 def test_what_vllm_refuses_is_said_in_its_words(tmp_path: Path) -> None:
-    process = VllmProcess(PYTHON, {"dtype": "float32", "max_model_len": 64})
+    process = VllmProcess(PYTHON, Start({"dtype": "float32", "max_model_len": 64}))
     with pytest.raises(EngineError, match="vLLM: "):
         process.serve(str(tmp_path / "no weights here"), Halt())
     assert not process.is_running
@@ -196,7 +217,7 @@ def test_what_vllm_refuses_is_said_in_its_words(tmp_path: Path) -> None:
 
 
 def test_what_is_too_long_is_cut_at_the_last_position_or_refused(base: Callable[..., Cell]) -> None:
-    process = VllmProcess(PYTHON, {"dtype": "float32", "max_model_len": 64, "enforce_eager": True})
+    process = VllmProcess(PYTHON, Start({"dtype": "float32", "max_model_len": 64, "enforce_eager": True}))
     process.serve(str(_weights(base)), Halt())
     [ended] = process.generate([Request(0, (5, 6, 7), 1)], {"max_tokens": 200, "ignore_eos": True}, Halt())
     assert (len(ended.tokens), ended.finish_reason) == (61, "length")
@@ -300,7 +321,7 @@ def test_halved_precision_is_another_evaluator_and_is_swapped_in_place_too(
     merged = [folder for _, folder in adapters.values()]
     swapped = [sampled(cell, tmp_path / f"swapped-{number}", folder) for number, folder in enumerate(merged)]
     [process] = vllm_process._warm
-    assert process.options["dtype"] == "bfloat16"
+    assert process.start.options["dtype"] == "bfloat16"
     process.close()
     assert sampled(cell, tmp_path / "fresh", merged[1]) == swapped[1] != swapped[0]
     whole = base("vllm", "sample.temperature=0", "sample.n=1", "sample.max_tokens=40")
@@ -352,7 +373,7 @@ def four_heads(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def test_one_process_that_dies_ends_them_all(base: Callable[..., Cell]) -> None:
     options = {"dtype": "float32", "max_model_len": 256, "enforce_eager": True}
-    pair = [VllmProcess(PYTHON, options) for _ in range(2)]
+    pair = [VllmProcess(PYTHON, Start(options)) for _ in range(2)]
     for process in pair:
         process.ask_to_serve(str(_weights(base)))
     for process in pair:
