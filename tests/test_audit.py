@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ablation.audit.measure import Audit, Selection
-from ablation.audit.page import MATRIX_LIMIT, render
+from ablation.audit.page import MATRIX_LIMIT, nearest, render
 from ablation.cell import Cell, addresses
 from ablation.cli import main
 from ablation.corpus.select import ids_digest, read_chosen, read_selection
@@ -131,7 +131,10 @@ def test_the_page_is_safe_and_ends() -> None:
         assert "<script" not in page
         assert not {"\u202e", "\x1b"}.intersection(page)
         assert ("more than a readable matrix" in page) == (count > MATRIX_LIMIT)
+        assert ("shares most with" in page) == (count > MATRIX_LIMIT)
         assert ("are the same set" in page) == (count > 1)
+    few = tuple(tuple(int(row // 10 == column // 10) for column in range(count)) for row in range(count))
+    assert nearest(Audit(hostile, (one,) * count, few, few, 0, {}))[0] == (hostile, [f"{hostile} (1)"] * 5, 4)
     assert "0 training sets" in render(Audit("empty", (), (), (), 2, {}))
 
 

@@ -127,6 +127,8 @@ def test_the_paper_grid_names_what_its_corpora_cannot_fill(loader: ConfigLoader)
     found = grid(loader, "sweep=cnls", "scale=paper")
     styles = {(cell.corpus.name, cell.style.name) for cell in found.cells if cell.corpus and cell.style}
     assert styles == {("openr1_math", "r1"), ("s1k", "r1"), ("s1k", "gemini")}
+    paired = {(cell.corpus.name, cell.style.paired) for cell in found.cells if cell.corpus and cell.style}
+    assert paired == {("openr1_math", ()), ("s1k", ("r1", "gemini"))}  # on the same questions where there are both
     assert {
         cell.category.name for cell in found.cells if cell.category and cell.corpus and cell.corpus.name == "s1k"
     } == {"all"}

@@ -11,8 +11,8 @@ from ablation.audit.measure import QUANTILES, Audit, Selection
 from ablation.report.text import clean, quantity
 from ablation.store import write_text_atomically
 
-# A matrix of more selections than this is unreadable, and is written as a table of numbers alone.
-MATRIX_LIMIT = 64
+# The study's own grid has 112 cells. Of more selections than this, each is listed with the sets that it shares most with.
+MATRIX_LIMIT = 128
 _SHOWN = 5
 
 
@@ -44,6 +44,7 @@ def render(audit: Audit) -> str:
         counts=counts,
         matrix=matrix(audit) if len(audit.selections) <= MATRIX_LIMIT else None,
         limit=MATRIX_LIMIT,
+        nearest=nearest(audit) if len(audit.selections) > MATRIX_LIMIT else [],
         contaminated=[one for one in audit.selections if one.hits],
         twins=twins(audit.selections),
         step_names=list(dict.fromkeys(step for one in audit.selections for step in one.funnel)),
@@ -76,6 +77,17 @@ def matrix(audit: Audit) -> list[list[tuple[str, int, str]]]:
         [_square(audit, row, column, f"{names[row]} and {names[column]}") for column in range(len(names))]
         for row in range(len(names))
     ]
+
+
+def nearest(audit: Audit) -> list[tuple[str, list[str], int]]:
+    """For each selection the others that hold most of its trajectories, and with how many further ones it shares any."""
+    names, found = [one.name for one in audit.selections], []
+    for row, name in enumerate(names):
+        sharing = [column for column, shared in enumerate(audit.shared[row]) if shared and column != row]
+        sharing.sort(key=lambda column: (-audit.shared[row][column], column))
+        told = [f"{names[column]} ({audit.shared[row][column]:,})" for column in sharing[:_SHOWN]]
+        found.append((name, told, len(sharing) - len(told)))
+    return found
 
 
 def twins(selections: Sequence[Selection]) -> list[tuple[str, str]]:

@@ -66,13 +66,13 @@ def unreadable_answers(benchmark: Benchmark) -> list[str]:
     """One sentence for each reference answer that has no mathematical reading, so that nothing could ever equal it."""
     from ablation.grading.algebra import MathVerify
 
-    wanted = {one.id for one in read_questions(benchmark)}
+    wanted, column = {one.id for one in read_questions(benchmark)}, _name(benchmark.columns, "answer")
     rows = enumerate(read_questions(benchmark.model_copy(update={"steps": None})))
     asked = [(number, one) for number, one in rows if one.id in wanted and not is_integer(plain(one.answer))]
     with MathVerify() as algebra:
         readable = algebra.readable([plain(one.answer) for _, one in asked])
     return [
-        f"{place(benchmark.source)}, row {number} (id {one.id}), column answer: {one.answer!r} has no mathematical reading"
+        f"{place(benchmark.source)}, row {number} (id {one.id}), column {column}: {one.answer!r} has no mathematical reading"
         for (number, one), fine in zip(asked, readable, strict=True)
         if not fine
     ]
