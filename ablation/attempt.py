@@ -52,6 +52,11 @@ class Attempt:
     earlier: tuple[Path, ...] = ()
     halt: Halt = field(default_factory=Halt)
 
+    @property
+    def published(self) -> Path:
+        """The folder of the store that holds the complete stages of this kind."""
+        return self.out.parents[2]
+
     def drop_earlier(self) -> None:
         """Remove what earlier attempts kept, once this one has kept more."""
         for folder in self.earlier:

@@ -58,7 +58,7 @@ def _pool(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) ->
 
     del paths, means
     if cell.corpus:
-        make_pool(cell.corpus, cell.model, attempt.out, attempt.halt)
+        make_pool(cell.corpus, cell.model, attempt.out, attempt.halt, attempt.published)
 
 
 def _sift(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:

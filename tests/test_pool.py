@@ -1,23 +1,28 @@
 """The pool's rows are the same in whatever batches they were encoded, and what goes wrong in a batch reaches the caller."""
 
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 from transformers import ByT5Tokenizer
 
+from ablation.attempt import Means
 from ablation.cell import Cell
-from ablation.corpus import batches
+from ablation.corpus import batches, pool
 from ablation.corpus.conversation import encoded
-from ablation.corpus.pool import make_pool, read_trajectories
+from ablation.corpus.pool import INDEX_FILE, TRAJECTORIES_FILE, make_pool, read_trajectories
 from ablation.errors import DataError
 from ablation.halt import Halt, Interrupted
+from ablation.pipeline import run_cell
 from ablation.science import Corpus, Model
+from ablation.store import Store, verify
 from ablation.tokenizer import load_tokenizer
-from tests.conftest import openr1_row, write_lines
+from tests.conftest import ROOT, openr1_row, write_lines
 
 ROWS = 9
 
@@ -80,6 +85,58 @@ def test_asked_to_stop_it_stops_between_batches_and_no_thread_stays(tmp_path: Pa
     with pytest.raises(Interrupted):
         make_pool(corpus(tmp_path), model, tmp_path, halt)
     assert threading.active_count() == before
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The name of each corpus that is encoded, by a wrapper around the real thing."""
+    seen: list[str] = []
+    real = pool._encode
+
+    def encode(given: Corpus, *rest: Any) -> None:
+        seen.append(given.name)
+        real(given, *rest)
+
+    monkeypatch.setattr(pool, "_encode", encode)
+    return seen
+
+
+def pooled(cell: Cell, store: Store) -> Path:
+    return run_cell(cell, store, Means(), last="pool")["pool"]
+
+
+def test_two_models_with_one_tokenizer_share_what_it_encoded(
+    cell_of: Callable[..., Cell], tmp_path: Path, counted: list[str]
+) -> None:
+    """A larger model of the family, and one whose template says something else."""
+    base, store = ROOT / "ablation/mini/data/base", Store(tmp_path / "store")
+    for name in ("larger", "other"):
+        shutil.copytree(base, tmp_path / name)
+    (tmp_path / "larger/config.json").write_text((base / "config.json").read_text().replace("1e-06", "1e-05"))
+    template = next((tmp_path / "other").glob("*.jinja"))
+    template.write_text("{{ bos_token }}" + template.read_text())
+    cells = {name: cell_of(f"model.source.path={tmp_path / name}") for name in ("larger", "other")}
+    first = pooled(cell_of(), store)
+    assert counted == ["mini"]
+    second = pooled(cells["larger"], store)
+    assert counted == ["mini"] and second != first
+    assert (second / INDEX_FILE).read_bytes() == (first / INDEX_FILE).read_bytes()
+    assert not verify(second)
+    pooled(cells["other"], store)
+    assert counted == ["mini", "mini"]
+
+
+def test_a_damaged_pool_is_not_used_for_another_model(
+    cell_of: Callable[..., Cell], tmp_path: Path, counted: list[str]
+) -> None:
+    store = Store(tmp_path / "store")
+    first = pooled(cell_of(), store)
+    trajectories = first / TRAJECTORIES_FILE
+    trajectories.write_bytes(trajectories.read_bytes()[:-1])
+    shutil.copytree(ROOT / "ablation/mini/data/base", tmp_path / "model")
+    (tmp_path / "model/notes.json").write_text("{}")
+    assert not verify(pooled(cell_of(f"model.source.path={tmp_path / 'model'}"), store))
+    assert counted == ["mini", "mini"]
 
 
 def test_what_is_written_is_read_by_position(tmp_path: Path, model: Model) -> None:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ablation.corpus.batches import INDEX, TRAJECTORIES, tables
+from ablation.corpus.encoding import encoding, reused, write_encoding
 from ablation.halt import Halt
 from ablation.records import write_json
 from ablation.science import Corpus, Model
@@ -24,6 +25,7 @@ from ablation.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     import numpy as np
+    from transformers import PreTrainedTokenizerBase
 
 INDEX_FILE = "index.parquet"
 TRAJECTORIES_FILE = "trajectories.arrow"
@@ -40,14 +42,25 @@ class Conversation:
     answer_ids: "np.ndarray"
 
 
-def make_pool(corpus: Corpus, model: Model, folder: Path, halt: Halt | None = None) -> None:
-    """Write ``index.parquet``, ``trajectories.arrow`` and ``funnel.json`` (how many each step left)."""
+def make_pool(corpus: Corpus, model: Model, folder: Path, halt: Halt | None = None, pools: Path | None = None) -> None:
+    """Write ``index.parquet``, ``trajectories.arrow`` and ``funnel.json`` (how many each step left).
+
+    Where `pools`, a folder of complete ones, has one that an equal tokenizer made of this corpus, nothing is encoded again.
+    """
+    tokenizer = load_tokenizer(model)
+    same = encoding(corpus, tokenizer)
+    if not (same and pools and reused(same, pools, folder)):
+        _encode(corpus, tokenizer, folder, halt)
+    write_encoding(same, folder)
+
+
+def _encode(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", folder: Path, halt: Halt | None) -> None:
     funnel = Counter[str]()
     with (
         pq.ParquetWriter(folder / INDEX_FILE, INDEX) as index,
         pa.OSFile(str(folder / TRAJECTORIES_FILE), "wb") as file,
         pa.ipc.new_file(file, TRAJECTORIES) as trajectories,
-        closing(tables(corpus, load_tokenizer(model), funnel)) as batches,
+        closing(tables(corpus, tokenizer, funnel)) as batches,
     ):
         for rows, texts in batches:
             if halt:

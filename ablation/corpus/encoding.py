@@ -1,0 +1,57 @@
+"""A corpus that the same tokenizer has encoded already, under the name of another model: the sizes of a family share one."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ablation.errors import RecordError
+from ablation.listing import listed
+from ablation.records import write_json
+from ablation.science import Corpus
+from ablation.spec import digest
+from ablation.store import verify
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+ENCODING_FILE = "encoding.json"
+
+
+def encoding(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase") -> str | None:
+    """A digest of all that decides the ids of a corpus, or None for a tokenizer that cannot be written down."""
+    if not tokenizer.is_fast:
+        return None
+    backend = tokenizer.backend_tokenizer.to_str()
+    words = {name: str(word) for name, word in tokenizer.special_tokens_map.items()}
+    told = {"class": type(tokenizer).__name__, "words": words, "template": tokenizer.chat_template, "backend": backend}
+    return digest({"corpus": corpus.content(), "tokenizer": told})
+
+
+def reused(found: str, pools: Path, folder: Path) -> bool:
+    """Link what a whole pool of this encoding holds into `folder`; False when there is none."""
+    for other in sorted(listed(pools, "[!.]*")):
+        try:
+            if json.loads((other / ENCODING_FILE).read_text(encoding="utf-8")) == found and not verify(other):
+                _link(other, folder)
+                return True
+        except (OSError, ValueError, RecordError):  # of an earlier version, damaged, or removed meanwhile
+            for left in folder.iterdir():
+                left.unlink()
+    return False
+
+
+def write_encoding(found: str | None, folder: Path) -> None:
+    """Say in a pool's folder which encoding it holds, so that others may use it."""
+    write_json(folder / ENCODING_FILE, found)
+
+
+def _link(pool: Path, folder: Path) -> None:
+    for name in ("index.parquet", "trajectories.arrow", "funnel.json"):
+        try:
+            os.link(pool / name, folder / name)
+        except FileNotFoundError:
+            raise
+        except OSError:  # a disk without links
+            shutil.copyfile(pool / name, folder / name)
