@@ -1,5 +1,7 @@
 import random
+import shutil
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from ablation.config import plain, read_cell
 from ablation.design import Point
 from ablation.errors import ConfigProblems
 from ablation.expansion import Grid, expanded
+from ablation.standing import released
 from tests.conftest import ROOT
 
 
@@ -121,6 +124,17 @@ def test_the_grid_of_the_embedded_study(loader: ConfigLoader) -> None:
     assert len(found.cells) == 49
     assert len({cell.key for cell in found.cells}) == 49
     assert {cell.train for cell in found.cells if not cell.is_base} == {found.cells[1].train}
+
+
+def test_a_released_model_joins_a_sweep_as_a_cell_without_training(loader: ConfigLoader, tmp_path: Path) -> None:
+    folder = shutil.copytree(ROOT / "ablation/mini/data/base", tmp_path / "theirs")
+    (folder / "notes.json").write_text("{}")  # another model, by its content
+    point = f"{{count: n0, style: r1, model.name: s1-32B, model.source.path: {folder}}}"
+    found = grid(loader, "sweep=smoke", f"+sweep.design.include=[{{reason: released, point: {point}}}]")
+    assert [(cell.model.name, cell.count.size, cell.train is None) for cell in found.cells] == [
+        ("mini", 25, False), ("mini", 25, False), ("s1-32B", 0, True),
+    ]  # fmt: skip
+    assert released(found.cells) == {found.cells[2].name}
 
 
 def test_the_paper_grid_names_what_its_corpora_cannot_fill(loader: ConfigLoader) -> None:

@@ -275,6 +275,14 @@ def test_a_row_that_cannot_be_graded_is_named(
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
 
 
+def test_a_row_that_is_no_text_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write_lines(tmp_path / "in.jsonl", [{"answer": "1", "completion": "x"}])
+    source.write_bytes(source.read_bytes() + b'{"answer": "1", "completion": "\xff"}\n')
+    with pytest.raises(SystemExit):
+        main(["grade", str(source), "--output", str(tmp_path / "out.jsonl")])
+    assert "row 1: not JSON ('utf-8' codec can't decode byte 0xff" in capsys.readouterr().err
+
+
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     peaks = []
     for count in (2_000, 40_000):

@@ -265,6 +265,7 @@ def test_a_log_of_the_harness_itself_has_one_attempt_and_filters(
     ("row", "named"),
     [
         ("{", "row 1: not JSON"),
+        ("\udcff", "row 1: not JSON .*can't decode byte 0xff"),
         ("[1]", "row 1: not an object"),
         (json.dumps(authors_row(60, [1, 0])), "row 1, column doc.id: ids occur twice: 60"),
         (json.dumps(authors_row(61, [1, 2])), "row 1, column exact_matches: 2 is neither 0 nor 1"),
@@ -285,7 +286,7 @@ def test_a_log_that_cannot_be_read_names_row_and_column(
     row: str, named: str, refused: Callable[..., str], tmp_path: Path
 ) -> None:
     log = tmp_path / "log.jsonl"
-    log.write_text(json.dumps(authors_row(60, [1, 0])) + f"\n{row}\n")
+    log.write_bytes((json.dumps(authors_row(60, [1, 0])) + f"\n{row}\n").encode(errors="surrogateescape"))
     assert re.search(named, refused(log))
 
 

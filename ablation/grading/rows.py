@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import tee
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 from ablation.errors import DataError, nearest
 from ablation.grading.algebra import MathVerify
@@ -24,7 +24,7 @@ def grade_file(source: Path, target: Path, workers: int) -> Counter[VerdictName]
     beside = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}")
     try:
         with (
-            source.open(encoding="utf-8") as lines,
+            source.open("rb") as lines,
             beside.open("w", encoding="utf-8") as out,
             MathVerify(workers) as algebra,
         ):
@@ -33,19 +33,17 @@ def grade_file(source: Path, target: Path, workers: int) -> Counter[VerdictName]
                 counts[judged.verdict] += 1
                 out.write(_line({**row[1], "verdict": judged.verdict, "extracted": judged.extracted}))
         beside.replace(target)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{source}: not text in UTF-8 ({error})") from error
     finally:
         beside.unlink(missing_ok=True)
     return counts
 
 
-def _rows(lines: TextIO, source: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _rows(lines: BinaryIO, source: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Where each row stands, and its content."""
     for number, line in enumerate(lines):
         where = f"{source}, row {number}"
         try:
-            row = json.loads(line)
+            row = json.loads(line.decode())
         except (ValueError, RecursionError) as error:
             raise DataError(f"{where}: not JSON ({error})") from None
         if not isinstance(row, dict):

@@ -68,11 +68,11 @@ def _model(name: str, file: Path, columns: Columns, tier_of: dict[str, str]) -> 
 
 def _rows(file: Path, columns: Columns) -> Iterator[tuple[str, Row]]:
     filters: set[str] = set()
-    with file.open(encoding="utf-8") as lines:
+    with file.open("rb") as lines:
         for number, line in enumerate(lines):
             where = f"{file}, row {number}"
             try:
-                row = json.loads(line)
+                row = json.loads(line.decode())
             except ValueError as error:
                 raise DataError(f"{where}: not JSON ({error})") from None
             if not isinstance(row, dict):
