@@ -64,6 +64,17 @@ def test_aime24_has_its_ids_and_tiers_in_every_schema_and_format(
     assert Counter(read_tiers(found).values()) == {"easy": 4, "medium": 10, "hard": 12, "exh": 4}
 
 
+def test_aime25_is_read_in_the_columns_it_has(composed: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    """`problem`, `answer` and `id`, all of them texts (dataset card of MultiturnRL/AIME25); it has no tiers."""
+    path = tmp_path / "aime25.parquet"
+    pd.DataFrame({"problem": ["p", "q"], "answer": ["70", "588"], "id": ["0", "1"]}).to_parquet(path)
+    overrides = ["benchmark=aime25", "benchmark.source.hub=null", f"benchmark.source.path={path}"]
+    found = read_cell(composed(*overrides)).benchmark
+    told = [(one.id, one.problem, one.answer) for one in read_questions(found)]
+    assert told == [("0", "p", "70"), ("1", "q", "588")]
+    assert set(read_tiers(found)) == {"0", "1"}
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
