@@ -1,5 +1,6 @@
 """Corpora in the schemas in which they are published, and every way in which a row can be wrong."""
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -125,6 +126,52 @@ def test_lines_that_are_not_text_are_named(tmp_path: Path) -> None:
         generations(local("openr1_math", tmp_path / "c.jsonl"))
 
 
+@pytest.mark.parametrize("ending", [".jsonl", ".jsonl.gz", ".json"])
+def test_a_row_of_another_type_changes_no_other_row(tmp_path: Path, ending: str) -> None:
+    """Nor is a text that looks like a date one, nor a number a text."""
+    written = [
+        {"problem": "2024-01-01", "solution": "a\nb \\frac"},
+        {"problem": "q", "solution": ["x"]},
+        {"problem": 3},
+    ]
+    lines = "\n".join(map(json.dumps, written)) if "l" in ending else json.dumps(written)
+    path = tmp_path / f"c{ending}"
+    path.write_bytes(gzip.compress(lines.encode()) if ending.endswith(".gz") else lines.encode())
+    assert list(rows(Source(path=str(path)))) == list(enumerate(written))
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "change", "named"),
+    [
+        ("limo", {"question": "q", "solution": "a\nb"}, {"solution": 7}, "row 1, column solution: Input should be a text"),
+        ("s1k", S1K_ROW, {"deepseek_attempt": {"a": 1}}, "row 1, column deepseek_attempt: Input should be a text"),
+        ("openr1_math", openr1_row(0), {"uuid": "b", "generations": "one text"}, "row 1, column generations"),
+        ("openr1_math", openr1_row(0), {"uuid": "b", "problem": 3}, "row 1, column problem"),
+        ("gsm8k", {"question": "q", "answer": "2\n#### 2"}, {"answer": 2}, "row 1, column answer"),
+    ],
+)  # fmt: skip
+def test_a_row_of_the_wrong_type_is_named(
+    tmp_path: Path, name: str, row: dict[str, Any], change: dict[str, Any], named: str
+) -> None:
+    path = write_lines(tmp_path / "c.jsonl", [row, {**row, **change}])
+    with pytest.raises(DataError, match=named):
+        generations(local(name, path))
+
+
+def test_a_packed_file_that_ends_too_early_is_refused(tmp_path: Path) -> None:
+    whole = gzip.compress("".join(f"{json.dumps(openr1_row(one))}\n" for one in range(50)).encode())
+    (tmp_path / "c.jsonl.gz").write_bytes(whole[:-20])
+    with pytest.raises(DataError, match="cannot be read"):
+        generations(local("openr1_math", tmp_path / "c.jsonl.gz"))
+
+
+def test_a_row_of_a_folder_is_named_by_its_file(tmp_path: Path) -> None:
+    write_lines(tmp_path / "a.jsonl", [openr1_row(0)])
+    (tmp_path / "b.jsonl").write_text(f"{json.dumps(openr1_row(1))}\n[1]\n")
+    with pytest.raises(DataError, match=r"b\.jsonl, row 1: not an object with named columns"):
+        generations(local("openr1_math", tmp_path))
+
+
 def test_a_line_that_is_not_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "c.jsonl").write_text(f"{json.dumps(openr1_row(0))}\n{{half a row\n")
     with pytest.raises(DataError, match="row 1: not JSON"):
@@ -186,6 +233,15 @@ def test_a_commit_that_was_downloaded_needs_no_hub(hub: Path, subset: str, rows:
     source = {"hub": "open-r1/OpenR1-Math-220k", "revision": COMMIT, "subset": subset, "split": "train"}
     assert hub.is_dir()
     assert len(list(read(shipped("openr1_math", source=source)))) == rows
+
+
+def test_json_lines_of_a_hub_are_rows_as_they_were_written(hub: Path) -> None:
+    """`datasets` hands out the text of a column whose rows are of several types."""
+    (hub / "data/train-00000-of-00001.parquet").unlink()
+    written = [{"problem": "p", "solution": "a\nb"}, {"problem": "q", "solution": ["x"]}]
+    write_lines(hub / "data/train-00000-of-00001.jsonl", written)
+    source = Source(hub="open-r1/OpenR1-Math-220k", revision=COMMIT, subset="default", split="train")
+    assert list(rows(source)) == list(enumerate(written))
 
 
 def test_a_branch_is_pinned_to_its_commit(hub: Path) -> None:

@@ -5,42 +5,57 @@ Numbers count from zero over the whole dataset. What cannot be read is said with
 
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from glob import escape
 from pathlib import Path
 from typing import Any
 
 from ablation.benchmark.rows import Row, place
+from ablation.corpus.lines import ENDINGS, json_rows
 from ablation.errors import DataError
 from ablation.science import Source
 from ablation.source import local_path
 
 _BATCH_ROWS = 128
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})\.")
-_LINES = (".jsonl", ".json", ".jsonl.gz", ".json.gz")
 
 
 def rows(source: Source) -> Iterator[tuple[int, Row]]:
     """Each row with its number. Raises DataError."""
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
-    number = 0
     try:
-        # A shard is read ahead to its end, so row groups are made shards: else a whole file of a large corpus is in memory.
-        for table in _dataset(source).reshard().with_format("arrow").iter(batch_size=_BATCH_ROWS):
-            for row in _plain(table, number, place(source)):
-                yield number, row
-                number += 1
-    except (OSError, ValueError, RuntimeError, HTTPError) as error:
+        yield from enumerate(_rows(source))
+    except (OSError, EOFError, zlib.error, ValueError, RuntimeError, HTTPError) as error:
         raise DataError(_told(source, error)) from error
 
 
-def _plain(table: Any, first: int, name: str) -> list[Row]:
+def _rows(source: Source) -> Iterator[Row]:
+    path = local_path(source)
+    files = _files(path) if path else []
+    _refuse_missing_shards([file.name for file in files], place(source))
+    if files and files[0].name.endswith(ENDINGS):
+        for file in files:
+            yield from json_rows(file)
+        return
+    number = 0
+    # A shard is read ahead to its end, so row groups are made shards: else a whole file of a large corpus is in memory.
+    for table in _dataset(source, files).reshard().with_format("arrow").iter(batch_size=_BATCH_ROWS):
+        yield from _plain(table, number, place(source))
+        number += table.num_rows
+
+
+def _plain(table: Any, first: int, name: str) -> list[dict[str, Any]]:
     try:
-        found: list[Row] = table.to_pylist()
-        return found
+        found: list[dict[str, Any]] = table.to_pylist()
     except UnicodeDecodeError:
         raise DataError(f"{name}, {_not_text(table, first)}: not text in UTF-8; repair or remove the row") from None
+    # A column of JSON files on a hub whose rows are of several types: what `datasets` hands out is the text of each.
+    of_any_type = [field.name for field in table.schema if str(field.type) == "extension<arrow.json>"]
+    for row in found:
+        row.update({name: json.loads(row[name]) for name in of_any_type if row[name] is not None})
+    return found
 
 
 def _not_text(table: Any, first: int) -> str:
@@ -54,28 +69,24 @@ def _not_text(table: Any, first: int) -> str:
     return f"row {first} or after it"
 
 
-def _dataset(source: Source) -> Any:
+def _dataset(source: Source, files: list[Path]) -> Any:
     import datasets
 
-    path = local_path(source)
-    if path is None:
+    if not files:
         folder = _downloaded(source)
         revision = None if folder else source.revision
         split = source.split or "train"
         return datasets.load_dataset(
             folder or source.hub, name=source.subset, split=split, revision=revision, streaming=True
         )
-    files = _files(path)
-    _refuse_missing_shards([file.name for file in files], place(source))
-    kind = "json" if files[0].name.endswith(_LINES) else "parquet"
     names = [escape(str(file)) for file in files]
-    return datasets.load_dataset(kind, data_files=names, split="train", streaming=True)
+    return datasets.load_dataset("parquet", data_files=names, split="train", streaming=True)
 
 
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    for endings in ((".parquet",), _LINES):
+    for endings in ((".parquet",), ENDINGS):
         files = sorted(file for file in path.rglob("*") if file.name.endswith(endings) and ".cache" not in file.parts)
         if files:
             return files
@@ -112,38 +123,11 @@ def _refuse_missing_shards(names: list[str], told: str) -> None:
 
 
 def _told(source: Source, error: Exception) -> str:
-    path = local_path(source)
-    is_lines = path is not None and path.is_file() and path.name.endswith((".jsonl", ".json"))
-    if path is not None and is_lines and (fault := _line_fault(path)):
-        return f"{place(source)}, {fault}"
     advice = (
         "check that it is a Parquet or JSON lines file"
-        if path
+        if local_path(source)
         else "check the id, the revision, the subset and the network, or give source.path= of a local copy"
     )
     reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
     revision = f" at revision {source.revision}" if source.hub else ""
     return f"{place(source)}{revision} cannot be read ({reason}); {advice}"
-
-
-def _line_fault(path: Path) -> str | None:
-    """The first line that is not UTF-8 or not JSON, with the column where one can be told."""
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream):
-            try:
-                json.loads(line.decode("utf-8"))
-            except UnicodeDecodeError as error:
-                return f"row {number}, {_column_at(line, error.start)}: not text in UTF-8; repair or remove the row"
-            except ValueError as error:
-                return f"row {number}: not JSON ({error})"
-    return None
-
-
-def _column_at(line: bytes, at: int) -> str:
-    """The column whose value holds the byte `at`."""
-    try:
-        row = json.loads(line[:at].decode("utf-8") + "\ufffe" + line[at:].decode("latin-1"))
-    except ValueError:
-        return f"byte {at}"
-    held = [name for name, value in row.items() if "\ufffe" in json.dumps(value, ensure_ascii=False)]
-    return f"column {held[0]}" if held else f"byte {at}"
