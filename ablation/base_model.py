@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from ablation.errors import DataError
+from ablation.errors import DataError, first_line
 from ablation.science import Model
 from ablation.source import local_path
 from ablation.tokenizer import load_tokenizer
@@ -41,19 +41,21 @@ def _unusable_weights(folder: Path) -> Iterator[str]:
         pickled = ", ".join(sorted(path.name for path in folder.glob("*.bin")))
         said = f"; {pickled} could run code when it is read, so it is not: save it as safetensors" if pickled else ""
         yield f"has no weights (*.safetensors){said}; give a model.source.path that has"
-    if files and (lacking := _shards(folder / _INDEX) - {path.name for path in files}):
-        yield f"lacks {', '.join(sorted(lacking))}, which {_INDEX} names; copy or download it again"
+    if files and (folder / _INDEX).is_file():
+        yield from _unusable_index(folder / _INDEX, {path.name for path in files})
     for path in files:
         if reason := _damage(path):
             yield f"has a damaged {path.name} ({reason}); copy or download it again"
 
 
-def _shards(index: Path) -> set[str]:
-    """The files that an index names; none where there is no index that can be read."""
+def _unusable_index(index: Path, files: set[str]) -> Iterator[str]:
     try:
-        return {str(name) for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return set()
+        named = {str(name) for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        yield f"has a damaged {_INDEX} ({first_line(error)}); copy or download it again"
+        return
+    if lacking := sorted(named - files):
+        yield f"lacks {', '.join(lacking)}, which {_INDEX} names; copy or download it again"
 
 
 def _damage(path: Path) -> str | None:
@@ -64,4 +66,4 @@ def _damage(path: Path) -> str | None:
         with safe_open(path, framework="np"):
             return None
     except (SafetensorError, OSError) as error:
-        return str(error).splitlines()[0]
+        return first_line(error)

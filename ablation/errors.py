@@ -81,3 +81,8 @@ def nearest(given: str, allowed: Iterable[str]) -> str:
     """A hint ``; did you mean 'x'?`` with the closest allowed name, or the empty string."""
     match = difflib.get_close_matches(given, list(allowed), n=1, cutoff=0.5)
     return f"; did you mean '{match[0]}'?" if match else ""
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says, on one line of at most 200 characters; its type where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablation.cell import Cell
-from ablation.errors import AblationError
+from ablation.errors import AblationError, first_line
 from ablation.science import Source
 from ablation.source import local_path, place_of
 from ablation.store import is_about_the_disk
@@ -83,7 +83,7 @@ def fetch(one: Wanted) -> Path:
     except (OSError, HFValidationError) as error:
         if isinstance(error, OSError) and is_about_the_disk(error):
             raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        reason = first_line(error)
         raise HubUnreachable(
             f"{one.kind} {one.name}: the hub cannot be reached, or does not have it ({reason}); check id, revision and network "
             "(HF_HUB_OFFLINE must not be set), run this on a machine with both, or copy the files and give source.path"

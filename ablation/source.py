@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeVar, cast
 
 from ablation.cell import Cell
-from ablation.errors import DataError
+from ablation.errors import DataError, first_line
 from ablation.science import Benchmark, Corpus, Embedding, Model, Source
 from ablation.spec import Spec, canonical_json
 
@@ -196,7 +196,7 @@ def _looked_up(hub: str, revision: str, kind: Kind) -> tuple[str, str]:
         cached = Path(constants.HF_HUB_CACHE) / f"{kind}s--{hub.replace('/', '--')}" / "refs" / revision
         if cached.is_file():
             return cached.read_text().strip(), ""
-        return "", (str(error).splitlines() or [type(error).__name__])[0][:160]
+        return "", first_line(error)
 
 
 def fingerprint(path: Path) -> str:

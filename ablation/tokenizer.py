@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ablation.absent import transformers_without_sklearn
-from ablation.errors import DataError
+from ablation.errors import DataError, first_line
 from ablation.science import Model
 from ablation.source import local_path
 
@@ -17,10 +17,11 @@ def load_tokenizer(model: Model) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer
 
     place, revision = model_place(model)
+    at = f" at revision {revision}" if revision else ""
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=model.trust_remote_code)
     except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"model {model.name}: no tokenizer at {place} ({str(error).splitlines()[0][:200]})") from error
+        raise DataError(f"model {model.name}: no tokenizer at {place}{at} ({first_line(error)})") from error
     if tokenizer.chat_template is None:
         raise DataError(
             f"model {model.name}: the tokenizer at {place} has no chat template; choose an instruct model, or add one"

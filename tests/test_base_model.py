@@ -46,6 +46,8 @@ def test_a_download_that_stopped_half_way_is_refused(tmp_path: Path) -> None:
     said = refused(tmp_path, folder)
     assert "lacks model-00002-of-00002.safetensors, which model.safetensors.index.json names" in said
     assert "has a damaged model.safetensors (" in said
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": ')
+    assert "has a damaged model.safetensors.index.json (" in refused(tmp_path, folder)
 
 
 def test_a_gguf_file_alone_is_no_weights(tmp_path: Path) -> None:
@@ -63,7 +65,7 @@ def test_a_revision_of_the_hub_that_cannot_be_had_is_refused(tmp_path: Path) -> 
     )
     model = plan.cells[0].model.model_copy(update={"source": source})
     [said] = unusable(model)
-    assert "no tokenizer at nobody/nothing" in said
+    assert f"no tokenizer at nobody/nothing at revision {'0' * 40}" in said
 
 
 def refused(tmp_path: Path, folder: Path) -> str:

@@ -1,6 +1,7 @@
 """Stored folders of studies in earlier formats: each loads, loads without what was lost, or is refused by name."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +39,20 @@ REFUSED = {
 
 @pytest.fixture
 def study(tmp_path: Path) -> Callable[[str], Path]:
-    return lambda name: Path(shutil.copytree(FOLDERS[name], tmp_path / "outputs/old"))
+    def copied(name: str) -> Path:
+        folder = Path(shutil.copytree(FOLDERS[name], tmp_path / "outputs/old"))
+        if name.startswith("warn/"):  # an accident of today: under the name that its cell has today
+            _rename(folder, load_plan(folder).cells[0].name)
+        return folder
+
+    return copied
+
+
+def _rename(folder: Path, cell: str) -> None:
+    stored = re.compile(re.escape(cell[:-6]) + "[0-9a-f]{6}")
+    for path in [path for path in folder.rglob("*") if path.is_file()]:
+        path.write_bytes(stored.sub(cell, path.read_bytes().decode("latin-1")).encode("latin-1"))
+        path.rename(path.with_name(stored.sub(cell, path.name)))
 
 
 def status(folder: Path) -> int:

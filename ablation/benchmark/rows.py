@@ -7,7 +7,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from ablation.errors import DataError
+from ablation.errors import DataError, first_line
 from ablation.science import Source
 from ablation.source import local_path
 
@@ -59,7 +59,7 @@ def _dataset(source: Source, path: Path | None) -> Iterator[Any]:
             )
         yield from datasets.load_dataset(kind, data_files=[escape(str(file)) for file in files], split="train")
     except (OSError, ValueError, datasets.exceptions.DatasetGenerationError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        reason = first_line(error)
         raise DataError(
             f"{place(source)} cannot be read ({reason}); check id, revision, split and the network, or give "
             "benchmark.source.path=FILE and benchmark.source.hub=null"

@@ -1,11 +1,11 @@
 """A corpus that the same tokenizer has encoded already, under the name of another model: the sizes of a family share one."""
 
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ablation.cell import VERSIONS
+from ablation.durable import link_or_copy
 from ablation.errors import RecordError
 from ablation.listing import listed
 from ablation.records import write_json
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 ENCODING_FILE = "encoding.json"
+_FILES = ("index.parquet", "trajectories.arrow", "funnel.json")  # of a pool; the rest is its own
 
 
 def encoding(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase") -> str | None:
@@ -26,7 +27,7 @@ def encoding(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase") -> str | None
     backend = tokenizer.backend_tokenizer.to_str()
     words = {name: str(word) for name, word in tokenizer.special_tokens_map.items()}
     told = {"class": type(tokenizer).__name__, "words": words, "template": tokenizer.chat_template, "backend": backend}
-    return digest({"corpus": corpus.content(), "tokenizer": told})
+    return digest({"version": VERSIONS["pool"], "corpus": corpus.content(), "tokenizer": told})
 
 
 def reused(found: str, pools: Path, folder: Path) -> bool:
@@ -34,7 +35,8 @@ def reused(found: str, pools: Path, folder: Path) -> bool:
     for other in sorted(listed(pools, "[!.]*")):
         try:
             if json.loads((other / ENCODING_FILE).read_text(encoding="utf-8")) == found and not verify(other):
-                _link(other, folder)
+                for name in _FILES:
+                    link_or_copy(other / name, folder / name)
                 return True
         except (OSError, ValueError, RecordError):  # of an earlier version, damaged, or removed meanwhile
             for left in folder.iterdir():
@@ -45,13 +47,3 @@ def reused(found: str, pools: Path, folder: Path) -> bool:
 def write_encoding(found: str | None, folder: Path) -> None:
     """Say in a pool's folder which encoding it holds, so that others may use it."""
     write_json(folder / ENCODING_FILE, found)
-
-
-def _link(pool: Path, folder: Path) -> None:
-    for name in ("index.parquet", "trajectories.arrow", "funnel.json"):
-        try:
-            os.link(pool / name, folder / name)
-        except FileNotFoundError:
-            raise
-        except OSError:  # a disk without links
-            shutil.copyfile(pool / name, folder / name)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ablation.benchmark.rows import Row, place
 from ablation.corpus.lines import ENDINGS, json_rows
-from ablation.errors import DataError
+from ablation.errors import DataError, first_line
 from ablation.science import Source
 from ablation.source import local_path
 
@@ -128,6 +128,6 @@ def _told(source: Source, error: Exception) -> str:
         if local_path(source)
         else "check the id, the revision, the subset and the network, or give source.path= of a local copy"
     )
-    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    reason = first_line(error)
     revision = f" at revision {source.revision}" if source.hub else ""
     return f"{place(source)}{revision} cannot be read ({reason}); {advice}"

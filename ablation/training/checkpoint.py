@@ -6,7 +6,6 @@ one that was damaged later is passed over for the one before.
 """
 
 import json
-import os
 import re
 import shutil
 import time
@@ -15,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ablation.durable import flush, sha256
+from ablation.durable import flush, link_or_copy, sha256
 from ablation.errors import RecordError
 from ablation.listing import listed
 from ablation.spec import digest
@@ -126,12 +125,7 @@ def _link(folder: Path, own: Path) -> None:
     own.mkdir(parents=True)
     for item in sorted(folder.rglob("*")):
         other = own / item.relative_to(folder)
-        try:
-            other.mkdir() if item.is_dir() else os.link(item, other)
-        except FileNotFoundError:
-            raise
-        except OSError:
-            shutil.copyfile(item, other)
+        other.mkdir() if item.is_dir() else link_or_copy(item, other)
 
 
 def _verified(folder: Path, origin: Origin | None) -> Checkpoint:
