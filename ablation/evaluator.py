@@ -1,12 +1,15 @@
 """Who asked the questions: engine, numbers and prompt under one short name. Rates of two evaluators do not compare."""
 
-import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from ablation.cell import Cell
+from ablation.cell import Cell, addresses
+from ablation.records import TIMING_FILE, read_json
 from ablation.spec import digest
+from ablation.store import Store
 
-# What the sample stage says of its engine (version, parallelism, template digest), where it says something.
+# What the sample stage says of its engine (version, template digest), where it says something.
 EVALUATOR_FILE = "evaluator.json"
 # How many attempts, how many at a time, and when they end, decides no attempt's chances.
 _QUANTITIES = ("n", "batch_rows", "stop", "pass_line")
@@ -14,7 +17,29 @@ _QUANTITIES = ("n", "batch_rows", "stop", "pass_line")
 
 def evaluator(cell: Cell, samples: Path) -> str:
     """``ENGINE-PRECISION-DIGEST`` over the sampling parameters and what the stage in `samples` told of its engine."""
+    return f"{cell.sample.engine}-{cell.sample.precision}-{digest(_parts(cell, samples))[:8]}"
+
+
+def evaluators(cells: Iterable[Cell], store: Store) -> dict[str, dict[str, Any]]:
+    """Every evaluator of the sealed samples of these cells → what its name stands for: ``sample``, ``engine`` and ``parallel``.
+
+    ``engine`` holds the engine's version and the digest of the chat template; ``parallel`` every [tensor, data] parallelism that
+    was met, which is no part of the name.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for cell in cells:
+        for samples in (store.path(addresses(cell)[block]) for block in cell.blocks):
+            if not samples.is_dir():
+                continue
+            timing = read_json(samples / TIMING_FILE)
+            split = [timing.get("tensor_parallel"), timing.get("data_parallel")]
+            told = found.setdefault(evaluator(cell, samples), {**_parts(cell, samples), "parallel": []})
+            if None not in split and split not in told["parallel"]:
+                told["parallel"].append(split)
+    return found
+
+
+def _parts(cell: Cell, samples: Path) -> dict[str, Any]:
     asked = {name: value for name, value in cell.sample.canonical().items() if name not in _QUANTITIES}
     told = samples / EVALUATOR_FILE
-    engine = json.loads(told.read_text(encoding="utf-8")) if told.exists() else {}
-    return f"{cell.sample.engine}-{cell.sample.precision}-{digest({'sample': asked, 'engine': engine})[:8]}"
+    return {"sample": asked, "engine": read_json(told) if told.exists() else {}}

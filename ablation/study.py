@@ -16,6 +16,7 @@ from ablation.cell import Cell, addresses
 from ablation.config import Execution
 from ablation.design import LeftOut
 from ablation.errors import RecordError
+from ablation.evaluator import evaluators
 from ablation.packed import packed, unpacked
 from ablation.provenance import versions
 from ablation.spec import canonical_json
@@ -202,6 +203,7 @@ def _manifest(plan: Plan, errors: Mapping[str, str]) -> dict[str, Any]:
         "n": max(cell.sample.n for cell in plan.cells),
         "tiers": tier_order(plan.cells),
         "fixed": _fixed(plan.cells),
+        "evaluators": evaluators(plan.cells, plan.store),
         "cells": [_cell_entry(cell, plan.store, errors, others) for cell in plan.cells],
         "left_out": [{"factors": out.point, "reason": out.reason} for out in plan.left_out],
         "provenance": {

@@ -174,14 +174,14 @@ def conclude(plan: Plan, errors: dict[str, str], console: Console) -> int:
     from ablation.analysis import load
     from ablation.analysis.analyse import analyse
     from ablation.report.page import write_analysed
-    from ablation.report.terminal import render_analysis
+    from ablation.report.terminal import render
     from ablation.tracker import mode_of, notice, track
     from ablation.tracking.study_run import track_study
 
     write_study(plan, errors)
     analysis = analyse(load(plan.folder), partial=True)
     page = write_analysed(analysis, plan.folder)
-    console.print(render_analysis(analysis))
+    console.print(render(analysis))
     for name, error in errors.items():
         console.print(
             Text(f"failed: {name}: {error} (`ablation logs {plan.execution.study} {name}`)", style="red"),

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from ablation.analysis.analyse import analyse
 from ablation.analysis.decided import decided
 from ablation.analysis.study import load
 from ablation.analysis.tally import Tally
@@ -140,7 +141,7 @@ def mixed(tiny_benchmark: list[str], tmp_path: Path) -> Any:
 
 def shown_in_terminal(folder: Path) -> str:
     console = Console(width=80, file=StringIO())
-    console.print(render(load(folder)))
+    console.print(render(analyse(load(folder), partial=True)))
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 

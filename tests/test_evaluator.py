@@ -1,11 +1,20 @@
 """What makes rates of two cells comparable, and what does not matter."""
 
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from ablation.cell import Cell
+from ablation.analysis.study import load
+from ablation.analysis.tally import Tally
+from ablation.cell import Cell, addresses
 from ablation.evaluator import EVALUATOR_FILE, evaluator
-from ablation.records import write_json
+from ablation.pipeline import run_cell
+from ablation.records import read_json, write_json
+from ablation.report import page
+from ablation.study import write_study
+from tests.conftest import ROOT
+from tests.studies import planned
 
 
 def test_only_what_decides_an_attempts_chances_makes_another_evaluator(
@@ -25,3 +34,45 @@ def test_the_engines_own_word_counts(cell_of: Callable[..., Cell], tmp_path: Pat
     first = evaluator(cell_of(), tmp_path)
     write_json(tmp_path / EVALUATOR_FILE, {"engine": "1.1", "template": "a"})
     assert len({before, first, evaluator(cell_of(), tmp_path)}) == 3
+
+
+def test_a_block_of_a_later_engine_leaves_the_cell_without_average(tiny_benchmark: list[str], tmp_path: Path) -> None:
+    """The engine's upgrade is written into the block's record, since one environment has one version only."""
+    plan = planned(tmp_path, "count=n0", "sample.n=10", "sample.max_tokens=4", *tiny_benchmark)
+    [cell] = plan.cells
+    run_cell(cell, plan.store)
+    _, later = (plan.store.path(addresses(cell)[block]) for block in cell.blocks)
+    told = read_json(later / EVALUATOR_FILE)
+    (later / EVALUATOR_FILE).chmod(0o644)
+    write_json(later / EVALUATOR_FILE, {**told, "engine": "transformers 99"})
+    write_study(plan, {})
+    study = load(plan.folder)
+    assert study.results.groupby("evaluator", sort=False)["attempt"].agg(["min", "max"]).to_numpy().tolist() == [
+        [0, 7], [8, 9],
+    ]  # fmt: skip
+    assert study.cells["avg_all"].isna().all() and study.cells["avg_all_se"].isna().all()
+    parts = study.manifest["evaluators"]
+    assert [parts[name]["engine"]["engine"] for name in study.results["evaluator"].unique()] == [
+        told["engine"], "transformers 99",
+    ]  # fmt: skip
+    assert all(part["engine"]["template"] and part["parallel"] == [[1, 1]] for part in parts.values())
+    assert "several evaluators" in page.write(plan.folder, for_paper=False).read_text(encoding="utf-8")
+
+
+def test_a_model_with_its_own_template_keeps_its_average_and_is_compared_with_none(
+    tiny_benchmark: list[str], tmp_path: Path
+) -> None:
+    theirs = tmp_path / "theirs"
+    shutil.copytree(ROOT / "ablation/mini/data/base", theirs)
+    template = theirs / "chat_template.jinja"
+    template.write_text(template.read_text(encoding="utf-8") + "{# theirs #}", encoding="utf-8")
+    few = ("count=n0", "sample.n=1", "sample.max_tokens=4", *tiny_benchmark)
+    [ours] = planned(tmp_path / "outputs", *few).cells
+    plan = planned(tmp_path / "outputs", *few, f"model.source.path={theirs}", "model.name=theirs")
+    plan = replace(plan, cells=(ours, *plan.cells))
+    for cell in plan.cells:
+        run_cell(cell, plan.store)
+    write_study(plan, {})
+    study = load(plan.folder)
+    assert study.cells["avg_all"].notna().all()
+    assert Tally.of(study, partial=True).averages()["all"].notna().tolist() == [True, False]

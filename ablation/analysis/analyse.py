@@ -9,6 +9,7 @@ from ablation.analysis.claims import Claim, weigh_claims
 from ablation.analysis.conditions import common_k, conditions
 from ablation.analysis.effects import factor_effects, marginal_means
 from ablation.analysis.equivalence import equivalence
+from ablation.analysis.evaluators import mixed
 from ablation.analysis.findings import Finding, state_claims, state_findings
 from ablation.analysis.growth import growth
 from ablation.analysis.interactions import interactions
@@ -55,7 +56,9 @@ class Analysis:
     @cached_property
     def majority(self) -> pd.DataFrame:
         """maj@k of each cell, at the k of `conditions`."""
-        return majority(self.study.results, self.study.tiers, common_k(self.tally))
+        results = self.study.results
+        single = results[~results["cell"].isin(mixed(results))]
+        return majority(single, self.study.tiers, common_k(self.tally))
 
     @cached_property
     def interactions(self) -> pd.DataFrame:

@@ -92,8 +92,9 @@ def setting_plans(tally: Tally, whole_c: Mask, labels: dict[str, object], reason
 
 def _with_exact(tally: Tally, frame: pd.DataFrame) -> pd.DataFrame:
     for line in frame.index[(frame["measure"] == "avg") & frame["estimate"].isin([0.0, 1.0])]:
-        lines = np.flatnonzero(tally.arm_c == frame.at[line, "arm"])
-        inside_q = tally.in_scope_q(str(frame.at[line, "tier"]))
+        scope = str(frame.at[line, "tier"])
+        lines = np.flatnonzero((tally.arm_c == frame.at[line, "arm"]) & np.isfinite(tally.rates_cq(scope)).all(axis=1))
+        inside_q = tally.in_scope_q(scope)
         correct, attempts = (
             int(counts[np.ix_(lines, inside_q)].sum()) for counts in (tally.correct_cq, tally.attempts_cq)
         )

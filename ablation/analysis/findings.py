@@ -35,7 +35,7 @@ def state_findings(study: Study, tally: Tally, effects: pd.DataFrame, slopes: pd
     compared = [_effect(rows, metric) for rows in _grouped(effects, ["factor", "level", "reference"])]
     compared += [_slope(rows, metric) for rows in _grouped(slopes, ["length", "style"])]
     primary = _primary(study, effects, slopes, metric)
-    remarks = [*_uninformative(tally), *_without_answer(study), *_ladder(tally, metric)]
+    remarks = [*_uninformative(tally), *_without_answer(study, tally), *_ladder(tally, metric)]
     return (*_missing(study, tally), *_decided(study), *primary, *compared, *remarks, _caution(study, effects, slopes))
 
 
@@ -52,7 +52,7 @@ def _missing(study: Study, tally: Tally) -> list[Finding]:
     consequence = {
         "Incomplete": "Comparisons leave the incomplete out, and what they would be matched with.",
         "Curtailed": "They take part in no comparison.",
-        "Mixed": "Differences between cells may be differences between evaluators.",
+        "Mixed": "These are compared with none: a difference could be one between evaluators.",
     }
     faults = shortcomings(study, tally)
     return [Finding("coverage", "warning", f"{fault} {consequence[fault.split(':')[0]]}") for fault in faults]
@@ -138,8 +138,8 @@ def _uninformative(tally: Tally) -> list[Finding]:
     ]
 
 
-def _without_answer(study: Study) -> list[Finding]:
-    verdicts = study.results["verdict"]
+def _without_answer(study: Study, tally: Tally) -> list[Finding]:
+    verdicts = study.results.loc[~study.results["cell"].isin(tally.apart), "verdict"]
     if verdicts.empty:
         return []
     no_answer, truncated = (float((verdicts == verdict).mean()) for verdict in ("no_answer", "truncated"))

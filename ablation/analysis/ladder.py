@@ -105,6 +105,7 @@ def held_out_h(tally: Tally, seed: int = SEED) -> float:
     Against double dipping: an order that only fits the noise it was taken from does not survive. The halves are drawn
     from the counts (hypergeometric), which is the same as splitting exchangeable attempts; NaN with fewer than 4.
     """
+    tally = tally.only(~tally.is_apart_c)
     if tally.attempts_cq.size == 0 or tally.attempts_cq.min() < 4:
         return float("nan")
     rng = np.random.default_rng(seed)

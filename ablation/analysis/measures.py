@@ -73,7 +73,8 @@ def measure(tally: Tally, scope: str, of: OfCounts = average) -> Measure:
         value_k, variance_k, slope_k = _by_count(of, n)
         c = correct_cq[here_cq]
         values_cq[here_cq], sampling_cq[here_cq], slope_cq[here_cq] = value_k[c], variance_k[c], slope_k[c]
-    _borrow(tally, correct_cq, attempts_cq, sampling_cq, slope_cq)
+    known_cq = np.logical_not(missing_c)[:, None]
+    _borrow(tally, correct_cq * known_cq, attempts_cq * known_cq, sampling_cq, slope_cq)
     for array in (values_cq, sampling_cq, slope_cq):
         array[missing_c] = np.nan
     return Measure(values_cq, sampling_cq, slope_cq, np.maximum(attempts_cq - 1, 1).sum(axis=1).astype(np.float64))
@@ -92,7 +93,7 @@ def _by_count(of: OfCounts, n: int) -> tuple[Floats, Floats, Floats]:
 
 
 def _borrow(tally: Tally, correct_cq: Ints, attempts_cq: Ints, sampling_cq: Floats, slope_cq: Floats) -> None:
-    """Give cells with one attempt a question the rate of all runs of their setting, where there are several."""
+    """Give cells with one attempt a question the rate of all complete runs of their setting, where there are several."""
     for arm in np.unique(tally.arm_c[(attempts_cq == 1).any(axis=1)]):
         runs = np.flatnonzero(tally.arm_c == arm)
         n_q, c_q = attempts_cq[runs].sum(axis=0), correct_cq[runs].sum(axis=0)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from ablation.analysis.evaluators import mixed
 from ablation.analysis.study import ALL
 from ablation.analysis.tally import Floats, complete_c, count, marked_q, mean_or_nan, questions_of
 from ablation.answer import canonical
@@ -119,22 +120,23 @@ def cell_table(results: pd.DataFrame, planned: Mapping[str, int], tiers: Sequenc
     """One row per planned cell, in the order of `planned` (cell → planned attempts over all questions).
 
     Columns: `cell planned present`, the fractions `avg_{tier}` (avg@n) and `cov_{tier}` (cov@n) of each tier and `all`,
-    then `no_answer_rate truncated_rate ungradable_rate` (of all attempts). NaN where attempts are missing or a tier has no
-    question.
+    then `no_answer_rate truncated_rate ungradable_rate` (of all attempts). NaN where attempts are missing, where a
+    cell's come from several evaluators, or a tier has no question.
     """
     names, questions = list(planned), questions_of(results, [*tiers, *results["tier"].unique()])
     correct_cq, attempts_cq = count(results, names, questions["question"].tolist())
     planned_c = np.array(list(planned.values()), dtype=np.int64)
+    single_c = ~np.isin(names, list(mixed(results)))
     table = pd.DataFrame({"cell": names, "planned": planned_c, "present": attempts_cq.sum(axis=1)})
     for scope in (*tiers, ALL):
         inside_q = marked_q(questions, scope)
-        whole_c = complete_c(attempts_cq, planned_c, inside_q)
+        whole_c = complete_c(attempts_cq, planned_c, inside_q) & single_c
         correct, attempts = correct_cq[:, inside_q], attempts_cq[:, inside_q]
         table[f"avg_{scope}"] = np.where(whole_c, mean_or_nan(avg(correct, attempts)), np.nan)
         solved_by_any = np.asarray(correct > 0, dtype=np.float64)  # what `cov` gives at k = n
         table[f"cov_{scope}"] = np.where(whole_c, mean_or_nan(solved_by_any), np.nan)
     shares = verdict_rates(results, names).to_numpy(copy=True)
-    shares[~complete_c(attempts_cq, planned_c, marked_q(questions, ALL))] = np.nan
+    shares[~(complete_c(attempts_cq, planned_c, marked_q(questions, ALL)) & single_c)] = np.nan
     return table.assign(**{f"{verdict}_rate": shares[:, place] for place, verdict in enumerate(_NOTHING_TO_COMPARE)})
 
 

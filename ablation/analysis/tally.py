@@ -4,7 +4,7 @@ Array suffixes: c cell, q question.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,10 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ablation.analysis.decided import decided
+from ablation.analysis.evaluators import apart, judges, mixed
 from ablation.analysis.study import ALL, FACTORS, SEEDS, Study
 from ablation.errors import RecordError
-
-EVALUATOR_COLUMNS = ("evaluator", "grader")  # what must be one and the same for rates to be comparable
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -37,7 +36,7 @@ class Tally:
     """Counts of attempts, with what their lines and columns stand for.
 
     `cells` has a row for each line of the arrays, `questions` (columns `question`, `tier`; tier by tier) one for each
-    column. `n_attempts` is the n of avg@n.
+    column. `n_attempts` is the n of avg@n. Cells named in `apart` keep their counts and have no rates, since evaluators differ.
     """
 
     cells: pd.DataFrame
@@ -47,15 +46,18 @@ class Tally:
     correct_cq: Ints
     attempts_cq: Ints
     planned_c: Ints
+    apart: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, study: Study, partial: bool = False) -> "Tally":
         """Count the study's results.
 
         Raises RecordError when attempts are missing or the rows come from several evaluators, unless `partial` asks for
-        what there is: a cell with too few attempts then keeps its counts, but has no rates and takes part in no average.
+        what there is: a cell with too few attempts, with attempts of several evaluators or with another evaluator than most
+        cells then keeps its counts, but has no rates and takes part in no average.
         """
         tally = cls.counted(study.cells, study.results, study.tiers, study.n_attempts, study.planned)
+        tally = replace(tally, apart=frozenset(apart(study)))
         if not partial and (faults := shortcomings(study, tally)):
             raise RecordError(f"{' '.join(faults)} Pass partial=True to average the cells that are whole.")
         return tally
@@ -64,18 +66,21 @@ class Tally:
     def counted(
         cls, cells: pd.DataFrame, results: pd.DataFrame, tiers: Sequence[str], n: int, planned: Mapping[str, int]
     ) -> "Tally":
-        """Count results whatever they lack; `planned` is cell → planned attempts over all questions."""
+        """Count results whatever they lack, cell by cell; `planned` is cell → planned attempts over all questions."""
         names = [str(name) for name in cells["cell"]]
         questions = questions_of(results, tiers)
         correct_cq, attempts_cq = count(results, names, questions["question"].tolist())
         planned_c = np.array([planned[name] for name in names], dtype=np.int64)
-        return cls(cells.reset_index(drop=True), questions, tuple(tiers), n, correct_cq, attempts_cq, planned_c)
+        several = frozenset(mixed(results))
+        return cls(
+            cells.reset_index(drop=True), questions, tuple(tiers), n, correct_cq, attempts_cq, planned_c, several
+        )
 
     def only(self, chosen_c: Mask) -> "Tally":
         """The tally of the chosen cells alone."""
         return Tally(
             self.cells[chosen_c].reset_index(drop=True), self.questions, self.tiers, self.n_attempts,
-            self.correct_cq[chosen_c], self.attempts_cq[chosen_c], self.planned_c[chosen_c],
+            self.correct_cq[chosen_c], self.attempts_cq[chosen_c], self.planned_c[chosen_c], self.apart,
         )  # fmt: skip
 
     @property
@@ -87,6 +92,11 @@ class Tally:
     def is_base_c(self) -> Mask:
         """Which cells are the untrained base model."""
         return (self.cells["count"] == 0).fillna(False).to_numpy(dtype=bool)
+
+    @cached_property
+    def is_apart_c(self) -> Mask:
+        """Which cells have no rates because evaluators differ."""
+        return self.cells["cell"].isin(self.apart).to_numpy(dtype=bool)
 
     @cached_property
     def has_twin_c(self) -> Mask:
@@ -123,14 +133,14 @@ class Tally:
         return marked_q(self.questions, scope)
 
     def rates_cq(self, scope: str) -> Floats:
-        """Share of correct attempts at the questions of `scope`; NaN throughout a cell that is incomplete there."""
+        """Share of correct attempts at the questions of `scope`; NaN throughout a cell that is incomplete there or apart."""
         inside_q = self.in_scope_q(scope)
         rates_cq = self.correct_cq[:, inside_q] / np.maximum(self.attempts_cq[:, inside_q], 1)
-        rates_cq[~complete_c(self.attempts_cq, self.planned_c, inside_q)] = np.nan
+        rates_cq[~complete_c(self.attempts_cq, self.planned_c, inside_q) | self.is_apart_c] = np.nan
         return rates_cq
 
     def averages(self) -> pd.DataFrame:
-        """avg@n by cell (rows, as in `cells`) and scope (columns); NaN where incomplete or without questions."""
+        """avg@n by cell (rows, as in `cells`) and scope (columns); NaN where incomplete, apart or without questions."""
         return pd.DataFrame({scope: mean_or_nan(self.rates_cq(scope)) for scope in self.scopes})
 
 
@@ -191,24 +201,34 @@ def shortcomings(study: Study, tally: Tally) -> list[str]:
             f"Curtailed: {ended} of {len(present):,} cells ended as soon as their pass line was decided; they have "
             f"an answer, and avg@{study.n_attempts} and cov@{study.n_attempts} are undefined for them."
         )
-    for column in set(EVALUATOR_COLUMNS) & set(study.results.columns):
-        kinds = sorted(map(str, study.results[column].unique()))
-        if len(kinds) > 1:
-            found.append(f"Mixed: the attempts were judged by {len(kinds)} kinds of {column} ({', '.join(kinds)}).")
+    found += [
+        f"Mixed: the attempts were judged by {len(kinds)} kinds of {name} ({', '.join(kinds)}); {_counted_apart(tally)}."
+        for name, kinds in judges(study.results).items()
+        if len(kinds) > 1
+    ]
     return found
 
 
-def coverage(study: Study, tally: Tally) -> pd.DataFrame:
-    """Planned against present, one row a cell: `cell state planned present complete curtailed reason` (`""` when complete).
+def _counted_apart(tally: Tally) -> str:
+    n_apart = int(tally.is_apart_c.sum())
+    return f"{n_apart} of {len(tally.cells):,} cells have several, or another than most"
 
-    A curtailed cell has an answer to its pass line and no result that counts, so it is not complete; `present` is what it took.
+
+def coverage(study: Study, tally: Tally) -> pd.DataFrame:
+    """Planned against present, one row a cell: `cell state planned present complete curtailed reason`.
+
+    `reason`: why a cell is not complete or compared with none; `""` for all others. A cell with attempts of several evaluators
+    is not complete; one of another evaluator than most is complete and compared with none. A curtailed cell has an answer to
+    its pass line and no result that counts, so it is not complete; `present` is what it took.
     """
     answers = {str(row["cell"]): row for row in decided(study).to_dict("records")}
     present_c = tally.attempts_cq.sum(axis=1)
+    separate, several = apart(study), mixed(study.results)
     whole_c = complete_c(tally.attempts_cq, tally.planned_c, tally.in_scope_q(ALL))
+    whole_c &= ~tally.cells["cell"].isin(several).to_numpy()
     frame = tally.cells[["cell", "state"]].assign(planned=tally.planned_c, present=present_c, complete=whole_c)
     frame["curtailed"] = frame["cell"].isin(answers)
-    frame["reason"] = [_reason(row, study.errors) for row in frame.to_dict("records")]
+    frame["reason"] = [separate.get(row["cell"]) or _reason(row, study.errors) for row in frame.to_dict("records")]
     for at, answer in ((at, answers[cell]) for at, cell in enumerate(frame["cell"]) if cell in answers):
         frame.loc[at, ["present", "reason"]] = [
             answer["attempts"],

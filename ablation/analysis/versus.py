@@ -12,6 +12,7 @@ import pandas as pd
 
 from ablation.analysis.effects import factor_effects
 from ablation.analysis.estimates import Plan, estimate
+from ablation.analysis.evaluators import judges
 from ablation.analysis.matching import levels, mean_weights
 from ablation.analysis.study import FACTORS, SEEDS, Study
 from ablation.analysis.tally import Ints, Tally
@@ -83,8 +84,9 @@ def _joined(tallies: tuple[Tally, Tally], shared: list[str]) -> Tally:
         np.concatenate([getattr(tally, name)[:, place] for tally, place in zip(tallies, places, strict=True)])
         for name in ("correct_cq", "attempts_cq")
     )
+    # Cells of both studies may bear one name, so those that are apart are told by having no plan, thus no rates.
     planned_c: Ints = np.concatenate(
-        [tally.planned_c // max(len(tally.questions), 1) * len(questions) for tally in tallies]
+        [tally.planned_c // max(len(tally.questions), 1) * len(questions) * ~tally.is_apart_c for tally in tallies]
     )
     tiers = tuple(tier for tier in first.tiers if (questions["tier"] == tier).any())
     return Tally(cells, questions, tiers, first.n_attempts, correct_cq, attempts_cq, planned_c)
@@ -156,6 +158,8 @@ def _fixed(one: Study, other: Study) -> tuple[tuple[str, str, str], ...]:
     flat = [_flat((study.manifest.get("fixed") or [{}])[0]) for study in (one, other)]
     flat[0] |= {"attempts a question": str(one.n_attempts)}
     flat[1] |= {"attempts a question": str(other.n_attempts)}
+    for told, study in zip(flat, (one, other), strict=True):
+        told |= {name: "; ".join(found) for name, found in judges(study.results).items()}
     names = sorted({*flat[0], *flat[1]})
     return tuple(
         (name, flat[0].get(name, "–"), flat[1].get(name, "–"))

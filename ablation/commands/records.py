@@ -32,7 +32,7 @@ def _report(given: argparse.Namespace) -> int:
     from ablation.analysis import load
     from ablation.analysis.analyse import analyse
     from ablation.report.page import write_analysed
-    from ablation.report.terminal import render_analysis
+    from ablation.report.terminal import render
     from ablation.study import read_errors
 
     folder = _brought_up_to_date(given)
@@ -45,7 +45,7 @@ def _report(given: argparse.Namespace) -> int:
         print(json.dumps({"folder": str(folder), "report": str(page), "failed": errors}))
     else:
         console = Console(highlight=False)
-        console.print(render_analysis(analysis))
+        console.print(render(analysis))
         console.print(f"report: {page}", soft_wrap=True)
     return 1 if errors else 0
 

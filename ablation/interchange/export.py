@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.analysis.evaluators import refuse_mixed
 from ablation.analysis.study import Study, load
 from ablation.errors import RecordError
 from ablation.store import write_text_atomically
@@ -21,8 +22,12 @@ Text = Mapping[tuple[str, int], str]
 
 
 def export_harness(folder: Path, target: Path) -> list[Path]:
-    """Write every cell that has attempts below `target`; the sample logs written. Raises RecordError when there are none."""
+    """Write every cell that has attempts below `target`; the sample logs written.
+
+    Raises RecordError when there are none, or a cell has attempts of several evaluators, which the form has no room for.
+    """
     study, problems = load(folder), _problems(folder)
+    refuse_mixed(study.results)
     texts = pd.read_parquet(folder / TEXTS) if (folder / TEXTS).exists() else None
     stamp = str(study.manifest.get("created", "undated")).replace(":", "-")
     written = []

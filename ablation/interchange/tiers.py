@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from ablation.analysis.evaluators import refuse_mixed
 from ablation.analysis.study import Study
 from ablation.errors import RecordError
 from ablation.store import write_text_atomically
@@ -26,8 +27,10 @@ class Derived:
 def counts_of(study: Study, base: Collection[str], small: Collection[str], small_count: int) -> list[Count[str]]:
     """Every cell's correct attempts at every question, with the cell's role by its name or its count.
 
-    A cell without name and count is large. Raises RecordError where a name is no cell, or a role of the rule has none.
+    A cell without name and count is large. Raises RecordError where a name is no cell, a role of the rule has none, or a cell
+    has attempts of several evaluators.
     """
+    refuse_mixed(study.results)
     if unknown := [name for name in (*base, *small) if name not in study.planned]:
         raise RecordError(f"no cell {', '.join(unknown)} in {study.name}; it has: {', '.join(study.planned)}")
     counts = study.cells["count"].to_numpy(dtype=float, na_value=float("nan"))

@@ -25,6 +25,10 @@ def origin(study: Study, folder: Path) -> dict[str, Any]:
         **{name: told.get(name) for name in ("git", "hostname", "versions")},
         "seeds": _seeds(study.cells),
         "fixed": [json.dumps(fixed, indent=1, ensure_ascii=False) for fixed in study.manifest.get("fixed") or []],
+        "evaluators": [
+            (name, json.dumps(parts, indent=1, ensure_ascii=False))
+            for name, parts in (study.manifest.get("evaluators") or {}).items()
+        ],
         "records": [(name, sha256(folder / name)) for name in RECORDS if (folder / name).is_file()],
         "keys": [(cell["cell"], cell["key"]) for cell in study.manifest["cells"] if cell.get("key")],
         "cost": _cost(study.cells),

@@ -8,10 +8,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ablation.analysis.analyse import Analysis, analyse
+from ablation.analysis.analyse import Analysis
 from ablation.analysis.estimates import estimand
 from ablation.analysis.findings import Finding
-from ablation.analysis.study import Study
 from ablation.report.tables import decided_rows, level_means, scope_label
 from ablation.report.text import clean, short
 
@@ -21,13 +20,8 @@ MAX_DECIDED = 20
 MAX_TIERS = 6  # more do not fit 80 columns; the page has them all
 
 
-def render(study: Study) -> RenderableType:
+def render(analysis: Analysis) -> RenderableType:
     """What the study showed, as something rich can print to a terminal, a pipe or a file."""
-    return render_analysis(analyse(study, partial=True))
-
-
-def render_analysis(analysis: Analysis) -> RenderableType:
-    """The same from estimates that were already made."""
     headlines = [finding for finding in analysis.findings if finding.headline]
     return Group(
         _title(analysis),

@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+from ablation.analysis.analyse import analyse
 from ablation.analysis.study import Study
 from ablation.report.terminal import render
 from ablation.report.text import clean, short
@@ -15,7 +16,7 @@ STUDY = build([BASE, *factorial(count=[25, 50], style=["r1", "gemini"])], lambda
 
 def _printed(study: Study, width: int) -> str:
     console = Console(file=io.StringIO(), width=width, no_color=True)
-    console.print(render(study))
+    console.print(render(analyse(study, partial=True)))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

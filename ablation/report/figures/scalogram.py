@@ -14,7 +14,7 @@ from ablation.report.text import short
 def scalogram_plate(analysis: Analysis) -> Plate | None:
     """Share of correct attempts, cells (most solved first) × questions (most solved first in each tier)."""
     tally = analysis.tally
-    present_c = tally.attempts_cq.sum(axis=1) > 0
+    present_c = (tally.attempts_cq.sum(axis=1) > 0) & ~tally.is_apart_c
     if not present_c.any():
         return None
     share_cq = np.where(tally.attempts_cq > 0, tally.correct_cq / np.maximum(tally.attempts_cq, 1), np.nan)[present_c]
