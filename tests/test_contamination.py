@@ -31,6 +31,13 @@ def check(*problems: str, ngram: int | None = 8, share: float = 0.5) -> Contamin
         (r"$2\times3$", "2 · 3"),
         (r"$\text{if } n \ne 0$", "If n ≠ 0"),
         ("the angle is 30°", r"the angle is $30^{\circ}$"),
+        (r"\frac12 + \frac{x}3 + \frac a b + \frac\pi2", "1/2 + x/3 + a/b + π/2"),
+        (r"$\sin\theta + \varphi\lambda$", "sin θ + φλ"),
+        (r"as $x \to \infty$, $x\in\mathbb{R}\setminus\emptyset$", "As x → ∞, x ∈ ℝ ∖ ∅"),
+        (r"$\lfloor x\rfloor$ in $\triangle ABC$, $\angle A = 90^\circ$", "⌊x⌋ in △ABC, ∠A = 90°"),
+        (r"\begin{align*} x &= 1 \\ y &\equiv 2 \pmod{7} \end{align*}", r"\[x = 1, y ≡ 2 (mod 7)\]"),
+        (r"\begin{array}{|cc|}\hline 1 & 2\end{array}", "1 2"),
+        (r"$\lvert x\rvert \le \displaystyle\sum a_i \pm \ell$", "|x| ≤ ∑ a_i ± l"),
     ],
 )
 def test_one_problem_written_in_two_ways_has_the_same_words(one: str, other: str) -> None:
@@ -40,7 +47,18 @@ def test_one_problem_written_in_two_ways_has_the_same_words(one: str, other: str
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("2 + 3", "2 - 3"), ("2 * 3", "2 / 3"), ("5!", "5"), ("12 3", "1 23"), ("2^{10}", "210"), ("x < y", "x > y")],
+    [
+        ("2 + 3", "2 - 3"),
+        ("2 * 3", "2 / 3"),
+        ("5!", "5"),
+        ("12 3", "1 23"),
+        ("2^{10}", "210"),
+        ("x < y", "x > y"),
+        ("sin α", "sin β"),
+        (r"\frac12", r"\frac21"),
+        ("x ∈ A", "x ∉ A"),
+        (r"\lfloor x", r"\lceil x"),
+    ],
 )
 def test_two_problems_keep_two_keys(one: str, other: str) -> None:
     assert problem_key(one) != problem_key(other)

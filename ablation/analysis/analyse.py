@@ -11,6 +11,7 @@ from ablation.analysis.effects import factor_effects, marginal_means
 from ablation.analysis.equivalence import equivalence
 from ablation.analysis.evaluators import mixed
 from ablation.analysis.findings import Finding, state_claims, state_findings
+from ablation.analysis.growing_k import growing_k
 from ablation.analysis.growth import growth
 from ablation.analysis.interactions import interactions
 from ablation.analysis.ladder import Ladder, ladder
@@ -59,6 +60,11 @@ class Analysis:
         results = self.study.results
         single = results[~results["cell"].isin(mixed(results))]
         return majority(single, self.study.tiers, common_k(self.tally))
+
+    @cached_property
+    def growing_k(self) -> pd.DataFrame:
+        """cov@k of each cell for growing k, unbiased and by prefix."""
+        return growing_k(self.study, self.tally)
 
     @cached_property
     def interactions(self) -> pd.DataFrame:

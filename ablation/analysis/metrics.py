@@ -79,10 +79,15 @@ def _votes(correct: Sequence[bool], answers: Sequence[str | None]) -> list[str]:
     ]
 
 
+def answers_recorded(results: pd.DataFrame) -> bool:
+    """Whether the records have single attempts with their answers; counts alone know neither the answers nor their order."""
+    return "extracted" in results and bool((results["extracted"].notna() | (results["verdict"] == "no_answer")).any())
+
+
 def votes_by_question(results: pd.DataFrame) -> dict[str, list[tuple[str, list[str] | None]]]:
     """Cell → (tier, votes in the order of the attempts) of each question; None where the records have no answers."""
     ordered = results.sort_values("attempt", kind="stable")
-    known = "extracted" in ordered and bool((ordered["extracted"].notna() | (ordered["verdict"] == "no_answer")).any())
+    known = answers_recorded(ordered)
     ordered = ordered.assign(right=(ordered["verdict"] == "correct").to_numpy(dtype=bool))
     found: dict[str, list[tuple[str, list[str] | None]]] = {}
     for (cell, _, tier), group in ordered.groupby(["cell", "question", "tier"], sort=False):
@@ -97,7 +102,7 @@ def maj_table(results: pd.DataFrame, tiers: Sequence[str], k: int) -> pd.DataFra
     NaN throughout without the column `extracted`: counts alone do not say which wrong answers agree.
     """
     ordered = results.sort_values("attempt")
-    known = "extracted" in ordered and bool((ordered["extracted"].notna() | (ordered["verdict"] == "no_answer")).any())
+    known = answers_recorded(ordered)
     rows = [
         (cell, question, tier, maj(group["verdict"] == "correct", _answers(group), k) if known else np.nan)
         for (cell, question, tier), group in ordered.groupby(["cell", "question", "tier"], sort=False)

@@ -1,26 +1,42 @@
 r"""The words of a problem, the same for the same problem written otherwise: case, punctuation, LaTeX or plain text.
 
-``$\dfrac{1}{2}$`` and ``1/2`` become ``1 / 2``; ``\leq`` and ``≤`` become ``<=``; ``1{,}000`` becomes ``1000``.
-Operators are words, since ``2 + 3`` and ``2 * 3`` are two problems.
+``$\dfrac{1}{2}$``, ``\frac12`` and ``1/2`` become ``1 / 2``; ``\leq`` and ``≤`` become ``<=``; ``\theta`` and ``θ`` become
+``theta``; ``1{,}000`` becomes ``1000``. Operators are words, since ``2 + 3`` and ``2 * 3`` are two problems.
 """
 
 import hashlib
 import re
 import unicodedata
 
-_FRACTION = re.compile(r"\\[dtc]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
+_PART = (
+    r"(?:\{([^{}]*)\}|(\d|[a-z]|\\[a-z]+))"  # what LaTeX takes for an argument: a group, one character, or a command
+)
+_FRACTION = re.compile(rf"\\[dtc]?frac\s*{_PART}\s*{_PART}")
 _THOUSANDS = re.compile(r"(?<=\d)(?:,|\{,\}|\\,)(?=\d{3}(?!\d))")
 _SILENT = re.compile(
-    r"\\(?:left|right|[bB]ig+[lr]?|displaystyle|limits|quad|qquad|text(?:bf|it|rm)?|mathrm|mathbf|mathit|mathbb|mathcal|"
-    r"operatorname|mbox|boxed|emph|begin|end|[ld]?dots|cdots)(?![a-z])|\\[,;:! ]"
+    r"\\(?:begin|end)\s*\{[a-z]+\*?\}(?:\{[lcr|]+\})?|"
+    r"\\(?:left|right|[bB]ig+[lr]?|(?:display|text|script)style|limits|quad|qquad|text(?:bf|it|rm)?|mathrm|mathbf|mathit|"
+    r"mathbb|mathcal|operatorname|mbox|boxed|emph|[ld]?dots|cdots|hline)(?![a-z])|\\[,;:! ]"
 )
-_SYMBOLS = {
-    r"\cdot": "*", r"\times": "*", "×": "*", "·": "*", "⋅": "*", r"\div": "/", "÷": "/", r"\leqslant": "<=", r"\leq": "<=",
-    r"\le": "<=", "≤": "<=", r"\geqslant": ">=", r"\geq": ">=", r"\ge": ">=", "≥": ">=", r"\neq": "!=", r"\ne": "!=", "≠": "!=",
-    "−": "-", "–": "-", "—": " ", r"\circ": " degrees ", "°": " degrees ", "π": " pi ", "√": " sqrt ", "∠": " angle ",
-    "…": " ", "′": "'",
+_COMMANDS = {
+    "cdot": "*", "times": "*", "div": "/", "leqslant": "<=", "leq": "<=", "le": "<=", "geqslant": ">=", "geq": ">=", "ge": ">=",
+    "neq": "!=", "ne": "!=", "circ": "degrees", "degree": "degrees", "pmod": "mod", "bmod": "mod", "ell": "l", "to": "rightarrow",
+    "mid": "|", "vert": "|", "lvert": "|", "rvert": "|", "varnothing": "emptyset", "land": "wedge", "lor": "vee",
+    **{f"var{name}": name for name in ("epsilon", "theta", "phi", "rho", "sigma", "pi", "kappa")},
 }  # fmt: skip
-_SYMBOL = re.compile("|".join(rf"{re.escape(key)}(?![a-z])" if key[0] == "\\" else key for key in _SYMBOLS))
+_COMMAND = re.compile(rf"\\({'|'.join(_COMMANDS)})(?![a-z])")
+_GREEK = [chr(code) for code in range(ord("α"), ord("ω") + 1)]
+# Signs by the name that LaTeX has for them, so that both are the same word; and those that are operators here.
+_SIGNS = {
+    "×": "*", "·": "*", "⋅": "*", "∙": "*", "÷": "/", "≤": "<=", "⩽": "<=", "≥": ">=", "⩾": ">=", "≠": "!=", "−": "-", "–": "-",
+    "—": " ", "…": " ", "⋯": " ", "′": "'", "°": "degrees", "√": "sqrt", "∠": "angle", "△": "triangle", "∞": "infty", "∈": "in",
+    "∉": "notin", "∪": "cup", "∩": "cap", "⊂": "subset", "⊆": "subseteq", "∅": "emptyset", "∑": "sum", "∏": "prod", "∫": "int",
+    "⌊": "lfloor", "⌋": "rfloor", "⌈": "lceil", "⌉": "rceil", "≡": "equiv", "≈": "approx", "≅": "cong", "∼": "sim", "±": "pm",
+    "⊥": "perp", "∥": "parallel", "→": "rightarrow", "∀": "forall", "∃": "exists", "∣": "|", "∂": "partial", "∖": "setminus",
+    "∧": "wedge", "∨": "vee", "⊕": "oplus", "★": "star", "⋆": "star",
+    **{letter: unicodedata.name(letter).split()[-1].lower() for letter in _GREEK}, "λ": "lambda",
+}  # fmt: skip
+_SIGN = str.maketrans({sign: f" {word} " for sign, word in _SIGNS.items()})
 _HYPHEN = re.compile(r"(?<=[a-z]{2})-(?=[a-z]{2})")
 # Chinese and Japanese are written without spaces, so each character is a word.
 _WORD = re.compile(
@@ -33,11 +49,16 @@ def words(text: str) -> list[str]:
     # A raised 2 would otherwise become an ordinary 2, and stand beside what it is the power of; both are written apart here.
     plain = unicodedata.normalize("NFKC", text).lower().replace("−", "-")
     plain = _THOUSANDS.sub("", plain)
-    while "frac" in plain and (shorter := _FRACTION.sub(r" \1 / \2 ", plain)) != plain:
+    while "frac" in plain and (shorter := _FRACTION.sub(_divided, plain)) != plain:
         plain = shorter
-    plain = _SILENT.sub(" ", plain)
-    plain = _SYMBOL.sub(lambda match: _SYMBOLS[match[0]], plain)
+    plain = _SILENT.sub(" ", plain.translate(_SIGN))
+    plain = _COMMAND.sub(lambda match: f" {_COMMANDS[match[1]]} ", plain)
     return _WORD.findall(_HYPHEN.sub(" ", plain))
+
+
+def _divided(fraction: re.Match[str]) -> str:
+    above, one_above, below, one_below = fraction.groups(default="")
+    return f" {above or one_above} / {below or one_below} "
 
 
 def problem_key(text: str) -> str:

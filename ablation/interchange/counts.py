@@ -127,6 +127,6 @@ def _whole(value: Any, where: str, column: str) -> int:
         number = float(value)
     except (TypeError, ValueError):
         number = float("nan")
-    if number != number or number != int(number):
+    if not number.is_integer():
         raise DataError(f"{where}, column {column}: {value!r} is not a whole number")
     return int(number)

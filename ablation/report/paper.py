@@ -14,7 +14,17 @@ from ablation.report.tables import scope_label
 from ablation.report.text import clean, percent
 
 _NUMBERS = "%.6g"
-_FURTHER = ("growth", "equivalence", "passing", "components", "budget", "per_step", "agreement", "majority")
+_FURTHER = (
+    "growth",
+    "equivalence",
+    "passing",
+    "components",
+    "budget",
+    "per_step",
+    "agreement",
+    "majority",
+    "growing_k",
+)
 
 
 def write_paper(analysis: Analysis, drawn: dict[str, Plate], report: Path) -> None:

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablation.analysis import avg, cell_table, cov, cov_prefix, maj, maj_table
-from ablation.analysis.study import Study
+from ablation.analysis.growing_k import growing_k
+from ablation.analysis.study import ALL, Study
+from ablation.analysis.tally import Tally
 
-from .studies import BASE, QUESTIONS, build, name_of, trained, without
+from .studies import BASE, QUESTIONS, build, factorial, name_of, trained, without
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 8])
@@ -56,6 +58,35 @@ def test_maj_is_the_share_of_right_ones_among_the_most_frequent(votes: list[str 
     seen = [same.get(vote, vote) for vote in votes[:k] if vote is not None]
     winners = [max(order, key=seen.count) for order in permutations(dict.fromkeys(seen))] if seen else ["nobody"]
     assert found == pytest.approx(np.mean([winner == "right" for winner in winners]))
+
+
+def test_cov_for_growing_k_is_both_by_their_definitions() -> None:
+    """Orders of attempts drawn at random; one cell lacks an attempt."""
+    rng = np.random.default_rng(3)
+    study = build([BASE, *factorial(seed=[0, 1])], lambda _cell, _q: 1, n=6)
+    right = rng.random(len(study.results)) < 0.3
+    told = study.results.assign(verdict=np.where(right, "correct", "wrong"), extracted="7")
+    study = Study(study.manifest, told.sample(frac=1, random_state=1), study.cells)
+    lacking = name_of(trained(seed=1))
+    rows = study.results
+    study = without(study, (rows["cell"] == lacking) & (rows["question"] == "q02") & (rows["attempt"] == 1))
+    table = growing_k(study, Tally.of(study, partial=True))
+    assert table["k"].unique().tolist() == [1, 2, 4, 6]
+    for row in table.to_dict("records"):
+        inside = (study.results["tier"] == row["tier"]) | (row["tier"] == ALL)
+        mine = study.results[inside & (study.results["cell"] == row["cell"])].sort_values("attempt")
+        attempts = [group.eq("correct").tolist() for _, group in mine.groupby("question")["verdict"]]
+        if row["cell"] == lacking and row["tier"] != "hard":
+            assert np.isnan(row["cov"]) and np.isnan(row["cov_prefix"])
+            continue
+        assert row["cov_prefix"] == pytest.approx(np.mean([any(one[: row["k"]]) for one in attempts]))
+        assert row["cov"] == pytest.approx(np.mean([cov(sum(one), 6, row["k"]) for one in attempts]))
+
+
+def test_counts_alone_have_no_prefix() -> None:
+    study = build([trained()], lambda _cell, q: q % 3)
+    table = growing_k(study, Tally.of(study))
+    assert table["cov"].notna().all() and table["cov_prefix"].isna().all()
 
 
 def test_maj_at_one_is_the_first_attempt_and_k_is_checked() -> None:
