@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeVar, cast
 
 from ablation.cell import Cell
+from ablation.checksum import file_sha256
 from ablation.errors import DataError, first_line
 from ablation.science import Benchmark, Corpus, Embedding, Model, Source
 from ablation.spec import Spec, canonical_json
@@ -202,7 +203,7 @@ def _looked_up(hub: str, revision: str, kind: Kind) -> tuple[str, str]:
 def fingerprint(path: Path) -> str:
     """SHA-256 of a file, or of the sorted (name, SHA-256) lines of a folder's files."""
     if path.is_file():
-        return _file_sha256(path, path.stat().st_size, path.stat().st_mtime_ns)
+        return file_sha256(path)
     inner = sorted((item.relative_to(path), item) for item in path.rglob("*") if item.is_file())
     relevant = [(name, item) for name, item in inner if name.name not in _IRRELEVANT and not _hidden(name)]
     lines = "".join(f"{name.as_posix()} {fingerprint(item)}\n" for name, item in relevant)
@@ -212,9 +213,3 @@ def fingerprint(path: Path) -> str:
 def _hidden(name: Path) -> bool:
     """Download tools keep caches and time stamps in hidden folders."""
     return any(part.startswith(".") for part in name.parts)
-
-
-@lru_cache(maxsize=1024)
-def _file_sha256(path: Path, size: int, modified_ns: int) -> str:  # noqa: ARG001 size and time invalidate the cache
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

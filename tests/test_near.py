@@ -1,5 +1,7 @@
 """Problems that are like a benchmark's, or unlike them."""
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from ablation.errors import ConfigProblems, DataError
 from ablation.pipeline import run_cell
 from ablation.science import Embedding, Source
 from ablation.store import Store
-from tests.conftest import openr1_row, write_lines
+from tests.conftest import ROOT, openr1_row, write_lines
 
 CellOf = Callable[..., Cell]
 WORDS = ["circle", "triangle", "angle", "ladder", "train", "speed", "coin", "die", "prime", "digit", "root", "sum"]
@@ -78,6 +80,22 @@ def test_an_embedding_model_is_read_from_a_path(cell_of: CellOf) -> None:
     assert (alike.argmax(axis=0) == [0, 1, 2]).all()
     # What stands beside a text in its batch changes nothing but last bits.
     np.testing.assert_allclose(likeness(texts[:1], texts[:3], by_model), alike[:1], atol=1e-4)
+
+
+@pytest.mark.parametrize("absent", [["pad_token"], ["pad_token", "eos_token", "unk_token"]])
+def test_an_embedding_model_without_a_word_for_padding_gives_the_same(
+    absent: list[str], cell_of: CellOf, tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "ablation/mini/data/base", tmp_path / "model")
+    told = tmp_path / "model/tokenizer_config.json"
+    kept = {name: value for name, value in json.loads(told.read_text()).items() if name not in absent}
+    told.write_text(json.dumps(kept))
+    texts = [one.problem for one in read_questions(cell_of().benchmark)[:6]]
+    found, expected = (
+        likeness(texts, texts, Embedding(kind="model", source=source))
+        for source in (Source(path=str(tmp_path / "model")), cell_of().model.source)
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_an_embedding_model_without_weights_is_refused(tmp_path: Path) -> None:

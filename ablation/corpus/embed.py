@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ablation.corpus.normal import words
-from ablation.errors import DataError
+from ablation.errors import DataError, first_line
 from ablation.science import Embedding
 from ablation.source import local_path
 
@@ -50,10 +50,11 @@ def _loaded(embedding: Embedding) -> tuple[Any, Any]:
         tokenizer = AutoTokenizer.from_pretrained(place, revision=revision)
         model = AutoModel.from_pretrained(place, revision=revision, dtype=torch.float32)
     except (OSError, ValueError) as error:
-        reason = (str(error).splitlines() or [""])[0][:200]
         raise DataError(
-            f"embedding model {source.path or source.hub} cannot be loaded ({reason}); give a path or kind=tfidf"
+            f"embedding model {source.path or source.hub} cannot be loaded ({first_line(error)}); give a path or kind=tfidf"
         ) from error
+    if tokenizer.pad_token is None:  # what fills the end of a row is masked, so any word will do
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
     return tokenizer, model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
 
 
