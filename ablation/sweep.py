@@ -21,6 +21,7 @@ from ablation.design import LeftOut
 from ablation.dispatch.job import Job, Outcome
 from ablation.dispatch.jobs import jobs_of
 from ablation.dispatch.strays import refuse_strays
+from ablation.planning.engines import of_another_engine
 from ablation.provenance import git_state
 from ablation.store import check_writable
 from ablation.study import FAILED, Plan, is_shown, mark_shown, note_failure, open_study, save_plan, write_study
@@ -42,6 +43,8 @@ def carry_out(
     jobs = _missing_jobs(plan)
     done = len(plan.cells) - len(jobs)
     console.print(f"study {execution.study}: {len(plan.cells)} cells, {done} done already, {len(jobs)} to run")
+    for line in of_another_engine([job.cell for job in jobs], plan.store):
+        console.print(Text(f"warning: {line}", style="yellow"), soft_wrap=True)
     cluster = execution.cluster
     if isinstance(cluster, Slurm):
         refuse_strays(plan)

@@ -3,16 +3,22 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
+
+import pytest
 
 from ablation.analysis.study import load
 from ablation.analysis.tally import Tally
 from ablation.cell import Cell, addresses
 from ablation.evaluator import EVALUATOR_FILE, evaluator
 from ablation.pipeline import run_cell
+from ablation.planning.engines import of_another_engine
+from ablation.planning.outlook import outlook
 from ablation.records import read_json, write_json
 from ablation.report import page
 from ablation.study import write_study
+from ablation.sweep import carry_out
 from tests.conftest import ROOT
 from tests.studies import planned
 
@@ -57,6 +63,29 @@ def test_a_block_of_a_later_engine_leaves_the_cell_without_average(tiny_benchmar
     ]  # fmt: skip
     assert all(part["engine"]["template"] and part["parallel"] == [[1, 1]] for part in parts.values())
     assert "several evaluators" in page.write(plan.folder, for_paper=False).read_text(encoding="utf-8")
+
+
+def test_a_top_up_by_another_engine_is_warned_of_before_it_runs(
+    tiny_benchmark: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ("count=n0", "sample.max_tokens=4", "sample.n=8", *tiny_benchmark)
+    plan = planned(tmp_path, *few)
+    [cell] = plan.cells
+    run_cell(cell, plan.store)
+    for n, warned in ((8, 0), (10, 0)):
+        assert len(of_another_engine(planned(tmp_path, *few, f"sample.n={n}").cells, plan.store)) == warned
+    told = plan.store.path(addresses(cell)["sample"]) / EVALUATOR_FILE
+    write_json(told, {**read_json(told), "engine": "transformers 4.0"})
+    more = planned(tmp_path, *few, "sample.n=10")
+    [line] = outlook(more.cells, more.execution).warnings
+    assert line.startswith(
+        f"1 cell: transformers {version('transformers')} would sample further attempts, and transformers 4.0"
+    )
+    assert carry_out(more.cells, (), more.execution) == 0
+    assert "warning: 1 cell: transformers" in capsys.readouterr().out
+    assert load(more.folder).cells["avg_all"].isna().all()
+    elsewhere = planned(tmp_path, *few, "sample.n=64", "sample.engine=vllm", "sample.python=/nowhere")
+    assert of_another_engine(elsewhere.cells, plan.store) == []
 
 
 def test_a_model_with_its_own_template_keeps_its_average_and_is_compared_with_none(

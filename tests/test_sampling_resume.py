@@ -116,10 +116,10 @@ def attempts(tmp_path: Path, names: Sequence[str] = "123") -> list[Attempt]:
 
 def test_a_line_torn_at_any_byte_is_dropped_and_counted(tmp_path: Path) -> None:
     [attempt] = attempts(tmp_path, "1")
-    with Journal(attempt, UNITS) as journal:
+    with Journal(attempt, UNITS, "engine 1") as journal:
         for unit in UNITS:
             journal.keep(finished(unit))
-    content, plan = journal.path.read_bytes(), plan_digest(UNITS)
+    content, plan = journal.path.read_bytes(), plan_digest(UNITS, "engine 1")
     last = content.rindex(b"\n", 0, -1) + 1
     for end in range(last, len(content)):
         for tail in (b"", b"\0" * 9):
@@ -131,10 +131,10 @@ def test_a_line_torn_at_any_byte_is_dropped_and_counted(tmp_path: Path) -> None:
 
 def test_a_flipped_bit_anywhere_never_changes_a_text(tmp_path: Path) -> None:
     [attempt] = attempts(tmp_path, "1")
-    with Journal(attempt, UNITS) as journal:
+    with Journal(attempt, UNITS, "engine 1") as journal:
         journal.keep(finished(UNITS[0]))
         journal.keep(finished(UNITS[1]))
-    content, plan = journal.path.read_bytes(), plan_digest(UNITS)
+    content, plan = journal.path.read_bytes(), plan_digest(UNITS, "engine 1")
     for place in range(len(content)):
         journal.path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
         assert all(unit in [finished(UNITS[0]), finished(UNITS[1])] for unit in read(journal.path, plan).units)
@@ -143,12 +143,12 @@ def test_a_flipped_bit_anywhere_never_changes_a_text(tmp_path: Path) -> None:
 def test_what_several_attempts_kept_is_taken_over_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, two, three = attempts(tmp_path)
     for attempt, units in ((one, UNITS[:1]), (two, UNITS[:2])):
-        with Journal(Attempt(attempt.out, attempt.kept), UNITS) as journal:
+        with Journal(Attempt(attempt.out, attempt.kept), UNITS, "engine 1") as journal:
             for unit in units:
                 journal.keep(finished(unit))
     with (two.kept / COMPLETIONS_FILE).open("ab") as stream:
         stream.write(b'{"crc32":"')
-    with Journal(three, UNITS) as journal:
+    with Journal(three, UNITS, "engine 1") as journal:
         assert [journal.holds(unit) for unit in UNITS] == [True, True, False]
     assert not one.kept.exists() and not two.kept.exists()
     assert "4 of 6 attempts were kept; 1 damaged or foreign records were dropped" in capsys.readouterr().out
@@ -157,8 +157,18 @@ def test_what_several_attempts_kept_is_taken_over_once(tmp_path: Path, capsys: p
 
 def test_completions_of_another_plan_are_of_no_use(tmp_path: Path) -> None:
     one, two = attempts(tmp_path, "12")
-    with Journal(one, UNITS) as journal:
+    with Journal(one, UNITS, "engine 1") as journal:
         journal.keep(finished(UNITS[0]))
     others = [tuple(Planned(row.question, row.attempt, (9,)) for row in unit) for unit in UNITS]
-    with Journal(two, others) as journal:
+    with Journal(two, others, "engine 1") as journal:
         assert journal.done == {}
+
+
+def test_completions_of_another_engine_are_sampled_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An upgrade between a kill and the resume would else put two engines under one evaluator's name."""
+    one, two = attempts(tmp_path, "12")
+    with Journal(one, UNITS, "engine 1") as journal:
+        journal.keep(finished(UNITS[0]))
+    with Journal(two, UNITS, "engine 2") as journal:
+        assert journal.done == {}
+    assert "1 damaged or foreign records were dropped" in capsys.readouterr().out

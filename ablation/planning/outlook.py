@@ -15,6 +15,7 @@ from ablation.dispatch.groups import Group, groups
 from ablation.planning.confounds import Confound, confounds, warnings
 from ablation.planning.cost import Ask, asks, per_cell
 from ablation.planning.disk import Disk, disk
+from ablation.planning.engines import of_another_engine
 from ablation.planning.fits import Fit, fits, without_gpu
 from ablation.planning.lengths import drawn
 from ablation.planning.power import power_lines
@@ -103,6 +104,7 @@ def outlook(
         warnings=(
             *warnings(cells),
             *unpinned(cells),
+            *of_another_engine(stand.missing, store),
             *(without_gpu(stand.missing, cluster) if isinstance(cluster, Slurm) else ()),
         ),
     )

@@ -34,10 +34,13 @@ class Found:
 
 
 class Journal:
-    """The completions of one sampling run, by question and attempt. Closing it flushes it."""
+    """The completions of one sampling run, by question and attempt. Closing it flushes it.
 
-    def __init__(self, attempt: Attempt, units: Sequence[Unit]) -> None:
-        self.plan = plan_digest(units)
+    `engine` is who answers, with its version: what another one answered before counts as foreign, since the two do not compare.
+    """
+
+    def __init__(self, attempt: Attempt, units: Sequence[Unit], engine: str) -> None:
+        self.plan = plan_digest(units, engine)
         self.wanted = {(row.question, row.attempt) for unit in units for row in unit}
         self.done: dict[tuple[str, int], Completion] = {}
         self.path = attempt.kept / COMPLETIONS_FILE

@@ -69,6 +69,6 @@ def in_units(rows: Sequence[Planned], size: int) -> list[Unit]:
     return [tuple(rows[start : start + size]) for start in range(0, len(rows), size)]
 
 
-def plan_digest(units: Sequence[Unit]) -> str:
-    """What a kept record must agree in to be of use: every unit with its questions, attempts and prompts."""
-    return digest([[[row.question, row.attempt, row.prompt] for row in unit] for unit in units])
+def plan_digest(units: Sequence[Unit], engine: str) -> str:
+    """What a kept record must agree in to be of use: every unit with its questions, attempts and prompts, and who answers."""
+    return digest([engine, [[[row.question, row.attempt, row.prompt] for row in unit] for unit in units]])

@@ -37,7 +37,8 @@ def sample(cell: Cell, attempts: range, weights: Path | None, attempt: Attempt) 
     trusted = cell.model.trust_remote_code
     sampling = Sampling(place, revision, tokenizer, cell.sample, cell.seed.sample, adapter, trusted)
     units = _units(cell, tokenizer, questions, attempts, runs.unit_rows(cell.sample))
-    with Journal(attempt, units) as journal, deciding(cell) as is_decided:
+    version = runs.version(cell.sample)
+    with Journal(attempt, units, version) as journal, deciding(cell) as is_decided:
         kept, over = len(journal.done), is_decided(journal.done.values())
         missing = [unit for unit in units if not (over or journal.holds(unit))]
         with closing(runs.generate(sampling, missing, attempt.halt)) as answers:
@@ -49,7 +50,7 @@ def sample(cell: Cell, attempts: range, weights: Path | None, attempt: Attempt) 
         rows = _in_order(journal, [one for one in wanted if one in journal.done] if over else wanted)
     write_rows(folder / COMPLETIONS_FILE, rows)
     template = digest(tokenizer.chat_template)
-    write_json(folder / EVALUATOR_FILE, {"engine": runs.version(cell.sample), "template": template})
+    write_json(folder / EVALUATOR_FILE, {"engine": version, "template": template})
     timing = {"sample_s": time.perf_counter() - started, "attempts_kept_before": kept}
     split = {"tensor_parallel": cell.sample.tensor_parallel, "data_parallel": cell.sample.data_parallel}
     write_json(folder / TIMING_FILE, {**timing, **split})
