@@ -21,7 +21,7 @@ STORE_FORMAT = 1
 # Of a digest, as many stand in the name of a folder.
 _DIGITS = 12
 # Raised when a stage's code changes what it writes; every older result then has another address.
-VERSIONS = {"pool": 4, "sift": 2, "near": 2, "select": 2, "train": 1, "sample": 2, "grade": RULES}
+VERSIONS = {"pool": 5, "sift": 2, "near": 2, "select": 2, "train": 1, "sample": 2, "grade": RULES}
 
 # What the untrained base model has no use for.
 TRAINS = ("category", "length", "style", "corpus", "train")

@@ -1,10 +1,10 @@
 """Who asked the questions: engine, numbers and prompt under one short name. Rates of two evaluators do not compare."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ablation.cell import Cell, addresses
+from ablation.cell import Cell
 from ablation.records import TIMING_FILE, read_json
 from ablation.spec import digest
 from ablation.store import Store
@@ -17,7 +17,7 @@ _QUANTITIES = ("n", "batch_rows", "stop", "pass_line")
 
 def evaluator(cell: Cell, samples: Path) -> str:
     """``ENGINE-PRECISION-DIGEST`` over the sampling parameters and what the stage in `samples` told of its engine."""
-    return f"{cell.sample.engine}-{cell.sample.precision}-{digest(_parts(cell, samples))[:8]}"
+    return _name(cell, _parts(cell, samples))
 
 
 def evaluators(cells: Iterable[Cell], store: Store) -> dict[str, dict[str, Any]]:
@@ -28,18 +28,21 @@ def evaluators(cells: Iterable[Cell], store: Store) -> dict[str, dict[str, Any]]
     """
     found: dict[str, dict[str, Any]] = {}
     for cell in cells:
-        for samples in (store.path(addresses(cell)[block]) for block in cell.blocks):
+        for samples in (store.root / cell.folders[block] for block in cell.blocks):
             if not samples.is_dir():
                 continue
-            timing = read_json(samples / TIMING_FILE)
+            parts, timing = _parts(cell, samples), read_json(samples / TIMING_FILE)
             split = [timing.get("tensor_parallel"), timing.get("data_parallel")]
-            told = found.setdefault(evaluator(cell, samples), {**_parts(cell, samples), "parallel": []})
+            told = found.setdefault(_name(cell, parts), {**parts, "parallel": []})
             if None not in split and split not in told["parallel"]:
                 told["parallel"].append(split)
     return found
 
 
+def _name(cell: Cell, parts: Mapping[str, Any]) -> str:
+    return f"{cell.sample.engine}-{cell.sample.precision}-{digest(parts)[:8]}"
+
+
 def _parts(cell: Cell, samples: Path) -> dict[str, Any]:
     asked = {name: value for name, value in cell.sample.canonical().items() if name not in _QUANTITIES}
-    told = samples / EVALUATOR_FILE
-    return {"sample": asked, "engine": read_json(told) if told.exists() else {}}
+    return {"sample": asked, "engine": read_json(samples / EVALUATOR_FILE)}

@@ -43,7 +43,7 @@ def carry_out(
     jobs = _missing_jobs(plan)
     done = len(plan.cells) - len(jobs)
     console.print(f"study {execution.study}: {len(plan.cells)} cells, {done} done already, {len(jobs)} to run")
-    for line in of_another_engine([job.cell for job in jobs], plan.store):
+    for line in of_another_engine(plan.cells, plan.store) if jobs else []:
         console.print(Text(f"warning: {line}", style="yellow"), soft_wrap=True)
     cluster = execution.cluster
     if isinstance(cluster, Slurm):

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from ablation.analysis.metrics import cell_table
 from ablation.cell import Cell, addresses
 from ablation.config import Tracker
+from ablation.evaluator import evaluators
+from ablation.grading.version import GRADER
 from ablation.records import LOSS_FILE, SUMMARY_FILE, TIMING_FILE, WEIGHTS_FOLDER, Update, read_json, read_rows
 from ablation.standing import planned_attempts, tier_order
 from ablation.store import Store, read_seal, write_text_atomically
@@ -76,7 +78,7 @@ def _log(cell: Cell, store: Store, tracker: Tracker, mode: Mode, studies: list[s
         run = wandb.init(
             id=cell.key, name=cell.name, project=tracker.project, entity=tracker.entity,
             group=studies[0], tags=[name[:64] for name in studies],
-            config=run_config(cell), dir=str(root), mode=mode, resume="allow", reinit="create_new", job_type="cell",
+            config=run_config(cell, store), dir=str(root), mode=mode, resume="allow", reinit="create_new", job_type="cell",
             settings=wandb.Settings(
                 init_timeout=tracker.init_timeout_s, finish_timeout=tracker.finish_timeout_s,
                 finish_timeout_raises=True, silent=True, console="off", disable_git=True, save_code=False,
@@ -117,9 +119,12 @@ def weights_artifact(cell: Cell, stage: Path) -> "wandb.Artifact":
     return found
 
 
-def run_config(cell: Cell) -> dict[str, Any]:
-    """The nested cell as a run's config, with the factors' values beside it as plain columns; no path of a machine."""
-    return {**cell.canonical(), "factors": cell.factors(), "key": cell.key}
+def run_config(cell: Cell, store: Store) -> dict[str, Any]:
+    """The nested cell as a run's config, with the factors' values beside it as plain columns; no path of a machine. And who
+    sampled and judged, by which runs are to be grouped, since those of others do not compare.
+    """
+    judged = {"evaluator": ", ".join(sorted(evaluators([cell], store))), "grader": GRADER}
+    return {**cell.canonical(), "factors": cell.factors(), "key": cell.key, **judged}
 
 
 def summary(cell: Cell, store: Store) -> dict[str, Any]:

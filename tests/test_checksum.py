@@ -86,6 +86,20 @@ def test_where_nothing_can_be_written_it_is_read(tmp_path: Path) -> None:
     assert _large(tmp_path / "corpus") == file_sha256(tmp_path / "corpus")
 
 
+def test_without_a_home_or_a_name_in_utf8_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/corpus-\xff"))
+    expected = _large(odd)
+    assert file_sha256(odd) == expected
+    assert _read_by_another_command(odd)[0] == expected
+    monkeypatch.setattr(checksum, "notes", _no_home)
+    checksum._of_signature.cache_clear()
+    assert file_sha256(odd) == expected
+
+
+def _no_home() -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
 def test_small_files_leave_no_note(tmp_path: Path) -> None:
     (tmp_path / "small").write_bytes(b"a")
     assert file_sha256(tmp_path / "small") == hashlib.sha256(b"a").hexdigest()

@@ -1,6 +1,7 @@
 """Training on the test: found however it is written, and not seen where it is not."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -35,6 +36,8 @@ def check(*problems: str, ngram: int | None = 8, share: float = 0.5) -> Contamin
         (r"$\sin\theta + \varphi\lambda$", "sin θ + φλ"),
         (r"as $x \to \infty$, $x\in\mathbb{R}\setminus\emptyset$", "As x → ∞, x ∈ ℝ ∖ ∅"),
         (r"$\lfloor x\rfloor$ in $\triangle ABC$, $\angle A = 90^\circ$", "⌊x⌋ in △ABC, ∠A = 90°"),
+        ("Cauchy–Schwarz, non–zero, pages 3–4", "Cauchy-Schwarz, non-zero, pages 3-4"),
+        (r"$\frac\alpha 2$, ½ of ∆ABC", r"$\frac{\alpha}{2}$, $\frac12$ of $\triangle ABC$"),
         (r"\begin{align*} x &= 1 \\ y &\equiv 2 \pmod{7} \end{align*}", r"\[x = 1, y ≡ 2 (mod 7)\]"),
         (r"\begin{array}{|cc|}\hline 1 & 2\end{array}", "1 2"),
         (r"$\lvert x\rvert \le \displaystyle\sum a_i \pm \ell$", "|x| ≤ ∑ a_i ± l"),
@@ -58,10 +61,28 @@ def test_one_problem_written_in_two_ways_has_the_same_words(one: str, other: str
         (r"\frac12", r"\frac21"),
         ("x ∈ A", "x ∉ A"),
         (r"\lfloor x", r"\lceil x"),
+        (r"\begin{vmatrix} 1 \end{vmatrix}", r"\begin{pmatrix} 1 \end{pmatrix}"),
     ],
 )
 def test_two_problems_keep_two_keys(one: str, other: str) -> None:
     assert problem_key(one) != problem_key(other)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" + "\u0315\u0300" * 100_000,
+        r"\frac{" * 20_000 + "1" + "}{2}" * 20_000,
+        r"\frac" * 100_000,
+        r"\begin{" + "a" * 500_000,
+        "1,000" * 100_000,
+    ],
+    ids=lambda text: text[:8],
+)
+def test_hostile_problems_cost_no_time(text: str) -> None:
+    began = time.process_time()
+    words(text)
+    assert time.process_time() - began < 3
 
 
 def test_the_same_text_is_exact_and_a_wrapped_one_is_found_by_its_words() -> None:

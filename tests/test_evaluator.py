@@ -78,12 +78,15 @@ def test_a_top_up_by_another_engine_is_warned_of_before_it_runs(
     write_json(told, {**read_json(told), "engine": "transformers 4.0"})
     more = planned(tmp_path, *few, "sample.n=10")
     [line] = outlook(more.cells, more.execution).warnings
-    assert line.startswith(
-        f"1 cell: transformers {version('transformers')} would sample further attempts, and transformers 4.0"
-    )
+    assert line.startswith("1 of 1 cells hold attempts that transformers 4.0 sampled, and ")
+    assert f"and transformers {version('transformers')} would sample what is missing" in line
     assert carry_out(more.cells, (), more.execution) == 0
-    assert "warning: 1 cell: transformers" in capsys.readouterr().out
+    assert "warning: 1 of 1 cells hold attempts that transformers 4.0 sampled" in capsys.readouterr().out
     assert load(more.folder).cells["avg_all"].isna().all()
+    beside = planned(tmp_path, *few, "seed.sample=1")
+    assert of_another_engine(beside.cells, plan.store) == []
+    [line] = of_another_engine((cell, *beside.cells), plan.store)
+    assert line.startswith("1 of 2 cells")
     elsewhere = planned(tmp_path, *few, "sample.n=64", "sample.engine=vllm", "sample.python=/nowhere")
     assert of_another_engine(elsewhere.cells, plan.store) == []
 

@@ -10,6 +10,7 @@ import pytest
 from ablation.cell import Cell
 from ablation.config import Tracker
 from ablation.durable import sha256
+from ablation.grading.version import GRADER
 from ablation.pipeline import run_cell
 from ablation.store import Store
 from ablation.tracker import mode_of, run_config, summary, track
@@ -57,7 +58,8 @@ def test_a_damaged_note_of_what_was_logged_fails_nothing(base: Cell, store: Stor
 
 
 def test_the_run_holds_the_nested_cell_and_the_scores(base: Cell, store: Store) -> None:
-    told = run_config(base)
+    told = run_config(base, store)
+    assert told["evaluator"].startswith("transformers-float32-") and told["grader"] == GRADER
     assert told["sample"]["n"] == 2
     assert told["factors"]["count"] == 0
     assert str(store.root) not in str(told)

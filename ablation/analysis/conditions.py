@@ -13,6 +13,7 @@ from ablation.analysis.uncertainty import DRAWS, LEVEL, MIN_QUESTIONS, SEED
 
 EXACT = "nothing varied: the exact binomial interval of all its attempts"
 NO_RUN = "no complete run"
+APART = "no complete run of the evaluator that most cells have"
 
 
 def common_k(tally: Tally) -> int:
@@ -86,7 +87,8 @@ def setting_plans(tally: Tally, whole_c: Mask, labels: dict[str, object], reason
         runs = setting.lines[whole_c[setting.lines]]
         weights_c = mean_weights(pd.Index(runs), len(tally.cells)) if len(runs) else None
         found = {"arm": setting.arm, **setting.levels, "runs": len(runs), **labels}
-        plans.append(Plan(found, weights_c, "" if len(runs) else reason))
+        why = APART if tally.is_apart_c[setting.lines].any() else reason
+        plans.append(Plan(found, weights_c, "" if len(runs) else why))
     return plans
 
 

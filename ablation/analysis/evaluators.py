@@ -1,6 +1,7 @@
 """Which evaluators and graders stand behind each cell: rates of different ones are not averaged together."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -8,26 +9,26 @@ from ablation.analysis.study import Study
 from ablation.errors import RecordError
 
 EVALUATOR_COLUMNS = ("evaluator", "grader")  # what must be one and the same for rates to be comparable
+_Found = Mapping[str, tuple[str, ...]]
 
 
 def mixed(results: pd.DataFrame) -> dict[str, str]:
     """Cells whose own attempts come from several evaluators or graders → why they have no average."""
-    return {
-        cell: f"its attempts come from several evaluators ({'; '.join(found)}); they are not averaged together"
-        for cell, found in _evaluators(results).items()
-        if len(found) > 1
-    }
+    return _mixed(_evaluators(results))
 
 
 def apart(study: Study) -> dict[str, str]:
     """Cells that cannot be compared with the others → why: the `mixed` ones, and those of another evaluator than most have.
 
-    Of evaluators that equally many cells have, the one whose cell is planned first counts as that of most.
+    Most is counted over the cells that have factors, since no others are compared, unless none has; of evaluators that equally
+    many have, the one whose cell is planned first is taken.
     """
     found = _evaluators(study.results)
-    single = [found[cell][0] for cell in map(str, study.cells["cell"]) if len(found.get(cell, ())) == 1]
-    several = mixed(study.results)
-    if len(set(single)) < 2:
+    several = _mixed(found)
+    has_factors = study.cells["count"].notna()
+    compared = study.cells.loc[has_factors | (not has_factors.any()), "cell"]
+    single = [found[cell][0] for cell in map(str, compared) if len(found.get(cell, ())) == 1]
+    if not single:
         return several
     (most, _), *_ = Counter(single).most_common(1)
     others = {cell: names[0] for cell, names in found.items() if cell not in several and names[0] != most}
@@ -40,7 +41,7 @@ def apart(study: Study) -> dict[str, str]:
 def judges(results: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     """`evaluator` and `grader` → their names in these results, sorted; only the columns that the records have."""
     columns = [name for name in EVALUATOR_COLUMNS if name in results]
-    return {name: tuple(sorted(map(str, results[name].unique()))) for name in columns}
+    return {name: tuple(sorted(_named(pd.Series(results[name].unique())))) for name in columns}
 
 
 def refuse_mixed(results: pd.DataFrame) -> None:
@@ -49,11 +50,25 @@ def refuse_mixed(results: pd.DataFrame) -> None:
         raise RecordError(". ".join(f"{cell}: {reason}" for cell, reason in several.items()))
 
 
-def _evaluators(results: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    """Cell → who judged its attempts, sorted; no cell where the records do not say."""
+def _mixed(found: _Found) -> dict[str, str]:
+    return {
+        cell: f"its attempts come from several evaluators ({'; '.join(names)}); they are not averaged together"
+        for cell, names in found.items()
+        if len(names) > 1
+    }
+
+
+def _evaluators(results: pd.DataFrame) -> _Found:
+    """Cell → who judged its attempts, sorted; nothing where all are of one, or the records do not say."""
     columns = [name for name in EVALUATOR_COLUMNS if name in results]
-    if not columns:
+    if not any(len(results[name].unique()) > 1 for name in columns):
         return {}
     kinds = results[["cell", *columns]].drop_duplicates()
-    names = kinds[columns].astype("string").fillna("unknown").agg(" and ".join, axis=1)
-    return {str(cell): tuple(sorted(set(group))) for cell, group in names.groupby(kinds["cell"], sort=False)}
+    found: dict[str, set[str]] = {}
+    for cell, *names in zip(kinds["cell"].astype(str), *(_named(kinds[name]) for name in columns), strict=True):
+        found.setdefault(cell, set()).add(" and ".join(names))
+    return {cell: tuple(sorted(names)) for cell, names in found.items()}
+
+
+def _named(names: "pd.Series[str]") -> list[str]:
+    return names.astype("string").fillna("unknown").tolist()

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ablation.analysis.metrics import answers_recorded, cov
 from ablation.analysis.study import Study
-from ablation.analysis.tally import Floats, Mask, Tally
+from ablation.analysis.tally import Floats, Mask, Tally, mean_or_nan
 
 COLUMNS = ("cell", "tier", "k", "cov", "cov_prefix")
 
@@ -36,7 +36,7 @@ def growing_k(study: Study, tally: Tally) -> pd.DataFrame:
 
 def _means(values_cq: Floats, lacking_c: Mask) -> Floats:
     means_c = np.full(len(values_cq), np.nan)
-    means_c[~lacking_c] = values_cq[~lacking_c].mean(axis=1)
+    means_c[~lacking_c] = mean_or_nan(values_cq[~lacking_c])
     return means_c
 
 

@@ -187,7 +187,7 @@ def mean_or_nan(values_cq: Floats) -> Floats:
 def shortcomings(study: Study, tally: Tally) -> list[str]:
     """What speaks against averaging this study as it is, one sentence each; nothing when all is there and of one kind."""
     present = coverage(study, tally)
-    short = present[~present["complete"] & ~present["curtailed"]]
+    short = present[(present["present"] != present["planned"]) & ~present["curtailed"]]
     ended = int(present["curtailed"].sum())
     found = []
     if not short.empty:
@@ -215,20 +215,21 @@ def _counted_apart(tally: Tally) -> str:
 
 
 def coverage(study: Study, tally: Tally) -> pd.DataFrame:
-    """Planned against present, one row a cell: `cell state planned present complete curtailed reason`.
+    """Planned against present, one row a cell: `cell state planned present complete curtailed mixed reason`.
 
-    `reason`: why a cell is not complete or compared with none; `""` for all others. A cell with attempts of several evaluators
-    is not complete; one of another evaluator than most is complete and compared with none. A curtailed cell has an answer to
+    `reason`: why a cell is not complete or compared with none; `""` for all others. A `mixed` cell, of several evaluators, is
+    not complete; one of another evaluator than most is complete and compared with none. A curtailed cell has an answer to
     its pass line and no result that counts, so it is not complete; `present` is what it took.
     """
     answers = {str(row["cell"]): row for row in decided(study).to_dict("records")}
     present_c = tally.attempts_cq.sum(axis=1)
-    separate, several = apart(study), mixed(study.results)
+    separate, several, errors = apart(study), mixed(study.results), study.errors
     whole_c = complete_c(tally.attempts_cq, tally.planned_c, tally.in_scope_q(ALL))
     whole_c &= ~tally.cells["cell"].isin(several).to_numpy()
     frame = tally.cells[["cell", "state"]].assign(planned=tally.planned_c, present=present_c, complete=whole_c)
     frame["curtailed"] = frame["cell"].isin(answers)
-    frame["reason"] = [separate.get(row["cell"]) or _reason(row, study.errors) for row in frame.to_dict("records")]
+    frame["mixed"] = frame["cell"].isin(several)
+    frame["reason"] = [_reason(row, errors, separate.get(row["cell"], "")) for row in frame.to_dict("records")]
     for at, answer in ((at, answers[cell]) for at, cell in enumerate(frame["cell"]) if cell in answers):
         frame.loc[at, ["present", "reason"]] = [
             answer["attempts"],
@@ -237,9 +238,13 @@ def coverage(study: Study, tally: Tally) -> pd.DataFrame:
     return frame
 
 
-def _reason(row: Mapping[Any, Any], errors: Mapping[str, str]) -> str:
+def _reason(row: Mapping[Any, Any], errors: Mapping[str, str], separate: str) -> str:
+    return "; ".join(told for told in (_shortage(row, errors), separate) if told)
+
+
+def _shortage(row: Mapping[Any, Any], errors: Mapping[str, str]) -> str:
     missing = row["planned"] - row["present"]
-    if row["complete"]:
+    if missing == 0:
         return ""
     if row["cell"] in errors:
         return errors[row["cell"]]

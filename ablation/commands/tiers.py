@@ -1,6 +1,7 @@
 """`ablation tiers`: tiers by the study's rule from recorded pass rates, and where labels say otherwise."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,13 +41,14 @@ def register(commands: "Commands") -> None:
 
 def _tiers(given: argparse.Namespace) -> int:
     from ablation.analysis import load
-    from ablation.interchange.tiers import counts_of, derive, read_labels, write_tiers
+    from ablation.interchange.tiers import counts_of, derive, left_out, read_labels, write_tiers
     from ablation.tiering import Rule
 
     study = load(records_of(given))
     rule = Rule(given.easy_above, given.medium_above, given.exh_below, given.exh_over)
     counts = counts_of(study, given.base, given.small, given.small_count)
     derived = derive(counts, rule, read_labels(study, given.labels))
+    derived = replace(derived, told=[*derived.told, *left_out(study)])
     write_tiers(given.output, derived, study.name)
     sizes = ", ".join(f"{tier} {len(ids)}" for tier, ids in derived.members.items())
     print("\n".join([*rule.stated(), f"by the rule: {sizes}", *derived.told, f"tiers: {given.output}"]))

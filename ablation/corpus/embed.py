@@ -53,6 +53,9 @@ def _loaded(embedding: Embedding) -> tuple[Any, Any]:
         raise DataError(
             f"embedding model {source.path or source.hub} cannot be loaded ({first_line(error)}); give a path or kind=tfidf"
         ) from error
+    tokenizer.padding_side = (
+        "right"  # with it on the left, positions would depend on what stands beside a text in its batch
+    )
     if tokenizer.pad_token is None:  # what fills the end of a row is masked, so any word will do
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
     return tokenizer, model.eval().to("cuda" if torch.cuda.is_available() else "cpu")

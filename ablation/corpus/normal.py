@@ -8,13 +8,15 @@ import hashlib
 import re
 import unicodedata
 
-_PART = (
-    r"(?:\{([^{}]*)\}|(\d|[a-z]|\\[a-z]+))"  # what LaTeX takes for an argument: a group, one character, or a command
-)
+# What LaTeX takes for an argument: a group, one character, or a command.
+_PART = r"(?:\{([^{}]*)\}|(\d|[a-z]|\\[a-z]++))"
 _FRACTION = re.compile(rf"\\[dtc]?frac\s*{_PART}\s*{_PART}")
+_NESTED = 20  # fractions within fractions; each takes a pass over the text, so hostile depths would take a square of its length
+# Marks on one letter beyond what any writing has, which normalising would sort in a square of their number.
+_MARKS = re.compile(r"(?<=[\u0300-\u036f]{30})[\u0300-\u036f]+")
 _THOUSANDS = re.compile(r"(?<=\d)(?:,|\{,\}|\\,)(?=\d{3}(?!\d))")
 _SILENT = re.compile(
-    r"\\(?:begin|end)\s*\{[a-z]+\*?\}(?:\{[lcr|]+\})?|"
+    r"\\(?:begin|end)\s*\{(?![a-z]*matrix)[a-z]+\*?\}(?:\{[lcr|]+\})?|"
     r"\\(?:left|right|[bB]ig+[lr]?|(?:display|text|script)style|limits|quad|qquad|text(?:bf|it|rm)?|mathrm|mathbf|mathit|"
     r"mathbb|mathcal|operatorname|mbox|boxed|emph|[ld]?dots|cdots|hline)(?![a-z])|\\[,;:! ]"
 )
@@ -28,12 +30,13 @@ _COMMAND = re.compile(rf"\\({'|'.join(_COMMANDS)})(?![a-z])")
 _GREEK = [chr(code) for code in range(ord("α"), ord("ω") + 1)]
 # Signs by the name that LaTeX has for them, so that both are the same word; and those that are operators here.
 _SIGNS = {
-    "×": "*", "·": "*", "⋅": "*", "∙": "*", "÷": "/", "≤": "<=", "⩽": "<=", "≥": ">=", "⩾": ">=", "≠": "!=", "−": "-", "–": "-",
-    "—": " ", "…": " ", "⋯": " ", "′": "'", "°": "degrees", "√": "sqrt", "∠": "angle", "△": "triangle", "∞": "infty", "∈": "in",
-    "∉": "notin", "∪": "cup", "∩": "cap", "⊂": "subset", "⊆": "subseteq", "∅": "emptyset", "∑": "sum", "∏": "prod", "∫": "int",
-    "⌊": "lfloor", "⌋": "rfloor", "⌈": "lceil", "⌉": "rceil", "≡": "equiv", "≈": "approx", "≅": "cong", "∼": "sim", "±": "pm",
-    "⊥": "perp", "∥": "parallel", "→": "rightarrow", "∀": "forall", "∃": "exists", "∣": "|", "∂": "partial", "∖": "setminus",
-    "∧": "wedge", "∨": "vee", "⊕": "oplus", "★": "star", "⋆": "star",
+    "×": "*", "·": "*", "⋅": "*", "∙": "*", "∗": "*", "∕": "/", "⁄": "/", "÷": "/", "≤": "<=", "⩽": "<=", "≥": ">=", "⩾": ">=",
+    "≠": "!=", "—": " ", "…": " ", "⋯": " ", "′": "'", "°": "degrees", "√": "sqrt", "∠": "angle", "△": "triangle",
+    "∆": "triangle", "∞": "infty", "∈": "in", "∉": "notin", "∪": "cup", "∩": "cap", "⊂": "subset", "⊆": "subseteq",
+    "∅": "emptyset", "∑": "sum", "∏": "prod", "∫": "int", "⌊": "lfloor", "⌋": "rfloor", "⌈": "lceil", "⌉": "rceil",
+    "≡": "equiv", "≈": "approx", "≅": "cong", "∼": "sim", "±": "pm", "⊥": "perp", "∥": "parallel", "→": "rightarrow",
+    "⇒": "rightarrow", "∀": "forall", "∃": "exists", "∣": "|", "‖": "|", "∂": "partial", "∖": "setminus", "∧": "wedge",
+    "∨": "vee", "⊕": "oplus", "★": "star", "⋆": "star",
     **{letter: unicodedata.name(letter).split()[-1].lower() for letter in _GREEK}, "λ": "lambda",
 }  # fmt: skip
 _SIGN = str.maketrans({sign: f" {word} " for sign, word in _SIGNS.items()})
@@ -47,9 +50,11 @@ _WORD = re.compile(
 def words(text: str) -> list[str]:
     """The normalised words of a problem."""
     # A raised 2 would otherwise become an ordinary 2, and stand beside what it is the power of; both are written apart here.
-    plain = unicodedata.normalize("NFKC", text).lower().replace("−", "-")
+    plain = unicodedata.normalize("NFKC", _MARKS.sub("", text)).lower().replace("−", "-").replace("–", "-")
     plain = _THOUSANDS.sub("", plain)
-    while "frac" in plain and (shorter := _FRACTION.sub(_divided, plain)) != plain:
+    for _ in range(_NESTED):
+        if "frac" not in plain or (shorter := _FRACTION.sub(_divided, plain)) == plain:
+            break
         plain = shorter
     plain = _SILENT.sub(" ", plain.translate(_SIGN))
     plain = _COMMAND.sub(lambda match: f" {_COMMANDS[match[1]]} ", plain)

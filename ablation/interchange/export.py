@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.analysis.evaluators import refuse_mixed
+from ablation.analysis.evaluators import EVALUATOR_COLUMNS, refuse_mixed
 from ablation.analysis.study import Study, load
 from ablation.errors import RecordError
 from ablation.store import write_text_atomically
@@ -67,7 +67,7 @@ def _rows(results: pd.DataFrame, said: Text, problems: Mapping[str, str]) -> lis
                 "exact_match": matches[0], "exact_matches": matches,
                 "extracted_answers": [None if pd.isna(one) else str(one) for one in _column(group, "extracted")],
                 "verdicts": [str(one) for one in group["verdict"]], "tier": str(first["tier"]),
-                **{name: str(first[name]) for name in ("evaluator", "grader") if name in group},
+                **{name: str(first[name]) for name in EVALUATOR_COLUMNS if name in group},
             }
         )  # fmt: skip
     return rows

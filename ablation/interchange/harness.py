@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ablation.analysis.evaluators import EVALUATOR_COLUMNS
 from ablation.errors import DataError
 from ablation.grading.verdict import VERDICTS
 from ablation.interchange.attempts import Attempt, Imported, ImportedModel
@@ -112,7 +113,7 @@ def _attempts(row: Row, question: str, columns: Columns, where: str) -> list[Att
         (one for one in (_at(row, columns.answer or "doc.answer"), row.get("target")) if one not in (_ABSENT, None)),
         None,
     )
-    told = {name: row[name] for name in ("evaluator", "grader") if name in row}
+    told = {name: row[name] for name in EVALUATOR_COLUMNS if name in row}
     return [
         Attempt(
             question,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from ablation.analysis.evaluators import refuse_mixed
+from ablation.analysis.evaluators import apart
 from ablation.analysis.study import Study
 from ablation.errors import RecordError
 from ablation.store import write_text_atomically
@@ -27,21 +27,22 @@ class Derived:
 def counts_of(study: Study, base: Collection[str], small: Collection[str], small_count: int) -> list[Count[str]]:
     """Every cell's correct attempts at every question, with the cell's role by its name or its count.
 
-    A cell without name and count is large. Raises RecordError where a name is no cell, a role of the rule has none, or a cell
-    has attempts of several evaluators.
+    A cell without name and count is large. Raises RecordError where a name is no cell, or a role of the rule has none. Cells
+    that are `left_out` are not counted.
     """
-    refuse_mixed(study.results)
+    without = apart(study)
     if unknown := [name for name in (*base, *small) if name not in study.planned]:
         raise RecordError(f"no cell {', '.join(unknown)} in {study.name}; it has: {', '.join(study.planned)}")
     counts = study.cells["count"].to_numpy(dtype=float, na_value=float("nan"))
     roles = {
         str(cell): _role(str(cell), count, base, small, small_count)
         for cell, count in zip(study.cells["cell"], counts, strict=True)
+        if cell not in without
     }
     if absent := [role for role in ROLES[:2] if role not in roles.values()]:
         raise RecordError(
             f"{study.name} has no cell of role {' and none of '.join(absent)}, which the rule needs; "
-            f"name one: {' '.join(f'--{role} CELL' for role in absent)}; cells: {', '.join(roles)}"
+            f"name one: {' '.join(f'--{role} CELL' for role in absent)}; cells: {', '.join([*roles, *left_out(study)])}"
         )
     right = (study.results["verdict"] == "correct").groupby(
         [study.results["question"], study.results["cell"]], sort=False
@@ -49,7 +50,13 @@ def counts_of(study: Study, base: Collection[str], small: Collection[str], small
     return [
         Count(str(question), roles[str(cell)], str(cell), int(one.size), int(one.sum()))
         for (question, cell), one in right
+        if cell not in without
     ]
+
+
+def left_out(study: Study) -> list[str]:
+    """One sentence for each cell whose pass rates are not pooled with others', since evaluators differ."""
+    return [f"left out: {cell}, {reason}" for cell, reason in apart(study).items()]
 
 
 def derive(counts: Sequence[Count[str]], rule: Rule, labels: Mapping[str, str]) -> Derived:

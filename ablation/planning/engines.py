@@ -1,7 +1,7 @@
-"""Cells that would be left without an average, because another engine than before would sample their further attempts."""
+"""Cells that could not be averaged or compared, because another engine than before would sample what is missing."""
 
+from collections import Counter
 from collections.abc import Sequence
-from functools import cache
 
 from ablation.cell import Cell
 from ablation.errors import ConfigProblems
@@ -11,30 +11,40 @@ from ablation.sampling.engine import engine
 from ablation.science import Sample
 from ablation.store import Store
 
+_WAYS = "install that version again, ask for what was sampled by it alone, or sample all anew with another seed.sample or outputs"
 
-def of_another_engine(missing: Sequence[Cell], store: Store) -> list[str]:
-    """One sentence for each pair of engines, of cells that have a block of attempts and lack another. The installed engine is
-    asked for its version only where there are such; where it is not installed here, nothing is known and nothing said.
+
+def of_another_engine(cells: Sequence[Cell], store: Store) -> list[str]:
+    """One sentence for each pair of engines, where samples are sealed that another version than the installed one made, while
+    others are missing. Nothing where none is missing; where the engine is not installed here, nothing is known and nothing said.
     """
-    pairs: dict[tuple[str, str], int] = {}
-    for cell in missing:
-        folders = [store.root / cell.folders[block] for block in cell.blocks]
-        present = [folder for folder in folders if folder.is_dir()]
-        if not present or len(present) == len(folders):
-            continue
-        now = _version(cell.sample)
-        for before in {str(read_json(folder / EVALUATOR_FILE).get("engine")) for folder in present} - {now}:
-            if now is not None:
-                pairs[before, now] = pairs.get((before, now), 0) + 1
+    sealed = store.complete("sample")
+    lacking = [cell for cell in cells if not sealed.issuperset(_samples(cell))]
+    if not lacking or not sealed:
+        return []
+    now = {_asked(cell): _version(cell.sample) for cell in {_asked(cell): cell for cell in lacking}.values()}
+    present = {folder for cell in cells if now.get(_asked(cell)) for folder in _samples(cell)} & sealed
+    made_by = {folder: read_json(store.root / folder / EVALUATOR_FILE).get("engine") for folder in present}
+    told: Counter[tuple[str, str]] = Counter()
+    for cell in cells:
+        version = now.get(_asked(cell))
+        recorded = {made_by.get(folder) for folder in _samples(cell)} - {None, version}
+        told.update((str(before), version) for before in recorded if version)
     return [
-        f"{count} cell{'' if count == 1 else 's'}: {now} would sample further attempts, and {before} sampled the present ones. "
-        "Records of two engines are not averaged together, so these would have no average: "
-        f"install {before} again, ask for the sample.n of before, or sample all attempts anew with another seed.sample or outputs"
-        for (before, now), count in pairs.items()
+        f"{count} of {len(cells)} cells hold attempts that {before} sampled, and {version} would sample what is missing. Records "
+        f"of two engines are neither averaged together nor compared: {_WAYS}"
+        for (before, version), count in told.items()
     ]
 
 
-@cache
+def _samples(cell: Cell) -> list[str]:
+    return [cell.folders[block] for block in cell.blocks]
+
+
+def _asked(cell: Cell) -> tuple[str, str | None]:
+    return cell.sample.engine, cell.sample.python
+
+
 def _version(sample: Sample) -> str | None:
     try:
         return engine(sample.engine).version(sample)

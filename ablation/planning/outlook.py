@@ -104,7 +104,7 @@ def outlook(
         warnings=(
             *warnings(cells),
             *unpinned(cells),
-            *of_another_engine(stand.missing, store),
+            *of_another_engine(cells, store),
             *(without_gpu(stand.missing, cluster) if isinstance(cluster, Slurm) else ()),
         ),
     )

@@ -6,6 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ablation.analysis.estimates import estimand
+from ablation.analysis.evaluators import EVALUATOR_COLUMNS
 from ablation.analysis.study import Study, load
 from ablation.analysis.tally import Tally, coverage
 from ablation.analysis.versus import Versus, versus
@@ -27,7 +28,8 @@ def write_comparison(one: Path, other: Path) -> tuple[Path, str]:
     beside = page.with_suffix(".html.tmp")
     beside.write_text(environment_page("versus.html.j2", _context(found)), encoding="utf-8")
     beside.replace(page)
-    return page, clean(_sentence(found, found.differences.to_dict("records")[0]))
+    told = [_sentence(found, found.differences.to_dict("records")[0]), _judged_otherwise(found)]
+    return page, clean(" ".join(filter(None, told)))
 
 
 def _sentence(found: Versus, row: Row) -> str:
@@ -46,7 +48,7 @@ def _context(found: Versus) -> dict[str, Any]:
     ]
     span = common_span(*numbers)
     first = found.differences.to_dict("records")[0]
-    missing = [_missing(study) for study in (found.one, found.other)]
+    missing = [_judged_otherwise(found), *(_missing(study) for study in (found.one, found.other))]
     return {
         "names": (found.one.name, found.other.name),
         "missing": [line for line in missing if line],
@@ -68,8 +70,19 @@ def _context(found: Versus) -> dict[str, Any]:
 
 def _missing(study: Study) -> str:
     present = coverage(study, Tally.of(study, partial=True))
-    short = int((~present["complete"]).sum())
-    return f"{study.name}: {short} of {counted(len(present), 'cell')} have no complete result yet." if short else ""
+    short, several = int((~present["complete"] & ~present["mixed"]).sum()), int(present["mixed"].sum())
+    of, told = counted(len(present), "cell"), []
+    if short:
+        told.append(f"{study.name}: {short} of {of} have no complete result yet.")
+    if several:
+        told.append(f"{study.name}: {several} of {of} hold attempts of several evaluators, and have no average.")
+    return " ".join(told)
+
+
+def _judged_otherwise(found: Versus) -> str:
+    """What to keep in mind where the two were not judged alike; nothing where they were."""
+    told = [f"{name} {there} there, {here} here" for name, there, here in found.fixed if name in EVALUATOR_COLUMNS]
+    return f"Judged otherwise ({'; '.join(told)}): a difference may be one between evaluators." if told else ""
 
 
 def _cell(row: Row, scopes: tuple[str, ...]) -> dict[str, Any]:

@@ -109,7 +109,8 @@ def question_map(analysis: Analysis) -> dict[str, Any]:
     share_cq = tally.correct_cq / np.maximum(tally.attempts_cq, 1)
     by_rate_c = sorted(present_c, key=lambda c: (-share_cq[c].mean(), c))
     tier_q = [tally.tiers.index(tier) for tier in tally.questions["tier"]]
-    order_q = sorted(range(len(tier_q)), key=lambda q: (tier_q[q], -share_cq[present_c, q].mean(), q))
+    compared_c = [c for c in present_c if not tally.is_apart_c[c]]
+    order_q = sorted(range(len(tier_q)), key=lambda q: (tier_q[q], -share_cq[compared_c, q].sum(), q))
     names, cells = tally.questions["question"].tolist(), tally.cells["cell"].tolist()
     starts = {q for q, before in zip(order_q[1:], order_q, strict=False) if tier_q[q] != tier_q[before]}
     return {

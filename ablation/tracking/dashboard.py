@@ -51,7 +51,9 @@ def workspace(entity: str, project: str, analysis: Analysis) -> Any:
             name="Study", panels=[wr.MediaBrowser(media_keys=["figure/scaling", "figure/ladder", "figure/effects"])]
         ),
     ]
-    settings = ws.RunsetSettings(filters=f"Metric('group') == {name!r}", groupby=[ws.Config("factors.style")])
+    # Runs of two evaluators are no group: W&B would average them.
+    groups = [ws.Config(name) for name in ("evaluator", "grader", "factors.style")]
+    settings = ws.RunsetSettings(filters=f"Metric('group') == {name!r}", groupby=groups)
     return ws.Workspace(
         entity=entity, project=project, name=f"study {name}", sections=sections, runset_settings=settings
     )

@@ -6,18 +6,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from ablation.analysis import Tally, analyse
+from ablation.analysis.growing_k import growing_k
 from ablation.analysis.study import Study
 from ablation.analysis.versus import versus
 from ablation.errors import RecordError
 from ablation.interchange.export import export_harness
 from ablation.interchange.tiers import counts_of
+from ablation.report.comparison import write_comparison
+from ablation.report.figures.lengths import lengths_plate
 from ablation.report.page import write
 from ablation.report.terminal import render
 
-from .studies import BASE, build, factorial, name_of, save, trained
+from .studies import BASE, build, factorial, name_of, save, trained, without
 
 CELLS = [BASE, *factorial(category=["algebra", "geometry"], style=["r1", "gemini"], seed=[0, 1])]
 WHOLE = build(CELLS, lambda cell, q: (3 * (cell["style"] == "r1") + 5 * (cell["category"] == "algebra") + q) % 5)
@@ -110,6 +114,55 @@ def test_neither_logs_nor_tiers_are_made_of_such_a_cell(tmp_path: Path) -> None:
         export_harness(tmp_path / "tiny", tmp_path / "out")
     with pytest.raises(RecordError, match="several evaluators"):
         counts_of(_topped_up(WHOLE), ["base"], [ONE], 0)
+
+
+def test_what_lacks_no_attempt_is_not_called_incomplete() -> None:
+    texts = [one.text for one in analyse(_topped_up(WHOLE), partial=True, draws=0).findings]
+    assert not any(text.startswith("Incomplete") for text in texts)
+    short = without(_moved(WHOLE), (WHOLE.results["cell"] == ONE) & (WHOLE.results["question"] == "q01"))
+    row = analyse(short, partial=True, draws=0).coverage.set_index("cell").loc[ONE]
+    assert str(row["reason"]).startswith("4 attempts missing; judged by another evaluator (new and old) than most")
+
+
+def test_models_without_factors_have_no_say_in_which_evaluator_most_have() -> None:
+    released = [
+        {**trained(seed=seed), "category": None, "count": None, "length": None, "style": None} for seed in range(3)
+    ]
+    study = build([BASE, trained(), *released], lambda _cell, q: q % 4)
+    theirs = _judged(study, study.results["count"].isna())
+    assert Tally.of(theirs, partial=True).averages()["all"].notna().tolist() == [True, True, False, False, False]
+    alone = build(released, lambda _cell, q: q % 4)
+    judged = _judged(alone, alone.results["seed"] == 2)
+    assert Tally.of(judged, partial=True).averages()["all"].notna().tolist() == [True, True, False]
+
+
+def test_the_figure_of_lengths_leaves_it_out() -> None:
+    long = WHOLE.results["cell"] == ONE
+    study = Study(WHOLE.manifest, WHOLE.results.assign(tokens=np.where(long, 9000, 10)), WHOLE.cells)
+    spans = []
+    for each in (study, _moved(study)):
+        plate = lengths_plate(analyse(each, partial=True, draws=0))
+        assert plate is not None
+        figure = Figure()
+        plate.rows[0][1][0].draw(figure.subplots())
+        spans.append(figure.axes[0].dataLim.x1)
+    assert spans[0] > 9000 and spans[1] < 20
+
+
+def test_a_comparison_of_studies_that_were_judged_otherwise_says_so(tmp_path: Path) -> None:
+    for name, other in (("one", False), ("two", True)):
+        save(_judged(WHOLE, pd.Series(other, index=WHOLE.results.index)), tmp_path / name)
+    page, told = write_comparison(tmp_path / "one", tmp_path / "two")
+    assert "Judged otherwise (evaluator old there, new here)" in told
+    assert "Judged otherwise" in page.read_text(encoding="utf-8")
+
+
+def test_nobody_asked_and_an_unasked_tier_are_no_error() -> None:
+    nothing = build([BASE, trained()], lambda _cell, _q: 0, failed=[0, 1])
+    tiers = Study({**WHOLE.manifest, "tiers": ["easy", "hard", "never"]}, WHOLE.results, WHOLE.cells)
+    for study in (nothing, tiers):
+        table = growing_k(study, Tally.of(study, partial=True))
+        assert table.loc[table["tier"].isin(["never", "all"]) & (study is nothing), "cov"].isna().all()
 
 
 def test_equally_many_cells_of_each_go_by_the_first() -> None:

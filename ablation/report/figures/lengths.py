@@ -20,7 +20,7 @@ _ORDER = tuple(VERDICTS)
 def lengths_plate(analysis: Analysis) -> Plate | None:
     """Stacked counts over bins of equal ratio; nothing where tokens were not recorded."""
     attempts = analysis.trajectories.attempts.dropna(subset="tokens")
-    attempts = attempts[attempts["tokens"] > 0]
+    attempts = attempts[(attempts["tokens"] > 0) & ~attempts["cell"].isin(analysis.tally.apart)]
     if attempts.empty:
         return None
     low, high = float(attempts["tokens"].min()), float(attempts["tokens"].max())
