@@ -114,11 +114,19 @@ def _unknown_key(key: str, base: DictConfig) -> str | None:
         if part not in node:
             allowed = [str(name) for name in node if name != "hydra"]
             place = ".".join(path[:depth]) or "the configuration"
-            return f"{key}: unknown key; {place} has: {', '.join(allowed)}{nearest(part, allowed)}"
+            inner = "".join(f"; did you mean {'.'.join([*path[:depth], one])}?" for one in _holding(node, path[depth:]))
+            return f"{key}: unknown key; {place} has: {', '.join(allowed)}{inner or nearest(part, allowed)}"
         node = node._get_node(part)
         if node is None or OmegaConf.is_missing(base, key) or not isinstance(node, DictConfig):
             return None
     return None
+
+
+def _holding(node: DictConfig, path: Sequence[str]) -> list[str]:
+    """The keys one level below `node` that end in this path, such as ``source.path`` for ``path``."""
+    inner = {str(name): node._get_node(name) for name in node if name != "hydra"}
+    dicts = {name: one for name, one in inner.items() if isinstance(one, DictConfig) and not one._is_none()}
+    return [".".join([name, *path]) for name, one in dicts.items() if not one._is_missing() and path[0] in one]
 
 
 def _seeds_spelled_out(arguments: Sequence[str], parsed: dict[int, Override]) -> list[str]:

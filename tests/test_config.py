@@ -106,6 +106,11 @@ def test_a_key_is_looked_up_in_the_chosen_group() -> None:
         preflight(["cluster=local", "cluster.partition=main"], CONF)
 
 
+def test_a_key_of_one_level_below_is_named() -> None:
+    with pytest.raises(ConfigProblems, match=r"model.path: unknown key; model has: .*did you mean model.source.path\?"):
+        preflight(["model.path=/models/qwen"], CONF)
+
+
 HOSTILE = ["a\nrm -rf x", "a;b", "$(id)", "`id`", "a'b", 'a"b', "a b", "#x", "\0", "x" * 10_000, "-x", ""]
 
 

@@ -209,7 +209,7 @@ def test_a_band_in_numbers_is_shared_out_exactly(cell_of: CellOf, pool_store: St
 
 
 def test_an_empty_category_is_named_with_what_the_corpus_has(cell_of: CellOf, pool_store: Store) -> None:
-    cell = cell_of("category.problem_types=[Algebr]", "style.name=claude")
+    cell = cell_of("category.problem_types=[Algebr]", "style.name=claude", "style.paired=[]")
     found = shortage(usable_of(cell, pool_store), cell)
     assert found is not None
     assert "given 'Algebr'" in found

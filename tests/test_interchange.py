@@ -115,6 +115,33 @@ def test_the_rule_reproduces_the_labels_but_for_one(
     assert [labels[tier] for tier in members] == [4, 10, 12, 4]
 
 
+def test_tiers_of_any_benchmark_come_from_the_counts_of_a_studys_cells(tmp_path: Path) -> None:
+    """Roles by N: none is the base, few are small, many are large; questions of other names, in one tier."""
+    rates = {"reached": (4, 4, 4), "mostly": (0, 3, 4), "rarely": (0, 1, 3), "never": (0, 0, 0)}
+    cells = [BASE, trained(count=1000), trained(count=5000)]
+    study = build(
+        cells, lambda cell, q: list(rates.values())[q][[0, 1000, 5000].index(cell["count"])], questions={"one": 4}
+    )
+    named = study.results.assign(
+        question=study.results["question"].map(dict(zip(study.results["question"].unique(), rates, strict=True)))
+    )
+    save(Study(study.manifest, named, study.cells), tmp_path / "tiny")
+    command = [
+        "tiers",
+        "tiny",
+        "--outputs",
+        str(tmp_path),
+        "--output",
+        str(tmp_path / "t.yaml"),
+        "--small-count",
+        "1000",
+    ]
+    assert main(command) == 0
+    assert yaml.safe_load((tmp_path / "t.yaml").read_text()) == {
+        "easy": ["reached"], "medium": ["mostly"], "hard": ["rarely"], "exh": ["never"],
+    }  # fmt: skip
+
+
 def test_tiers_say_which_role_is_missing(ladder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for options, named in (
         ([], "no cell of role small"),

@@ -9,6 +9,7 @@ import pandas as pd
 from ablation.analysis.study import load
 from ablation.analysis.tally import Tally
 from ablation.pipeline import run_cell
+from ablation.planning.confounds import warnings
 from ablation.report import page
 from ablation.standing import released
 from ablation.study import write_study
@@ -32,6 +33,7 @@ def test_a_released_checkpoint_is_not_the_base_model(tiny_benchmark: list[str], 
     assert released((*trained.cells, *both)) == {theirs.cells[0].name}
     for cell in both:
         run_cell(cell, ours.store)
+    assert warnings((*trained.cells, *both)) == []
     plan = type(ours)((*trained.cells, *both), (), ours.execution, ours.command, ours.created, None)
     write_study(plan, {})
     cells = pd.read_parquet(plan.folder / "cells.parquet")

@@ -18,6 +18,7 @@ from ablation.halt import Halt
 from ablation.records import Completion
 from ablation.sampling.adapter import holds_adapter, rank_of
 from ablation.sampling.plan import Sampling, in_units, planned
+from ablation.sampling.sample import _units
 from ablation.sampling.streams import stream_seed, uniforms
 from ablation.sampling.transformers_engine import InverseCdf, generate
 from ablation.sampling.vllm_process import EngineError, gpu_shares
@@ -35,6 +36,21 @@ def test_no_two_attempts_share_a_stream() -> None:
     ]
     assert len({stream_seed(*one) for one in planned}) == len(planned)
     assert len({stream_seed(*one) % 2**32 for one in planned}) == len(planned)  # what vLLM on a CPU takes of it
+
+
+def test_an_engine_that_takes_single_requests_is_asked_every_question_before_any_twice(cell_of: CellOf) -> None:
+    cell = cell_of("sample.n=3")
+    tokenizer, questions = load_tokenizer(cell.model), read_questions(cell.benchmark)
+    units = _units(cell, tokenizer, questions, range(3), rows=1)
+    asked = [row.question for (row,) in units]
+    assert all(set(asked[start : start + 40]) == {one.id for one in questions} for start in (0, 40, 80))
+
+
+@given(st.sets(st.tuples(st.integers(0, 2**31), st.text(max_size=9), st.integers(0, 2**20)), min_size=2, max_size=40))
+def test_no_two_of_any_attempts_share_a_stream(attempts: set[tuple[int, str, int]]) -> None:
+    """Of a cell, its replicate seeds, and questions of whatever name: seeds and numbers that run together are told apart."""
+    assert len({stream_seed(*one) for one in attempts}) == len(attempts)
+    assert len({stream_seed(*one) % 2**63 for one in attempts}) == len(attempts)  # what vLLM is given
 
 
 @given(st.integers(0, 9), st.text(max_size=5), st.integers(0, 99))

@@ -1,10 +1,12 @@
 """Selection as properties, over corpora that hypothesis makes up."""
 
+import json
 import os
 import subprocess
 import sys
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -249,6 +251,22 @@ def test_a_level_of_lengths_has_a_name_of_its_own(composed: Composed) -> None:
     found = read_cell(composed("length=q2"))
     assert found.factors()["length"] == "q25-50"
     assert "-q25-50-" in found.slug
+
+
+def test_a_whole_selection_does_not_depend_on_the_process(tmp_path: Path) -> None:
+    """From the corpus to the chosen ids: pool, filters, likeness to a tier, lengths matched over styles, each made anew."""
+    told = set()
+    for seed in ("0", "1"):
+        cells = ["category=similar", "length=matched_styles style=r1 category=algebra", "category=diverse style=gemini"]
+        for number, cell in enumerate(cells):
+            outputs = tmp_path / f"{seed}-{number}"
+            command = [sys.executable, "-m", "ablation.cli", "audit", "--json", "count.size=40", *cell.split()]
+            found = subprocess.run(
+                [*command, f"outputs={outputs}"], env={**os.environ, "PYTHONHASHSEED": seed},
+                capture_output=True, text=True, check=True,
+            )  # fmt: skip
+            told.add((number, json.dumps(json.loads(found.stdout)["selections"], sort_keys=True)))
+    assert len(told) == 3
 
 
 def test_orders_and_digests_do_not_depend_on_the_process() -> None:

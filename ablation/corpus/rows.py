@@ -6,8 +6,7 @@ Numbers count from zero over the whole dataset. What cannot be read is said with
 import json
 import re
 import zlib
-from collections.abc import Iterator
-from glob import escape
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from ablation.science import Source
 from ablation.source import local_path
 
 _BATCH_ROWS = 128
+_BUFFER_BYTES = 1 << 20
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})\.")
 
 
@@ -40,10 +40,18 @@ def _rows(source: Source) -> Iterator[Row]:
             yield from json_rows(file)
         return
     number = 0
-    # A shard is read ahead to its end, so row groups are made shards: else a whole file of a large corpus is in memory.
-    for table in _dataset(source, files).reshard().with_format("arrow").iter(batch_size=_BATCH_ROWS):
+    for table in _tables(files) if files else _of_hub(source):
         yield from _plain(table, number, place(source))
         number += table.num_rows
+
+
+def _tables(files: Sequence[Path]) -> Iterator[Any]:
+    """A few rows at a time. Not by `datasets`, which has a row group in memory whole, and many programs write a file as one."""
+    import pyarrow.parquet as pq
+
+    for file in files:
+        with pq.ParquetFile(file, buffer_size=_BUFFER_BYTES, pre_buffer=False) as parquet:
+            yield from parquet.iter_batches(_BATCH_ROWS)
 
 
 def _plain(table: Any, first: int, name: str) -> list[dict[str, Any]]:
@@ -69,18 +77,17 @@ def _not_text(table: Any, first: int) -> str:
     return f"row {first} or after it"
 
 
-def _dataset(source: Source, files: list[Path]) -> Any:
+def _of_hub(source: Source) -> Iterator[Any]:
     import datasets
 
-    if not files:
-        folder = _downloaded(source)
-        revision = None if folder else source.revision
-        split = source.split or "train"
-        return datasets.load_dataset(
-            folder or source.hub, name=source.subset, split=split, revision=revision, streaming=True
-        )
-    names = [escape(str(file)) for file in files]
-    return datasets.load_dataset("parquet", data_files=names, split="train", streaming=True)
+    folder, split = _downloaded(source), source.split or "train"
+    revision = None if folder else source.revision
+    dataset = datasets.load_dataset(
+        folder or source.hub, name=source.subset, split=split, revision=revision, streaming=True
+    )
+    # A shard is read ahead to its end, so row groups are made shards: else a whole file of a large corpus is in memory.
+    found: Iterator[Any] = dataset.reshard().with_format("arrow").iter(batch_size=_BATCH_ROWS)
+    return found
 
 
 def _files(path: Path) -> list[Path]:

@@ -2,9 +2,8 @@
 
 import json
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
-from itertools import tee
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,7 +15,8 @@ COLUMNS = ("answer", "completion", "finish_reason")
 
 
 def grade_file(source: Path, target: Path, workers: int) -> Counter[VerdictName]:
-    """Grade `source` into `target`, which appears whole or not at all; memory does not grow with the number of rows.
+    """Grade `source` into `target`, which appears whole or not at all. Blank lines are left out; memory does not grow with the
+    number of rows.
 
     Raises DataError naming row (from 0) and column for anything that is not an answer, a completion or a finish reason.
     """
@@ -28,19 +28,28 @@ def grade_file(source: Path, target: Path, workers: int) -> Counter[VerdictName]
             beside.open("w", encoding="utf-8") as out,
             MathVerify(workers) as algebra,
         ):
-            rows, same = tee(_rows(lines, source))
-            for row, judged in zip(rows, judge_all((_attempted(one) for one in same), algebra), strict=True):
+            waiting: deque[dict[str, Any]] = (
+                deque()
+            )  # a row is there until it is judged; `tee` would keep some sixty more
+            for judged in judge_all(_attempts(lines, source, waiting), algebra):
                 counts[judged.verdict] += 1
-                out.write(_line({**row[1], "verdict": judged.verdict, "extracted": judged.extracted}))
+                out.write(_line({**waiting.popleft(), "verdict": judged.verdict, "extracted": judged.extracted}))
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
     return counts
 
 
+def _attempts(lines: BinaryIO, source: Path, waiting: deque[dict[str, Any]]) -> Iterator[Attempted]:
+    for placed in _rows(lines, source):
+        attempted = _attempted(placed)
+        waiting.append(placed[1])
+        yield attempted
+
+
 def _rows(lines: BinaryIO, source: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Where each row stands, and its content."""
-    for number, line in enumerate(lines):
+    for number, line in enumerate(line for line in lines if line.strip()):
         where = f"{source}, row {number}"
         try:
             row = json.loads(line.decode())
@@ -63,10 +72,11 @@ def _attempted(placed: tuple[str, dict[str, Any]]) -> Attempted:
         )
     if not isinstance(completion, str):
         raise DataError(f"{where}, column completion: not a text, but {json.dumps(completion)[:80]}")
-    if reason is not None and reason not in (*FINISHED, *CUT_OFF):
+    ended = (reason.casefold() or None) if isinstance(reason, str) else reason
+    if ended is not None and ended not in (*FINISHED, *CUT_OFF):
         allowed = ", ".join((*FINISHED, *CUT_OFF))
         raise DataError(f"{where}, column finish_reason: given {json.dumps(reason)[:80]}; allowed: {allowed}, null")
-    return Attempted(completion, reason, str(answer))
+    return Attempted(completion, ended, str(answer))
 
 
 def _line(row: dict[str, Any]) -> str:

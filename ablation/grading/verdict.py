@@ -7,7 +7,6 @@ within its limits of time, memory and length: not wrong, and not correct either.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Literal, Protocol, get_args
 
 from ablation.answer import MAX_ANSWER_CHARS, Outcome, compare, final_answer, plain
@@ -15,11 +14,11 @@ from ablation.answer import MAX_ANSWER_CHARS, Outcome, compare, final_answer, pl
 VerdictName = Literal["correct", "wrong", "no_answer", "truncated", "ungradable"]
 VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
 # As the engines and the common services call them.
-FINISHED = ("stop", "eos", "eos_token", "stop_sequence", "end_turn")
-CUT_OFF = ("length", "max_tokens", "repetition", "abort", "error", "content_filter")
+FINISHED = ("stop", "eos", "eos_token", "stop_sequence", "end_turn", "tool_calls", "tool_use", "refusal")
+CUT_OFF = ("length", "max_tokens", "repetition", "abort", "error", "content_filter", "safety", "recitation")
 
 _VERDICT_OF: dict[Outcome, VerdictName] = {"equal": "correct", "different": "wrong", "undecided": "ungradable"}
-_BATCH = 1_000
+_BATCH, _BATCH_CHARACTERS = 1_000, 4_000_000
 Pair = tuple[str, str]  # (given answer, reference answer)
 
 
@@ -50,14 +49,26 @@ class Judged:
 
 def judge_all(attempts: Iterable[Attempted], algebra: Algebra) -> Iterator[Judged]:
     """The verdicts in order. Takes a batch of attempts at a time, so memory does not grow with their number."""
-    source = iter(attempts)
-    while batch := list(islice(source, _BATCH)):
+    for batch in _batches(attempts):
         read = [_read(attempt) for attempt in batch]
         open_pairs = list(dict.fromkeys(one for one in read if isinstance(one, tuple)))
         decided = dict(zip(open_pairs, algebra.decide(open_pairs), strict=True)) if open_pairs else {}
         yield from (
             Judged(_VERDICT_OF[decided[one]], _shown(one[0])) if isinstance(one, tuple) else one for one in read
         )
+
+
+def _batches(attempts: Iterable[Attempted]) -> Iterator[list[Attempted]]:
+    waiting: list[Attempted] = []
+    characters = 0
+    for attempt in attempts:
+        waiting.append(attempt)
+        characters += len(attempt.text)
+        if len(waiting) == _BATCH or characters >= _BATCH_CHARACTERS:
+            yield waiting
+            waiting, characters = [], 0
+    if waiting:
+        yield waiting
 
 
 def is_truncated(attempt: Attempted) -> bool:

@@ -7,6 +7,7 @@ from statistics import mean
 
 from ablation.cell import Cell
 from ablation.spec import canonical_json
+from ablation.standing import released
 
 FACTORS = ("category", "count", "length", "style")
 Measure = Callable[[Cell], float | None]
@@ -128,7 +129,8 @@ def _differs(compared: Mapping[str, Sequence[Cell]], part: str) -> str | None:
 def _twins(cells: Sequence[Cell]) -> list[str]:
     """The report compares cells by their factors and seeds; where several share these, it compares none of them."""
     settings: dict[str, int] = {}
-    for cell in cells:
+    without_factors = released(cells)
+    for cell in (cell for cell in cells if cell.name not in without_factors):
         place = canonical_json([cell.factors(), cell.seed.canonical()])
         settings[place] = settings.get(place, 0) + 1
     count = sum(number for number in settings.values() if number > 1)

@@ -130,8 +130,11 @@ def serve(lines: TextIO, out: TextIO) -> int:
     """Answer commands until the input ends; the exit code."""
 
     def is_called_off() -> bool:
-        """Whether another command is there while one is carried out, which can only be `stop`."""
-        return bool(select.select([lines], [], [], 0)[0]) and lines.readline() != ""
+        """Whether there is another command while one is carried out, which can only be `stop`, or nobody is left to give one."""
+        if not select.select([lines], [], [], 0)[0]:
+            return False
+        lines.readline()
+        return True
 
     server = Server(is_called_off)
     for line in lines:

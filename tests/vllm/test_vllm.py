@@ -7,12 +7,16 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ablation.analysis.study import load
 from ablation.attempt import Attempt, Means
 from ablation.benchmark import read_questions
 from ablation.cell import Cell
@@ -28,7 +32,8 @@ from ablation.sampling.sample import sample
 from ablation.sampling.vllm_process import EngineError, Request, Start, VllmProcess, generate_on
 from ablation.standing import planned_attempts
 from ablation.store import Store
-from tests.conftest import ROOT
+from tests.conftest import ROOT, TINY
+from tests.killing import killed
 from tests.processes import Processes
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
@@ -139,6 +144,76 @@ class KillsTheEngine(Halt):
     @reason.setter
     def reason(self, value: str | None) -> None:
         del value
+
+
+def test_a_killed_evaluation_takes_its_engine_along_and_resumes(base: Callable[..., Cell], tmp_path: Path) -> None:
+    """SIGKILL of the process that asks, while vLLM is generating: nobody is left who could tell it to stop."""
+    cell, folder = base("vllm", "sample.n=4", TOKENS), tmp_path / "killed"
+    attempt = Attempt(folder / "out", folder / "kept")
+    attempt.out.mkdir(parents=True)
+    attempt.kept.mkdir()
+    journal, engines = attempt.kept / COMPLETIONS_FILE, tmp_path / "engines"
+
+    def evaluate() -> None:
+        vllm_process._warm.clear()  # those belong to the test's own process
+        sample(cell, range(4), None, attempt)
+
+    def has_answered() -> bool:
+        if not (journal.exists() and journal.stat().st_size):
+            return False
+        engines.write_text("\n".join(map(str, servers())))
+        return True
+
+    before = set(servers())
+    assert killed(evaluate, has_answered, within_s=300)
+    mine = {int(line) for line in engines.read_text().split()} - before
+    assert mine
+    deadline = time.monotonic() + 60
+    while mine & set(servers()) and time.monotonic() < deadline:
+        os.sched_yield()
+    assert not mine & set(servers())
+    kept = journal.read_text().count("\n")
+    assert len(sampled(cell, tmp_path / "next", earlier=(attempt.kept,))) == 160
+    timing = json.loads((tmp_path / "next/out/timing.json").read_text())
+    assert timing["attempts_kept_before"] == kept > 0
+
+
+def servers() -> list[int]:
+    """The processes here that serve vLLM to somebody."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (place / "cmdline").read_bytes()
+        except OSError:  # it has ended
+            continue
+        if b"vllm_server" in command:
+            found.append(int(place.name))
+    return found
+
+
+def test_a_sweep_is_sampled_by_one_engine_of_its_warm_worker(tmp_path: Path) -> None:
+    """The main command itself, whose Python for vLLM writes down when it is started as an engine."""
+    python, starts = tmp_path / "python", tmp_path / "starts"
+    python.write_text(
+        f'#!/bin/sh\ncase "$*" in *vllm_server*) echo started >> "{starts}";; esac\nexec "{PYTHON}" "$@"\n'
+    )
+    python.chmod(0o755)
+    asked = [
+        "sweep=smoke",
+        *TINY,
+        "sample.engine=vllm",
+        f"sample.python='{python}'",
+        "tracker=none",
+        "cluster.workers=1",
+    ]
+    ended = subprocess.run(
+        [sys.executable, str(ROOT / "launch.py"), "-m", *asked, f"outputs='{tmp_path}/outputs'"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=540,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    study = load(tmp_path / "outputs/smoke")
+    assert len(study.results) == 2 * 40 * 2 and study.results["evaluator"].str.startswith("vllm-float32-").all()
+    assert starts.read_text().count("started") == 1
 
 
 def test_weights_are_swapped_in_place(cell_of: CellOf, base: Callable[..., Cell], tmp_path: Path) -> None:
