@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 # A file or a pipe has no edge at which names must be cut.
 _FILE_WIDTH = 200
 # A narrower terminal goes without what the page has, too.
-_ALL_COLUMNS = 120
-_WIDE_ONLY = ("problems", "p10", "p90", "digest")
+_FROM_WIDTH = {"problems": 120, "p10": 120, "p90": 120, "digest": 120, "categories": 140, "sources": 140}
 
 
 def register(commands: "Commands") -> None:
@@ -89,12 +88,14 @@ def _table(found: "Audit", width: int) -> "Table":
                 "median": quantity(one.tokens["p50"]),
                 "p90": quantity(one.tokens["p90"]),
                 "tokens": quantity(one.total_tokens),
+                "categories": str(len(one.categories)),
+                "sources": str(len(one.sources)),
                 "most shared": f"{100 * max(others) / max(1, one.count):.0f} %" if others else "–",
                 "hits": str(len(one.hits)),
                 "digest": one.digest[:12],
             }
         )
-    left = [name for name in rows[0] if width >= _ALL_COLUMNS or name not in _WIDE_ONLY] if rows else []
+    left = [name for name in rows[0] if width >= _FROM_WIDTH.get(name, 0)] if rows else []
     table = Table(box=None, header_style="dim", pad_edge=False)
     for name in left:
         justify: Literal["left", "right"] = "left" if name in ("training set", "digest") else "right"
