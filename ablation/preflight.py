@@ -114,8 +114,9 @@ def _unknown_key(key: str, base: DictConfig) -> str | None:
         if part not in node:
             allowed = [str(name) for name in node if name != "hydra"]
             place = ".".join(path[:depth]) or "the configuration"
-            inner = "".join(f"; did you mean {'.'.join([*path[:depth], one])}?" for one in _holding(node, path[depth:]))
-            return f"{key}: unknown key; {place} has: {', '.join(allowed)}{inner or nearest(part, allowed)}"
+            inner = " or ".join(".".join([*path[:depth], one]) for one in _holding(node, path[depth:])[:3])
+            hint = f"; did you mean {inner}?" if inner else nearest(part, allowed)
+            return f"{key}: unknown key; {place} has: {', '.join(allowed)}{hint}"
         node = node._get_node(part)
         if node is None or OmegaConf.is_missing(base, key) or not isinstance(node, DictConfig):
             return None

@@ -15,7 +15,7 @@ from ablation.store import Store
 from tests.conftest import TINY
 
 CellOf = Callable[..., Cell]
-LORA = (*TINY, "train=mini_lora", "train.epochs=8")  # enough to write otherwise than the base model
+LORA = (*TINY, "train=mini_lora", "train.epochs=24")  # enough to write otherwise than the base model
 UNMERGED = (*LORA, "train.lora.merged=false")
 
 

@@ -68,6 +68,8 @@ def grid(loader: ConfigLoader, *arguments: str) -> Grid:
             "seed.data=1,2",
         ),
         ("length=short,long", "length.band=0.2,0.3", "train.weight_decay=0,1e-3", "count.size=7,8"),
+        ("length=matched_styles,normal", "style=r1,mixed"),
+        ("style=mixed,r1,gemini", "length=normal,matched_styles"),
     ],
 )
 def test_merged_cells_equal_hydras_own_composition(loader: ConfigLoader, arguments: tuple[str, ...]) -> None:

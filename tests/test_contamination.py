@@ -72,6 +72,8 @@ def test_two_problems_keep_two_keys(one: str, other: str) -> None:
     "text",
     [
         "a" + "\u0315\u0300" * 100_000,
+        "a" + "\u05c2\u05b0" * 100_000,
+        "a" + "\U0001e944\U0001e94a" * 100_000,
         r"\frac{" * 20_000 + "1" + "}{2}" * 20_000,
         r"\frac" * 100_000,
         r"\begin{" + "a" * 500_000,

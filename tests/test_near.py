@@ -41,7 +41,8 @@ def world(tmp_path: Path) -> list[str]:
     ]
     return [
         f"benchmark.source.path={tmp_path}/b.jsonl", f"benchmark.tiers.path={tmp_path}/t.yaml",
-        f"corpus.source.path={write_lines(tmp_path / 'c.jsonl', rows)}", "count.size=4", "category.near.per_question=5",
+        f"corpus.source.path={write_lines(tmp_path / 'c.jsonl', rows)}", "count.size=4", "style.paired=[]",
+        "category.near.per_question=5",
     ]  # fmt: skip
 
 

@@ -74,7 +74,7 @@ def test_what_is_submitted_from_any_folder_is_what_was_meant(
 
 def test_the_longest_names_fit_and_longer_ones_are_refused(cell_of: Callable[..., Cell], tmp_path: Path) -> None:
     seed = "seed={data: 2147483645, train: 2147483646, sample: 2147483647}"
-    cell = cell_of(f"category.name={LONGEST}", f"style.name={LONGEST}", "count.size=20000", seed)
+    cell = cell_of(f"category.name={LONGEST}", f"style.name={LONGEST}", "style.paired=[]", "count.size=20000", seed)
     jobs = tmp_path / "jobs"
     jobs.mkdir()
     history.record(jobs, cell.name, Event("began", "7_0", 0, "cell", "node"))

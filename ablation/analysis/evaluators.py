@@ -33,7 +33,7 @@ def apart(study: Study) -> dict[str, str]:
     (most, _), *_ = Counter(single).most_common(1)
     others = {cell: names[0] for cell, names in found.items() if cell not in several and names[0] != most}
     return several | {
-        cell: f"judged by another evaluator ({name}) than most cells ({most}), so it is compared with none"
+        cell: f"judged by another evaluator ({name}) than most cells with factors ({most}), so it is compared with none"
         for cell, name in others.items()
     }
 

@@ -187,7 +187,8 @@ def mean_or_nan(values_cq: Floats) -> Floats:
 def shortcomings(study: Study, tally: Tally) -> list[str]:
     """What speaks against averaging this study as it is, one sentence each; nothing when all is there and of one kind."""
     present = coverage(study, tally)
-    short = present[(present["present"] != present["planned"]) & ~present["curtailed"]]
+    whole = present["complete"] | present["curtailed"] | (present["mixed"] & (present["present"] == present["planned"]))
+    short = present[~whole]
     ended = int(present["curtailed"].sum())
     found = []
     if not short.empty:
@@ -211,7 +212,7 @@ def shortcomings(study: Study, tally: Tally) -> list[str]:
 
 def _counted_apart(tally: Tally) -> str:
     n_apart = int(tally.is_apart_c.sum())
-    return f"{n_apart} of {len(tally.cells):,} cells have several, or another than most"
+    return f"{n_apart} of {len(tally.cells):,} cells have several, or another than most cells with factors"
 
 
 def coverage(study: Study, tally: Tally) -> pd.DataFrame:
@@ -244,8 +245,10 @@ def _reason(row: Mapping[Any, Any], errors: Mapping[str, str], separate: str) ->
 
 def _shortage(row: Mapping[Any, Any], errors: Mapping[str, str]) -> str:
     missing = row["planned"] - row["present"]
-    if missing == 0:
+    if row["complete"] or (row["mixed"] and missing == 0):
         return ""
+    if missing == 0:
+        return "asked other questions than other cells"
     if row["cell"] in errors:
         return errors[row["cell"]]
     if missing < 0:

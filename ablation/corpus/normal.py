@@ -6,6 +6,7 @@ r"""The words of a problem, the same for the same problem written otherwise: cas
 
 import hashlib
 import re
+import sys
 import unicodedata
 
 # What LaTeX takes for an argument: a group, one character, or a command.
@@ -13,7 +14,8 @@ _PART = r"(?:\{([^{}]*)\}|(\d|[a-z]|\\[a-z]++))"
 _FRACTION = re.compile(rf"\\[dtc]?frac\s*{_PART}\s*{_PART}")
 _NESTED = 20  # fractions within fractions; each takes a pass over the text, so hostile depths would take a square of its length
 # Marks on one letter beyond what any writing has, which normalising would sort in a square of their number.
-_MARKS = re.compile(r"(?<=[\u0300-\u036f]{30})[\u0300-\u036f]+")
+_MARK = "".join(map(re.escape, filter(unicodedata.combining, map(chr, range(sys.maxunicode + 1)))))
+_MARKS = re.compile(f"(?<=[{_MARK}]{{30}})[{_MARK}]+")
 _THOUSANDS = re.compile(r"(?<=\d)(?:,|\{,\}|\\,)(?=\d{3}(?!\d))")
 _SILENT = re.compile(
     r"\\(?:begin|end)\s*\{(?![a-z]*matrix)[a-z]+\*?\}(?:\{[lcr|]+\})?|"
@@ -50,7 +52,8 @@ _WORD = re.compile(
 def words(text: str) -> list[str]:
     """The normalised words of a problem."""
     # A raised 2 would otherwise become an ordinary 2, and stand beside what it is the power of; both are written apart here.
-    plain = unicodedata.normalize("NFKC", _MARKS.sub("", text)).lower().replace("−", "-").replace("–", "-")
+    bare = text if text.isascii() else _MARKS.sub("", text)
+    plain = unicodedata.normalize("NFKC", bare).lower().replace("−", "-").replace("–", "-")
     plain = _THOUSANDS.sub("", plain)
     for _ in range(_NESTED):
         if "frac" not in plain or (shorter := _FRACTION.sub(_divided, plain)) == plain:

@@ -23,11 +23,21 @@ _SHARD = re.compile(r"-(\d{5})-of-(\d{5})\.")
 
 def rows(source: Source) -> Iterator[tuple[int, Row]]:
     """Each row with its number. Raises DataError."""
+    import pyarrow as pa
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
     try:
         yield from enumerate(_rows(source))
-    except (OSError, EOFError, zlib.error, ValueError, RuntimeError, HTTPError) as error:
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        ValueError,
+        RuntimeError,
+        OverflowError,
+        pa.ArrowException,
+        HTTPError,
+    ) as error:
         raise DataError(_told(source, error)) from error
 
 

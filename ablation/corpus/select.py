@@ -142,9 +142,11 @@ def lacking(found: Room, kept: int, cell: Cell) -> str | None:
     if overlap or cell.count.size <= found.largest:
         return overlap
     steps = " → ".join(f"{name.replace('_', ' ')} {count}" for name, count in found.funnel.items())
+    paired = cell.style is not None and bool(cell.style.paired)
     return (
         f"count.size: given {cell.count.size} for {cell.slug}; allowed: 1 to {found.largest} "
         f"(usable {kept} → {steps}); lower the count, widen the length, or choose another category"
+        + (", or draw each style by itself (style.paired=[]) and not the questions that have both" if paired else "")
     )
 
 
@@ -289,4 +291,5 @@ def _refuse_absent_levels(pool: pd.DataFrame, cell: Cell) -> None:
         if name not in there
     ]
     if problems:
-        raise ConfigProblems(problems)
+        way = "; style.paired=[] draws each style by itself"
+        raise ConfigProblems([f"{one}{way}" if one.startswith("style.paired") else one for one in problems])

@@ -72,8 +72,9 @@ class Corpus(Spec):
     that a row may have: None allows OpenR1-Math-220k's own for `openr1`, and any for the others.
     """
 
-    labels: ClassVar[frozenset[str]] = frozenset({"name"})
+    labels: ClassVar[frozenset[str]] = frozenset({"name", "both_styles"})
     name: Name
+    both_styles: tuple[str, ...] = ()
     reader: Literal["openr1", "s1k", "gsm8k", "columns"]
     keep: Literal["right", "all"]
     source: Source

@@ -26,6 +26,18 @@ def test_a_missing_attempt_refuses_every_average_until_it_is_asked_for() -> None
     assert analyse(study, partial=True).findings[0].topic == "coverage"
 
 
+def test_cells_that_were_asked_different_questions_are_not_called_complete() -> None:
+    """Each has as many attempts as it planned, and no two have a question in common."""
+    first = (WHOLE.results["cell"] == "base") == (WHOLE.results["question"] < "q06")
+    halves = {**WHOLE.manifest, "cells": [{**cell, "planned_attempts": 24} for cell in WHOLE.manifest["cells"]]}
+    study = Study(halves, WHOLE.results[first], WHOLE.cells)
+    with pytest.raises(RecordError, match="Incomplete: 2 of 2 cells"):
+        Tally.of(study)
+    found = analyse(study, partial=True)
+    assert found.findings[0].verdict == "warning"
+    assert set(found.coverage["reason"]) == {"asked other questions than other cells"}
+
+
 def test_rates_of_two_evaluators_are_not_mixed_in_silence() -> None:
     with pytest.raises(RecordError, match=r"2 kinds of evaluator \(a1, b2\)"):
         analyse(_mixed())
