@@ -15,16 +15,8 @@ from ablation.report.text import clean, percent
 
 _NUMBERS = "%.6g"
 _FURTHER = (
-    "growth",
-    "equivalence",
-    "passing",
-    "components",
-    "budget",
-    "per_step",
-    "agreement",
-    "majority",
-    "growing_k",
-)
+    "growth", "equivalence", "passing", "components", "budget", "per_step", "agreement", "majority", "growing_k",
+)  # fmt: skip
 
 
 def write_paper(analysis: Analysis, drawn: dict[str, Plate], report: Path) -> None:
