@@ -6,7 +6,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from ablation.entry import checked, run_single
+from ablation.cli.entry import checked, run_single
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")

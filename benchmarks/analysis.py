@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 from scipy.special import expit
 
 from ablation.analysis import Analysis, analyse, load
-from ablation.analysis.simulation import World
-from ablation.analysis.study import SEEDS
+from ablation.analysis.power.simulation import World
+from ablation.analysis.records.load import SEEDS
 
 DRAWS = 10_000
 # Seeds of 96 settings, attempts, words of a text (0: no texts).

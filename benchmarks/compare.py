@@ -23,11 +23,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablation.cell import Cell
-from ablation.expansion import composed_grid
-from ablation.pipeline import run_cell
-from ablation.source import pinned_cell
-from ablation.store import Store
+from ablation.config.sweep.expand import composed_grid
+from ablation.data.source import pinned_cell
+from ablation.jobs.run.pipeline import run_cell
+from ablation.specs.cell import Cell
+from ablation.store.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 _GRID = {

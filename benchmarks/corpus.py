@@ -149,11 +149,11 @@ def measured(what: str, path: Path, model: Path) -> dict[str, Any]:
     """One measurement in this process: the bare tokenizer, the first command on a corpus, or a later one."""
     if what == "tokenizer":
         return bare(path, model)
-    from ablation.corpus.select import room, usable
-    from ablation.pipeline import run_cell
-    from ablation.source import pinned_cell
-    from ablation.store import Store
-    from ablation.tokenizer import load_tokenizer
+    from ablation.data.corpus.select import room, usable
+    from ablation.data.source import pinned_cell
+    from ablation.data.tokenizer import load_tokenizer
+    from ablation.jobs.run.pipeline import run_cell
+    from ablation.store.store import Store
 
     unpinned = cell_on(path, model)
     for module in ("datasets", "pandas", "sklearn.feature_extraction.text"):
@@ -193,8 +193,8 @@ def cell_on(path: Path, model: Path) -> Any:
     """A cell of the study's own configuration, on this corpus and tokenizer, held against a benchmark that is here."""
     from hydra import compose, initialize_config_dir
 
-    from ablation.config import plain, read_cell
-    from ablation.expansion import CONFIG_DIR
+    from ablation.config.read import plain, read_cell
+    from ablation.config.sweep.expand import CONFIG_DIR
 
     local = [f"{name}.source.{key}=null" for name in ("corpus", "model") for key in ("hub", "revision")]
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):

@@ -4,8 +4,8 @@
 
 A tier of questions, each with a pass rate of its own, attempted in rounds as `sample.stop=decided` asks them. Rates are drawn
 from a Beta distribution with the given mean; `alike` has one rate for all, `unlike` a third of the largest variance there can be.
-Every study is decided by ablation/decision.py, attempt by attempt, and held against the count of all attempts. Prints a Markdown
-table.
+Every study is decided by ablation/evaluation/pass_line.py, attempt by attempt, and held against the count of all attempts.
+Prints a Markdown table.
 """
 
 import argparse
@@ -13,8 +13,8 @@ import argparse
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.decision import Decision
-from ablation.science import PassLine
+from ablation.evaluation.pass_line import Decision
+from ablation.specs import PassLine
 
 RATES = (0.0, 0.14, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)
 SPREADS = {"alike": 0.0, "unlike": 1 / 3}

@@ -26,19 +26,21 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ablation import pipeline
-from ablation.attempt import Attempt, Means
-from ablation.benchmark import read_questions
-from ablation.cell import Cell
-from ablation.cluster import Local, Slurm
-from ablation.dispatch import slurm
-from ablation.dispatch.board import Board
-from ablation.dispatch.job import Job, Outcome, run_job
-from ablation.dispatch.jobs import jobs_of as jobs_of_plan
-from ablation.dispatch.run import run_jobs
-from ablation.dispatch.submit import submit_missing
-from ablation.expansion import composed_grid
-from ablation.records import (
+from ablation.config.cluster import Local, Means, Slurm
+from ablation.config.sweep.expand import composed_grid
+from ablation.data.benchmark import read_questions
+from ablation.data.source import pinned_cell
+from ablation.jobs.run import pipeline
+from ablation.jobs.run.job import Job, Outcome, run_job
+from ablation.jobs.run.job import jobs_of as jobs_of_plan
+from ablation.jobs.run.live_table import Board
+from ablation.jobs.run.local import run_jobs
+from ablation.jobs.slurm import commands as slurm
+from ablation.jobs.submit.submitter import submit_missing
+from ablation.planning.validate import prepare
+from ablation.specs.cell import Cell
+from ablation.store.attempt import Attempt
+from ablation.store.records import (
     COMPLETIONS_FILE,
     LOSS_FILE,
     SUMMARY_FILE,
@@ -52,10 +54,9 @@ from ablation.records import (
     write_json,
     write_rows,
 )
-from ablation.source import pinned_cell
-from ablation.store import Store
-from ablation.study import Plan, open_study
-from ablation.validate import prepare
+from ablation.store.store import Store
+from ablation.study.manifest import open_study
+from ablation.study.plan import Plan
 
 ROOT = Path(__file__).resolve().parent.parent
 _A_SEED = 49  # cells of sweep=cnls, the base model among them

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from ablation.grading.algebra import MathVerify
-from ablation.grading.verdict import Attempted, judge_all
+from ablation.evaluation.grading.algebra import MathVerify
+from ablation.evaluation.grading.verdict import Attempted, judge_all
 
 FILLER = "We try the next case, and check that it holds. " * 120  # about 5.6 kB, as a short thought
 EXPRESSIONS = (

@@ -7,10 +7,10 @@ import argparse
 
 import numpy as np
 
-from ablation.analysis.measures import measure
-from ablation.analysis.replicates import replicates
-from ablation.analysis.simulation import World, arms, study
-from ablation.analysis.uncertainty import questions_like_these, these_questions
+from ablation.analysis.effects.replicates import replicates
+from ablation.analysis.effects.uncertainty import questions_like_these, these_questions
+from ablation.analysis.power.simulation import World, arms, study
+from ablation.analysis.records.measures import measure
 
 ROWS = (  # seeds, attempts, SD of seeds and of seed × question (log odds)
     (1, 8, 0.0, 0.0), (2, 8, 0.15, 0.3), (4, 8, 0.0, 0.3), (4, 8, 0.15, 0.3), (4, 32, 0.15, 0.3), (4, 32, 0.5, 0.3),

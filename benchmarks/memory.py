@@ -19,10 +19,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from ablation.attempt import Activations, Means
-from ablation.expansion import composed_grid
+from ablation.config.cluster import Activations, Means
+from ablation.config.sweep.expand import composed_grid
 from ablation.planning.memory import GB, Footprint, footprint, torch_tiles
-from ablation.science import Lora, Shape, Train
+from ablation.specs import Lora, Shape, Train
 
 GPUS = (8, 16, 32)
 GPU_GB = 80.0
@@ -176,11 +176,11 @@ def trainer_of(case: Case, recipe: Train, folder: Path) -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, set_seed
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-    from ablation.tokenizer import load_tokenizer
+    from ablation.data.tokenizer import load_tokenizer
     from ablation.training.batches import Padded, Steps, Updates
-    from ablation.training.recipe import lora_config, sft_config
+    from ablation.training.distributed import World
     from ablation.training.trainer import Trainer
-    from ablation.training.world import World
+    from ablation.training.trl_config import lora_config, sft_config
 
     tokenizer = load_tokenizer(composed_grid(["sweep=smoke"]).cells[-1].model)
     shape = case.shape

@@ -5,10 +5,10 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from ablation.expansion import composed_cells
-from ablation.pipeline import run_cell
-from ablation.source import pinned_cell
-from ablation.store import Store
+from ablation.config.sweep.expand import composed_cells
+from ablation.data.source import pinned_cell
+from ablation.jobs.run.pipeline import run_cell
+from ablation.store.store import Store
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")

@@ -26,14 +26,14 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback, Qwen2Config, 
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from ablation.expansion import composed_grid
-from ablation.science import Train
-from ablation.tokenizer import load_tokenizer
+from ablation.config.sweep.expand import composed_grid
+from ablation.data.tokenizer import load_tokenizer
+from ablation.specs import Train
 from ablation.training.batches import Cut, Packed, Padded, Steps, Updates
+from ablation.training.distributed import World
 from ablation.training.encode import IGNORED
-from ablation.training.recipe import sft_config
 from ablation.training.trainer import Trainer
-from ablation.training.world import World
+from ablation.training.trl_config import sft_config
 
 BLOCK, BATCH, PROMPT = 512, 32, 16
 

@@ -3,9 +3,9 @@
     python -m benchmarks.warm
     python -m benchmarks.warm --start-up
 
-Prints Markdown tables for docs/benchmarks.md. Each arm is what a compute node runs, ``python -m ablation.worker``, on a store
-that holds the selections and nothing else; that all arms write the same bytes is checked. Processor time is that of all threads.
-The second form prints what the start of a fresh process is made of.
+Prints Markdown tables for docs/benchmarks.md. Each arm is what a compute node runs, ``python -m ablation.jobs.run.worker``, on
+a store that holds the selections and nothing else; that all arms write the same bytes is checked. Processor time is that of all
+threads. The second form prints what the start of a fresh process is made of.
 """
 
 import argparse
@@ -22,15 +22,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablation.attempt import Means
-from ablation.cell import Cell
-from ablation.dispatch.frozen import Order, Origin, freeze
-from ablation.dispatch.job import Job
-from ablation.expansion import composed_grid
-from ablation.pipeline import run_cell
-from ablation.records import TIMING_FILE
-from ablation.source import pinned_cell
-from ablation.store import Store
+from ablation.config.cluster import Means
+from ablation.config.sweep.expand import composed_grid
+from ablation.data.source import pinned_cell
+from ablation.jobs.run.job import Job
+from ablation.jobs.run.job_file import Order, Origin, freeze
+from ablation.jobs.run.pipeline import run_cell
+from ablation.specs.cell import Cell
+from ablation.store.records import TIMING_FILE
+from ablation.store.store import Store
 
 PHASES = {
     "import_s": "libraries of training",
@@ -103,7 +103,15 @@ def measure(work: Path, name: str, tasks: Sequence[Sequence[Cell]], means: Means
     order.write(place / "tasks.json")
     began, before = time.monotonic(), children_s()
     for index in range(len(tasks)):
-        command = [sys.executable, "-m", "ablation.worker", "--tasks", str(place / "tasks.json"), "--index", str(index)]
+        command = [
+            sys.executable,
+            "-m",
+            "ablation.jobs.run.worker",
+            "--tasks",
+            str(place / "tasks.json"),
+            "--index",
+            str(index),
+        ]
         subprocess.run(command, check=True, capture_output=True)
     return Arm(name, time.monotonic() - began, children_s() - before, len(tasks), store)
 
@@ -136,7 +144,7 @@ def print_arms(arms: Sequence[Arm], cells: int) -> None:
 # Each line is timed; the first finds what the interpreter has taken by then.
 STEPS = {
     "the interpreter": "pass",
-    "our modules (`ablation.worker`)": "from pathlib import Path; from ablation.worker import run_job, thaw",
+    "our modules (`ablation.jobs.run.worker`)": "from pathlib import Path; from ablation.jobs.run.worker import run_job, thaw",
     "torch": "import torch; torch.set_num_threads(1)",
     "transformers, datasets, PEFT, TRL": "from ablation.training.train import train",
     "training one cell": "run_job(thaw(Path(sys.argv[1]))[0], last='train')",

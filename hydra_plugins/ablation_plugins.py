@@ -23,7 +23,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
-    from ablation.cell import Cell
+    from ablation.specs.cell import Cell
 
 
 class AblationLauncher(basic_launcher.BasicLauncher):
@@ -40,10 +40,10 @@ class AblationLauncher(basic_launcher.BasicLauncher):
         """Hydra's contract: one JobReturn for each list of overrides, in order. Exits with 1 when a cell of ours failed."""
         if self.config is None or self.hydra_context is None or not has_cells(self.config):
             return super().launch(job_overrides, initial_job_idx)
-        from ablation.config import read_execution
-        from ablation.entry import taught
-        from ablation.expansion import composed_cells, refuse_unexpanded
-        from ablation.sweep import carry_out
+        from ablation.cli.entry import taught
+        from ablation.cli.launch import carry_out
+        from ablation.config.read import read_execution
+        from ablation.config.sweep.expand import composed_cells, refuse_unexpanded
 
         with taught():
             refuse_unexpanded(self.config)
@@ -79,9 +79,9 @@ class AblationSweeper(Sweeper):
         """Run the sweep; exits with 1 when a cell failed, and with 2 when the configuration is wrong and nothing was started."""
         if not has_cells(self.config):
             return self._crossed(arguments)
-        from ablation.entry import taught
-        from ablation.expansion import expanded
-        from ablation.sweep import carry_out
+        from ablation.cli.entry import taught
+        from ablation.cli.launch import carry_out
+        from ablation.config.sweep.expand import expanded
 
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         with taught():
@@ -105,7 +105,7 @@ def has_cells(config: DictConfig) -> bool:
     """True when this is a configuration of ours: it has a design, and every section of a cell."""
     if OmegaConf.select(config, "sweep.design") is None:
         return False
-    from ablation.cell import Cell
+    from ablation.specs.cell import Cell
 
     return all(name in config for name in Cell.model_fields)
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ablation.attempt import Attempt
-from ablation.halt import Halt
+from ablation.store.attempt import Attempt
+from ablation.store.interrupt import Halt
 
 
 class StopAt(Halt):

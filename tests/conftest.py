@@ -14,11 +14,11 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hypothesis import settings
 
-from ablation.cell import Cell
-from ablation.config import plain, read_cell
-from ablation.pipeline import run_cell
-from ablation.source import pinned_cell
-from ablation.store import Store
+from ablation.config.read import plain, read_cell
+from ablation.data.source import pinned_cell
+from ablation.jobs.run.pipeline import run_cell
+from ablation.specs.cell import Cell
+from ablation.store.store import Store
 
 if TYPE_CHECKING:
     from tests.processes import Processes
@@ -66,7 +66,7 @@ def somebody_else() -> list[str]:
     if os.geteuid() != 0:
         return []
     become = ["setpriv", "--reuid=65534", "--clear-groups"]
-    reads = [*become, sys.executable, "-c", "import ablation.store"]
+    reads = [*become, sys.executable, "-c", "import ablation.store.store"]
     if not shutil.which("setpriv"):
         pytest.skip("needs setpriv, to become somebody else")
     env = {**os.environ, "PYTHONPATH": str(ROOT)}

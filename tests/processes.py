@@ -15,11 +15,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ablation.attempt import Attempt, Means
-from ablation.cell import Cell
-from ablation.halt import Halt
+from ablation.config.cluster import Means
+from ablation.specs.cell import Cell
+from ablation.store.attempt import Attempt
+from ablation.store.interrupt import Halt
+from ablation.training.distributed import VARIABLES, World
 from ablation.training.train import follow, train
-from ablation.training.world import VARIABLES, World
 from tests.attempts import Attempts
 
 # Updates of 8 and 5 examples: among four processes that take two at a time, one has nothing of the last.

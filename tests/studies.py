@@ -4,12 +4,13 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from ablation.attempt import Attempt
-from ablation.cell import Cell, addresses
-from ablation.expansion import composed_grid
-from ablation.records import TIMING_FILE, WEIGHTS_FOLDER
-from ablation.source import pinned_cell
-from ablation.study import Plan, open_study, save_plan
+from ablation.config.sweep.expand import composed_grid
+from ablation.data.source import pinned_cell
+from ablation.specs.cell import Cell, addresses
+from ablation.store.attempt import Attempt
+from ablation.store.records import TIMING_FILE, WEIGHTS_FOLDER
+from ablation.study.manifest import open_study
+from ablation.study.plan import Plan, save_plan
 
 WEIGHTS = b"weights" * 100
 

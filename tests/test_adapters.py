@@ -8,10 +8,10 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
-from ablation.cell import Cell
-from ablation.pipeline import run_cell
-from ablation.source import local_path
-from ablation.store import Store
+from ablation.data.source import local_path
+from ablation.jobs.run.pipeline import run_cell
+from ablation.specs.cell import Cell
+from ablation.store.store import Store
 from tests.conftest import TINY
 
 CellOf = Callable[..., Cell]

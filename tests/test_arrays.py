@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ablation.cell import Cell
-from ablation.cluster import Slurm
-from ablation.config import read_execution
-from ablation.dispatch.arrays import Array, Places, pieces, places, sbatch_text
-from ablation.dispatch.groups import Group, Part, groups
+from ablation.config.cluster import Slurm
+from ablation.config.read import read_execution
 from ablation.errors import ConfigProblems
+from ablation.jobs.submit.arrays import Array, Places, pieces, places, sbatch_text
+from ablation.jobs.submit.groups import Group, Part, groups
+from ablation.specs.cell import Cell
 
 CellOf = Callable[..., Cell]
 Composed = Callable[..., dict[str, Any]]

@@ -11,14 +11,14 @@ import datasets
 import numpy as np
 import pytest
 
-from ablation.audit.measure import Audit, Selection
-from ablation.audit.page import MATRIX_LIMIT, nearest, render
-from ablation.cell import Cell, addresses
-from ablation.cli import main
-from ablation.corpus.select import ids_digest, read_chosen, read_selection
-from ablation.pipeline import run_cell
-from ablation.store import Store
-from ablation.tokenizer import load_tokenizer
+from ablation.cli.__main__ import main
+from ablation.data.corpus.audit import Audit, Selection
+from ablation.data.corpus.select import ids_digest, read_chosen, read_selection
+from ablation.data.tokenizer import load_tokenizer
+from ablation.jobs.run.pipeline import run_cell
+from ablation.report.audit import MATRIX_LIMIT, nearest, render
+from ablation.specs.cell import Cell, addresses
+from ablation.store.store import Store
 from tests.conftest import openr1_row, write_lines
 from tests.studies import planned
 

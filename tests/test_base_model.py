@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ablation.base_model import unusable
+from ablation.data.base_model import unusable
 from ablation.errors import ConfigProblems
-from ablation.validate import prepare
+from ablation.planning.validate import prepare
 from tests.conftest import ROOT
 from tests.studies import planned
 

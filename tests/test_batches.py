@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.cell import Cell
+from ablation.specs.cell import Cell
 from ablation.training.batches import Cut, Packed, Padded, Share, Steps, Updates
 
 CellOf = Callable[..., Cell]

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from ablation.benchmark import read_questions, read_tiers, tier_names
-from ablation.benchmark.questions import unreadable_answers
-from ablation.config import read_cell
+from ablation.config.read import read_cell
+from ablation.data.benchmark import read_questions, read_tiers, tier_names
 from ablation.errors import DataError
-from ablation.science import Benchmark, Columns, Source
+from ablation.evaluation.grading.references import unreadable_answers
+from ablation.specs import Benchmark, Columns, Source
 from tests.conftest import ROOT, write_lines
 
 ROWS = [{"id": 60, "problem": "p", "answer": "025"}, {"id": 61, "problem": "q", "answer": "7"}]
@@ -25,7 +25,7 @@ def benchmark(folder: Path, rows: list[Any], tiers: Any, **more: Any) -> Benchma
 
 
 # The three schemas in which AIME24 is published (dataset cards of math-ai/aime24, HuggingFaceH4/aime_2024, simplescaling's sets).
-KEY = yaml.safe_load((ROOT / "ablation/benchmark/data/aime24.yaml").read_text())
+KEY = yaml.safe_load((ROOT / "ablation/data/benchmark/shipped/aime24_answers.yaml").read_text())
 SCHEMAS: dict[str, Callable[[int, str], dict[str, Any]]] = {
     "math-ai": lambda one, answer: {"id": one, "problem": f"p{one}", "solution": rf"\boxed{{{answer}}}", "url": "u"},
     "HuggingFaceH4": lambda one, answer: {
@@ -209,6 +209,6 @@ def test_the_embedded_benchmark_has_forty_questions_in_four_tiers(composed: Call
 
 
 def test_the_tiers_of_aime24_are_the_studys() -> None:
-    labels = yaml.safe_load((ROOT / "ablation/tiers/aime24.yaml").read_text())
+    labels = yaml.safe_load((ROOT / "ablation/data/benchmark/shipped/aime24_tiers.yaml").read_text())
     assert [len(ids) for ids in labels.values()] == [4, 10, 12, 4]
     assert sorted(one for ids in labels.values() for one in ids) == list(range(60, 90))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ablation.cell import Cell, addresses, sample_blocks
+from ablation.specs.cell import Cell, addresses, sample_blocks
 
 CellOf = Callable[..., Cell]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ablation import checksum
-from ablation.checksum import LARGE_BYTES, file_sha256, notes
+from ablation.data import checksum
+from ablation.data.checksum import LARGE_BYTES, file_sha256, notes
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def _large(path: Path, content: bytes = b"a") -> str:
 def _read_by_another_command(path: Path) -> tuple[str, int]:
     """What a new process says, and how many bytes it read of the disk or its cache (its own modules among them)."""
     program = (
-        "import sys, pathlib, ablation.checksum as c\n"
+        "import sys, pathlib, ablation.data.checksum as c\n"
         "read = lambda: int(open('/proc/self/io').readline().split()[1])\n"
         "before = read(); found = c.file_sha256(pathlib.Path(sys.argv[1])); print(found, read() - before)"
     )

@@ -5,22 +5,21 @@ from typing import get_args
 
 import pytest
 
-from ablation.attempt import begin
-from ablation.cell import addresses
-from ablation.cleaning import leftovers
-from ablation.cli import main
-from ablation.config import Keep
-from ablation.dispatch.job import run_job
-from ablation.dispatch.jobs import jobs_of
-from ablation.dispatch.states import cell_states
+from ablation.cli.__main__ import main
+from ablation.config.execution import Keep
 from ablation.errors import ConfigProblems
-from ablation.halt import Halt
-from ablation.lease import Watcher
-from ablation.leftovers import Bench
+from ablation.jobs.clean import leftovers
+from ablation.jobs.run.job import jobs_of, run_job
+from ablation.jobs.status.states import cell_states
 from ablation.planning.retraining import Retraining, retraining
-from ablation.store import verify
-from ablation.study import Plan
-from ablation.validate import prepare
+from ablation.planning.validate import prepare
+from ablation.specs.cell import addresses
+from ablation.store.attempt import begin
+from ablation.store.interrupt import Halt
+from ablation.store.lease import Watcher
+from ablation.store.leftovers import Bench
+from ablation.store.store import verify
+from ablation.study.plan import Plan
 from tests.studies import WEIGHTS, finish, planned
 
 

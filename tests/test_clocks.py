@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ablation.dispatch.follow import wait_for_cells
-from ablation.dispatch.ledger import LEDGER, Ledger, Submission
-from ablation.holder import Holder
-from ablation.lease import Watcher
+from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission
+from ablation.jobs.submit.watch import wait_for_cells
+from ablation.store.lease import Holder, Watcher
 from ablation.training.checkpoint import newest, seal
 from tests.fake_slurm import FakeSlurm, fake
 from tests.studies import finish, planned

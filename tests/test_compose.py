@@ -12,12 +12,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
 
-from ablation.compose import Compose, compose_points, overrides_of, unresolved
-from ablation.config import plain, read_cell
-from ablation.design import Point
+from ablation.config.read import plain, read_cell
+from ablation.config.sweep.compose import Compose, compose_points, overrides_of, unresolved
+from ablation.config.sweep.design import Point
+from ablation.config.sweep.expand import Grid, expanded
 from ablation.errors import ConfigProblems
-from ablation.expansion import Grid, expanded
-from ablation.standing import released
+from ablation.study.cell_facts import released
 from tests.conftest import ROOT
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from ablation.config import read_cell, read_execution
+from ablation.config.overrides import preflight
+from ablation.config.read import read_cell, read_execution
 from ablation.errors import ConfigProblems
-from ablation.preflight import preflight
 
 Composed = Callable[..., dict[str, Any]]
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -88,7 +88,7 @@ def test_several_cells_need_multirun(arguments: list[str]) -> None:
     "argument", ["train.lora.rank=8", "count=n7,n25", "train.epochs", "count.size=interval(1,5)", "seed=[1,2]"]
 )
 def test_what_hydra_refuses_is_taught(argument: str) -> None:
-    from ablation.expansion import composed_grid
+    from ablation.config.sweep.expand import composed_grid
 
     with pytest.raises(ConfigProblems):
         composed_grid(["sweep=smoke", argument])

@@ -8,7 +8,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from ablation.configfiles import refuse_unreadable
+from ablation.config.files import refuse_unreadable
 from ablation.errors import ConfigProblems
 
 BOMB = "kind: slurm\na0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablation.corpus.contamination import Contamination, Question
-from ablation.corpus.normal import problem_key, words
+from ablation.data.corpus.contamination import Contamination, Question
+from ablation.data.corpus.normalise import problem_key, words
 from tests.conftest import ROOT
 
 AIME = ROOT.parent / "shared/data/aime24.jsonl"

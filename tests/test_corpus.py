@@ -6,15 +6,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ablation.cell import Cell
-from ablation.corpus.pool import INDEX_FILE, make_pool
-from ablation.corpus.read import read
-from ablation.corpus.select import Usable, drawn, make_selection, read_selection, room, shortage
-from ablation.corpus.sift import read_kept
+from ablation.data.corpus.filter import read_kept
+from ablation.data.corpus.pool import INDEX_FILE, make_pool
+from ablation.data.corpus.read import read
+from ablation.data.corpus.select import Usable, drawn, make_selection, read_selection, room, shortage
 from ablation.errors import ConfigProblems, DataError
-from ablation.pipeline import run_cell
-from ablation.science import Corpus
-from ablation.store import Store
+from ablation.jobs.run.pipeline import run_cell
+from ablation.specs import Corpus
+from ablation.specs.cell import Cell
+from ablation.store.store import Store
 from tests.conftest import openr1_row, write_lines
 
 CellOf = Callable[..., Cell]

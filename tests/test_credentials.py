@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 
-from ablation import sweep
-from ablation.cli import main
-from ablation.config import read_cell, read_execution
-from ablation.credentials import is_key, masked
+from ablation.cli import launch as sweep
+from ablation.cli.__main__ import main
+from ablation.config.credentials import is_key, masked
+from ablation.config.read import read_cell, read_cells, read_execution
+from ablation.config.sweep.expand import composed_grid
 from ablation.errors import ConfigProblems
-from ablation.expansion import composed_grid
-from ablation.reading import read_cells
 from tests.conftest import Composed
 
 CANARY = "c4n4ry0123456789abcdef0123456789abcdef01"

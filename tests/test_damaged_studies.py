@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from ablation.attempt import Means
-from ablation.cli import main
-from ablation.dispatch.frozen import Origin, freeze
-from ablation.dispatch.job import Job
-from ablation.dispatch.ledger import LEDGER, Ledger, Submission
-from ablation.study import load_plan
+from ablation.cli.__main__ import main
+from ablation.config.cluster import Means
+from ablation.jobs.run.job import Job
+from ablation.jobs.run.job_file import Origin, freeze
+from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission
+from ablation.study.plan import load_plan
 from tests.conftest import ROOT, TINY
 
 # Where a study keeps what; `*` is the first of several.

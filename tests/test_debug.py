@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ablation.cell import Cell
-from ablation.pipeline import run_cell
-from ablation.records import WEIGHTS_FOLDER
-from ablation.store import Store
+from ablation.jobs.run.pipeline import run_cell
+from ablation.specs.cell import Cell
+from ablation.store.records import WEIGHTS_FOLDER
+from ablation.store.store import Store
 from tests.conftest import ROOT, TINY
 
 

@@ -12,23 +12,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from ablation.analysis.analyse import analyse
-from ablation.analysis.decided import decided
-from ablation.analysis.study import load
-from ablation.analysis.tally import Tally
-from ablation.cell import Cell
-from ablation.decision import Decision
+from ablation.analysis.findings.analyse import analyse
+from ablation.analysis.records.decided import decided
+from ablation.analysis.records.load import load
+from ablation.analysis.records.tally import Tally
 from ablation.errors import ConfigProblems, RecordError
-from ablation.interchange.export import export_harness
-from ablation.pipeline import run_cell
-from ablation.records import COMPLETIONS_FILE, Completion, read_rows
+from ablation.evaluation.pass_line import Decision
+from ablation.jobs.run.pipeline import run_cell
+from ablation.planning.validate import prepare
 from ablation.report import page
 from ablation.report.terminal import render
-from ablation.science import PassLine
-from ablation.store import Store
-from ablation.study import write_study
-from ablation.tracker import summary
-from ablation.validate import prepare
+from ablation.specs import PassLine
+from ablation.specs.cell import Cell
+from ablation.store.records import COMPLETIONS_FILE, Completion, read_rows
+from ablation.store.store import Store
+from ablation.study.interchange.export_study import export_harness
+from ablation.study.manifest import write_study
+from ablation.tracking.cell_run import summary
 from tests.studies import planned
 from tests.test_sampling_resume import Trials
 

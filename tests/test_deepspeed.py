@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, set_seed
 
-from ablation.attempt import Means
-from ablation.cell import Cell
-from ablation.tokenizer import model_place
+from ablation.config.cluster import Means
+from ablation.data.tokenizer import model_place
+from ablation.specs.cell import Cell
 from ablation.training.train import train
 from tests.attempts import StopAt
 from tests.processes import UNEVEN, Processes, assert_close, assert_near, read, results

@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.design import Design, idle_exclusions
+from ablation.config.sweep.design import Design, idle_exclusions
+from ablation.config.sweep.grid import expand, override, remarks
 from ablation.errors import ConfigProblems
-from ablation.narrowing import override
-from ablation.points import expand, remarks
 
 
 def design(**content: Any) -> Design:

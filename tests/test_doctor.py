@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ablation.cli import main
-from ablation.cluster import Resources
-from ablation.doctor import disk, software
-from ablation.doctor.cluster import Partition, fits, read_partitions
+from ablation.cli.__main__ import main
+from ablation.config.cluster import Resources
+from ablation.planning.doctor import disk, software
+from ablation.planning.doctor.cluster import Partition, fits, read_partitions
 from tests.conftest import ROOT
 
 SECRET = "0123456789abcdef0123456789abcdef01234567"

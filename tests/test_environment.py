@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ablation.dispatch.run import _environment_of_workers
-from ablation.environment import JOBS, PYTHON, SLURM, inherited
-from ablation.grading.algebra import MathVerify
-from ablation.halt import Halt
-from ablation.sampling.vllm_process import EngineError, Start, VllmProcess
+from ablation.config.environment import JOBS, PYTHON, SLURM, inherited
+from ablation.evaluation.grading.algebra import MathVerify
+from ablation.evaluation.sampling.vllm_process import EngineError, Start, VllmProcess
+from ablation.jobs.run.local import _environment_of_workers
+from ablation.store.interrupt import Halt
 
 KEYS = (
     "WANDB_API_KEY", "HF_TOKEN", "HF_HUB_TOKEN", "VLLM_API_KEY", "CUDA_SECRET", "SLURM_JWT_TOKEN", "PYTHON_KEYRING_PASSWORD",

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from ablation.analysis.study import load
-from ablation.analysis.tally import Tally
-from ablation.cell import Cell, addresses
-from ablation.evaluator import EVALUATOR_FILE, evaluator
-from ablation.pipeline import run_cell
+from ablation.analysis.records.load import load
+from ablation.analysis.records.tally import Tally
+from ablation.cli.launch import carry_out
+from ablation.evaluation.evaluator import EVALUATOR_FILE, evaluator
+from ablation.jobs.run.pipeline import run_cell
 from ablation.planning.engines import of_another_engine
 from ablation.planning.outlook import outlook
-from ablation.records import read_json, write_json
 from ablation.report import page
-from ablation.study import write_study
-from ablation.sweep import carry_out
+from ablation.specs.cell import Cell, addresses
+from ablation.store.records import read_json, write_json
+from ablation.study.manifest import write_study
 from tests.conftest import ROOT
 from tests.studies import planned
 

@@ -2,8 +2,8 @@ from collections.abc import Callable
 
 import pytest
 
-from ablation.cell import Cell
-from ablation.dispatch.filters import UnknownFilter, read_filters
+from ablation.jobs.status.filters import UnknownFilter, read_filters
+from ablation.specs.cell import Cell
 
 STATES = ("done", "failed", "missing")
 

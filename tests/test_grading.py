@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.answer import compare, final_answer, last_boxed
-from ablation.cell import Cell, addresses
-from ablation.cli import main
+from ablation.cli.__main__ import main
+from ablation.data.benchmark.answers import compare, final_answer, last_boxed
 from ablation.errors import RecordError
-from ablation.grading import algebra as algebra_module
-from ablation.grading.algebra import Limits, MathVerify
-from ablation.grading.verdict import Attempted, Judged, Pair, judge_all
-from ablation.grading.version import GRADER
+from ablation.evaluation.grading import algebra as algebra_module
+from ablation.evaluation.grading.algebra import Limits, MathVerify
+from ablation.evaluation.grading.verdict import Attempted, Judged, Pair, judge_all
+from ablation.specs.cell import Cell, addresses
+from ablation.specs.versions import GRADER
 from tests.conftest import write_lines
 
 COSTLY = {  # what each asks of algebra, or of whoever looks for the answer
@@ -242,7 +242,7 @@ def test_another_grader_grades_again_and_samples_nothing(
     cell_of: Callable[..., Cell], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = addresses(cell_of())
-    monkeypatch.setattr("ablation.cell.GRADER", "3+math-verify-9.9")
+    monkeypatch.setattr("ablation.specs.cell.GRADER", "3+math-verify-9.9")
     after = addresses(cell_of())
     assert {stage for stage in before if before[stage].digest != after[stage].digest} == {"grade"}
 
@@ -327,7 +327,7 @@ def test_memory_does_not_grow_with_the_rows(completion: str, counts: tuple[int, 
                 json.dumps({"answer": "1", "completion": completion + r"\boxed{1}"}) + "\n" for _ in range(count)
             )
         program = (
-            "import re, sys, pathlib; from ablation.cli import main; main(sys.argv[1:]);"
+            "import re, sys, pathlib; from ablation.cli.__main__ import main; main(sys.argv[1:]);"
             "print(re.search(r'VmHWM:\\s*(\\d+)', pathlib.Path('/proc/self/status').read_text())[1])"
         )
         command = [sys.executable, "-c", program, "grade", str(source), "--output", str(tmp_path / "out.jsonl")]

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from ablation.answer import final_answer
-from ablation.benchmark import read_questions, read_tiers, tier_names
-from ablation.benchmark.questions import unreadable_answers
-from ablation.benchmark.steps import by_steps
-from ablation.cell import Cell
-from ablation.config import read_cell
-from ablation.corpus.gsm8k import trajectory
-from ablation.corpus.read import read
+from ablation.config.read import read_cell
+from ablation.data.benchmark import read_questions, read_tiers, tier_names
+from ablation.data.benchmark.answers import final_answer
+from ablation.data.benchmark.steps import by_steps
+from ablation.data.corpus.gsm8k import trajectory
+from ablation.data.corpus.read import read
+from ablation.data.source import pinned_cell
 from ablation.errors import ConfigProblems, DataError
-from ablation.science import Benchmark, Corpus, Steps
-from ablation.source import pinned_cell
+from ablation.evaluation.grading.references import unreadable_answers
+from ablation.specs import Benchmark, Corpus, Steps
+from ablation.specs.cell import Cell
 from tests.conftest import ROOT, write_lines
 
 DATA = ROOT / "tests/data"

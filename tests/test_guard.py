@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from ablation.attempt import Means
-from ablation.cell import Cell
+from ablation.config.cluster import Means
 from ablation.errors import ExplodedLoss, NanLoss, NoGradient, StillWeights
-from ablation.science import Train
-from ablation.training.guard import Guard
-from ablation.training.preflight import misfits, unfit
+from ablation.specs import Train
+from ablation.specs.cell import Cell
+from ablation.training.checks import misfits, unfit
+from ablation.training.divergence import Guard
 
 CellOf = Callable[..., Cell]
 

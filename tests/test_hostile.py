@@ -16,19 +16,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ablation import expansion
-from ablation.cell import Cell
-from ablation.cli import main
-from ablation.cluster import Slurm
-from ablation.config import read_cell, read_execution
-from ablation.dispatch.arrays import Array, Places, sbatch_text
+from ablation.cli.__main__ import main
+from ablation.config.cluster import Slurm
+from ablation.config.read import read_cell, read_execution
+from ablation.config.sweep import expand as expansion
+from ablation.config.sweep.expand import composed_grid
+from ablation.data.tokenizer import load_tokenizer
 from ablation.errors import ConfigProblems, DataError, RecordError
-from ablation.expansion import composed_grid
-from ablation.store import check_writable
-from ablation.tokenizer import load_tokenizer
+from ablation.jobs.submit.arrays import Array, Places, sbatch_text
+from ablation.specs.cell import Cell
+from ablation.store.files import check_writable
 from ablation.training.checkpoint import newest, seal
-from ablation.training.preflight import misfits
-from ablation.training.recipe import load_model
+from ablation.training.checks import misfits
+from ablation.training.trl_config import load_model
 from tests.conftest import ROOT, Composed
 from tests.test_configfiles import FILES
 

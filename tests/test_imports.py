@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ablation.attempt import Means
-from ablation.cell import Cell
-from ablation.dispatch.frozen import Origin, freeze
-from ablation.dispatch.job import Job
+from ablation.config.cluster import Means
+from ablation.jobs.run.job import Job
+from ablation.jobs.run.job_file import Origin, freeze
+from ablation.specs.cell import Cell
 from tests.conftest import ROOT, TINY
 
 HEAVY = (
@@ -33,12 +33,12 @@ UNUSED = ("vllm", "deepspeed", "wandb", "sklearn")
 @pytest.mark.parametrize(
     "module",
     [
-        "ablation.entry",
-        "ablation.expansion",
-        "ablation.preflight",
+        "ablation.cli.entry",
+        "ablation.config.sweep.expand",
+        "ablation.config.overrides",
         "ablation.cli",
-        "ablation.store",
-        "ablation.pipeline",
+        "ablation.store.store",
+        "ablation.jobs.run.pipeline",
     ],
 )
 def test_a_light_module_imports_nothing_heavy(module: str) -> None:
@@ -56,8 +56,8 @@ def test_no_stage_imports_an_engine_a_tracker_or_deepspeed_that_its_cell_has_no_
     program = f"""
 import sys
 from pathlib import Path
-from ablation.dispatch.frozen import thaw
-from ablation.dispatch.job import quiet_libraries, run_job
+from ablation.jobs.run.job_file import thaw
+from ablation.jobs.run.job import quiet_libraries, run_job
 quiet_libraries()
 print(run_job(thaw(Path({str(frozen)!r}))[0]).error, [name for name in {UNUSED} if name in sys.modules])
 """

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from ablation.analysis import analyse, load
-from ablation.analysis.study import Study
-from ablation.cli import main
+from ablation.analysis.records.load import Study
+from ablation.cli.__main__ import main
 from tests.analysis.studies import BASE, build, save, trained
 from tests.conftest import ROOT, write_lines
 
@@ -215,7 +215,7 @@ def test_a_question_with_fewer_attempts_lacks_them(taken: Callable[..., Study], 
         ("question,model,correct,n\n1,a,1,2\n", {"n": 0}, "map.yaml: n"),
         (
             "question,model,correct,n\n1,a,1,2\n",
-            {"tiers": "package:ablation/tiers/aime24.yaml"},
+            {"tiers": "package:ablation.data.benchmark/shipped/aime24_tiers.yaml"},
             "questions in no tier: 1",
         ),
     ],
@@ -255,8 +255,9 @@ def test_the_authors_result_files_become_a_study(taken: Callable[..., Study], tm
         write_lines(folder / "samples_aime24_nofigures_agg8_2025-03-01.jsonl", rows)
     factors = {"category": "algebra", "count": 1000, "length": "long", "style": "r1", "seed": 0}
     columns = {
-        "tiers": "package:ablation/tiers/aime24.yaml", "models": {"openr1_algebra_1k_lg_0": {"factors": factors}},
-    }  # fmt: skip
+        "tiers": "package:ablation.data.benchmark/shipped/aime24_tiers.yaml",
+        "models": {"openr1_algebra_1k_lg_0": {"factors": factors}},
+    }
     study = taken(tmp_path / "results", columns)
     assert study.tiers == ("easy", "medium", "hard", "exh")
     assert analyse(study).metrics["avg_all"].tolist() == [0.75, 0.25]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ablation.cell import Cell, addresses
-from ablation.cli import main
-from ablation.packed import packed, unpacked
-from ablation.study import Plan
+from ablation.cli.__main__ import main
+from ablation.specs.cell import Cell, addresses
+from ablation.study.plan import Plan
+from ablation.study.plan_file import packed, unpacked
 from tests.studies import finish, planned
 from tests.test_imports import HEAVY
 
@@ -58,7 +58,8 @@ def test_twice_the_cells_open_no_more_files(studies: list[Plan], command: str) -
 def test_looking_at_a_study_imports_neither_hydra_nor_tables(studies: list[Plan], command: str) -> None:
     heavy = (*HEAVY, "hydra", "pyarrow", "numpy")
     program = (
-        f"import sys; from ablation.cli import main; main(['{command}', 'cnls', '--outputs', {str(studies[0].folder.parent)!r}])"
+        "import sys; from ablation.cli.__main__ import main; "
+        f"main(['{command}', 'cnls', '--outputs', {str(studies[0].folder.parent)!r}])"
         f"; print([name for name in {heavy} if name in sys.modules])"
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ablation.answer import compare, final_answer
-from ablation.grading.version import GRADER
+from ablation.data.benchmark.answers import compare, final_answer
+from ablation.specs.versions import GRADER
 from tests.conftest import LISTENING, ROOT, TINY
 
 CANARY = "c4n4ry0123456789abcdef0123456789abcdef01"

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ablation import lease as lease_module
-from ablation.halt import Halt, Interrupted
-from ablation.holder import Holder
-from ablation.lease import Watcher
+from ablation.store import lease as lease_module
+from ablation.store.interrupt import Halt, Interrupted
+from ablation.store.lease import Holder, Watcher
 
 
 def watcher(bench: Path, name: str, **changes: object) -> Watcher:

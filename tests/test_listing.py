@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ablation.lease import Watcher
-from ablation.leftovers import debris, workbenches
-from ablation.listing import age_s, bytes_below, files_below, listed, matching
-from ablation.store import Store
+from ablation.store.files import age_s, bytes_below, files_below, listed, matching
+from ablation.store.lease import Watcher
+from ablation.store.leftovers import debris, workbenches
+from ablation.store.store import Store
 
 # Makes and removes what attempts make and remove, as fast as it can, until it is ended.
 CHURN = """

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from ablation.cell import Cell
-from ablation.cli import main
-from ablation.commands.logs import Goes
-from ablation.dispatch.history import Event, record
-from ablation.dispatch.logs import log_files, told
-from ablation.dispatch.presence import running_here
-from ablation.dispatch.states import cell_states
-from ablation.lease import Watcher
-from ablation.study import Plan, note_failure
+from ablation.cli.__main__ import main
+from ablation.cli.commands.logs import Goes
+from ablation.jobs.slurm.events import Event, record
+from ablation.jobs.status.logs import log_files, told
+from ablation.jobs.status.presence import running_here
+from ablation.jobs.status.states import cell_states
+from ablation.specs.cell import Cell
+from ablation.store.lease import Watcher
+from ablation.study.manifest import note_failure
+from ablation.study.plan import Plan
 from tests.conftest import LISTENING
 from tests.studies import finish, planned
 

@@ -11,17 +11,17 @@ from torch.nn.functional import cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from ablation.attempt import Activations, Means
-from ablation.cell import Cell
+from ablation.config.cluster import Activations, Means
+from ablation.data.tokenizer import load_tokenizer
 from ablation.errors import ConfigProblems
-from ablation.tokenizer import load_tokenizer
+from ablation.specs.cell import Cell
 from ablation.training.batches import Padded, Steps, Updates
+from ablation.training.distributed import World
 from ablation.training.encode import IGNORED
-from ablation.training.recipe import sft_config
-from ablation.training.sequence import Sliced
+from ablation.training.sequence_parallel import Sliced
 from ablation.training.train import train
 from ablation.training.trainer import Trainer
-from ablation.training.world import World
+from ablation.training.trl_config import sft_config
 from tests.processes import Processes, results
 
 # More words than a tile of the loss holds.

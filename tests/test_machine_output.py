@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ablation.cli import main
-from ablation.store import verify
-from ablation.study import Plan
+from ablation.cli.__main__ import main
+from ablation.store.store import verify
+from ablation.study.plan import Plan
 from tests.conftest import ROOT
 from tests.studies import fail, finish, planned
 

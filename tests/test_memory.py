@@ -8,10 +8,8 @@ import torch
 from peft import get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
-from ablation.attempt import Means
-from ablation.cell import Cell
-from ablation.cluster import Rule, Slurm
-from ablation.expansion import composed_grid
+from ablation.config.cluster import Means, Rule, Slurm
+from ablation.config.sweep.expand import composed_grid
 from ablation.planning.fits import fits, without_gpu
 from ablation.planning.memory import (
     GB,
@@ -24,8 +22,9 @@ from ablation.planning.memory import (
     trained_parameters,
 )
 from ablation.planning.models import shape_of
-from ablation.science import Lora, Shape
-from ablation.training.recipe import lora_config
+from ablation.specs import Lora, Shape
+from ablation.specs.cell import Cell
+from ablation.training.trl_config import lora_config
 from benchmarks.memory import Case, tensor_bytes
 
 SMALL = Shape(layers=3, hidden=128, intermediate=320, heads=4, keys=64, vocabulary=512, tied=True, biased=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ablation.cell import Cell
-from ablation.config import read_cell
+from ablation.config.read import read_cell
+from ablation.data.tokenizer import load_tokenizer, model_place
 from ablation.errors import DataError
 from ablation.planning.memory import parameters
-from ablation.tokenizer import load_tokenizer, model_place
+from ablation.specs.cell import Cell
 from tests.conftest import ROOT, Composed
 
 LARGE = [

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ablation.benchmark.questions import read_questions
-from ablation.cell import Cell, addresses
-from ablation.corpus.embed import likeness
-from ablation.corpus.near import read_near, tier_questions
-from ablation.corpus.select import read_selection
+from ablation.data.benchmark.questions import read_questions
+from ablation.data.corpus.embed import likeness
+from ablation.data.corpus.near import read_near, tier_questions
+from ablation.data.corpus.select import read_selection
 from ablation.errors import ConfigProblems, DataError
-from ablation.pipeline import run_cell
-from ablation.science import Embedding, Source
-from ablation.store import Store
+from ablation.jobs.run.pipeline import run_cell
+from ablation.specs import Embedding, Source
+from ablation.specs.cell import Cell, addresses
+from ablation.store.store import Store
 from tests.conftest import ROOT, openr1_row, write_lines
 
 CellOf = Callable[..., Cell]

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from ablation.attempt import Attempt, Means
-from ablation.cell import Cell, addresses
-from ablation.cluster import Slurm
-from ablation.dispatch import history
-from ablation.dispatch.frozen import Order, thaw
-from ablation.dispatch.history import Event
-from ablation.dispatch.job import Job
-from ablation.dispatch.submit import submit_missing
+from ablation.config.cluster import Means, Slurm
 from ablation.errors import ConfigProblems, RecordError
-from ablation.store import Store, check_writable, verify
+from ablation.jobs.run.job import Job
+from ablation.jobs.run.job_file import Order, thaw
+from ablation.jobs.slurm import events as history
+from ablation.jobs.slurm.events import Event
+from ablation.jobs.submit.submitter import submit_missing
+from ablation.specs.cell import Cell, addresses
+from ablation.store.attempt import Attempt
+from ablation.store.files import check_writable
+from ablation.store.store import Store, verify
 from tests.conftest import ROOT
 from tests.fake_slurm import FakeSlurm, fake
 
@@ -97,7 +98,10 @@ def test_a_folder_that_an_odd_umask_makes_useless_is_refused_at_once(
     for folder in place.parents:
         if folder.stat().st_uid == 0 and folder != Path("/"):
             folder.chmod(folder.stat().st_mode | 0o055)
-    program = "import sys, pathlib; from ablation.store import check_writable; check_writable(pathlib.Path(sys.argv[1]) / 'a/b')"
+    program = (
+        "import sys, pathlib; from ablation.store.files import check_writable; "
+        "check_writable(pathlib.Path(sys.argv[1]) / 'a/b')"
+    )
     told = subprocess.run(
         ["sh", "-c", f'umask {umask}; exec "$@"', "sh", *somebody_else, sys.executable, "-B", "-c", program, str(place)],
         capture_output=True, text=True, check=False, cwd="/", env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ablation.cli import main
-from ablation.dispatch import history
-from ablation.dispatch.frozen import FORMAT, Order, thaw
-from ablation.dispatch.ledger import LEDGER, Ledger
+from ablation.cli.__main__ import main
 from ablation.errors import RecordError
-from ablation.study import load_plan
+from ablation.jobs.run.job_file import FORMAT, Order, thaw
+from ablation.jobs.slurm import events as history
+from ablation.jobs.slurm.ledger import LEDGER, Ledger
+from ablation.study.plan import load_plan
 from tests.conftest import ROOT
 from tests.fake_slurm import FakeSlurm, fake
 

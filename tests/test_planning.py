@@ -10,22 +10,22 @@ from typing import get_args
 
 import pytest
 
-from ablation.cell import Cell, addresses
-from ablation.cli import main
-from ablation.cluster import Slurm
-from ablation.config import Keep
+from ablation.cli.__main__ import main
+from ablation.config.cluster import Slurm
+from ablation.config.execution import Keep
+from ablation.config.sweep.expand import Grid, composed_grid
+from ablation.data.source import pinned_cell, pinned_cells
 from ablation.errors import ConfigProblems
-from ablation.expansion import Grid, composed_grid
-from ablation.planning.budget import confirm
 from ablation.planning.confounds import confounds, warnings
+from ablation.planning.cost import confirm
 from ablation.planning.disk import disk
 from ablation.planning.memory import trained_parameters
 from ablation.planning.models import parameters, shape_of
 from ablation.planning.outlook import Outlook, outlook, unpinned
 from ablation.planning.power import AT_MOST_CELLS, LATER, power_lines
 from ablation.planning.work import standing
-from ablation.source import pinned_cell, pinned_cells
-from ablation.store import Store
+from ablation.specs.cell import Cell, addresses
+from ablation.store.store import Store
 from tests.conftest import ROOT, TINY
 from tests.studies import finish, planned
 
@@ -86,7 +86,7 @@ def test_what_differs_beside_a_factor_is_named() -> None:
 def test_lengths_are_told_once_the_corpus_is_read(tmp_path: Path) -> None:
     grid = composed_grid(["sweep=cnls", "count=n25", f"outputs='{tmp_path}'"])
     assert look(grid).unread == ("mini",)
-    from ablation.pipeline import run_cell
+    from ablation.jobs.run.pipeline import run_cell
 
     run_cell(pinned_cell(grid.cells[-1]), Store(tmp_path / "store"), last="sift")
     found = look(grid)
@@ -201,9 +201,9 @@ def test_more_than_the_budget_needs_a_yes(cell_of: CellOf, store: Store, tmp_pat
 def test_a_person_is_asked(answer: str, code: int) -> None:
     """At a real terminal, where the budget of 0 asks for any GPU at all."""
     program = (
-        "from pathlib import Path; from ablation.entry import taught; from ablation.cluster import Slurm\n"
-        "from ablation.expansion import composed_grid; from ablation.planning.budget import confirm\n"
-        "from ablation.store import Store\n"
+        "from pathlib import Path; from ablation.cli.entry import taught; from ablation.config.cluster import Slurm\n"
+        "from ablation.config.sweep.expand import composed_grid; from ablation.planning.cost import confirm\n"
+        "from ablation.store.store import Store\n"
         "cluster = Slurm(kind='slurm', gpus_per_node=1, budget_gpu_hours=0)\n"
         "cells = composed_grid(['sweep=single']).cells\n"
         "with taught(): confirm(cells, cluster, Store(Path('none')), Path('none'))\n"

@@ -11,17 +11,17 @@ import pyarrow as pa
 import pytest
 from transformers import ByT5Tokenizer
 
-from ablation.attempt import Means
-from ablation.cell import Cell
-from ablation.corpus import batches, pool
-from ablation.corpus.conversation import encoded
-from ablation.corpus.pool import INDEX_FILE, TRAJECTORIES_FILE, make_pool, read_trajectories
+from ablation.config.cluster import Means
+from ablation.data.corpus import batches, pool
+from ablation.data.corpus.chat import encoded
+from ablation.data.corpus.pool import INDEX_FILE, TRAJECTORIES_FILE, make_pool, read_trajectories
+from ablation.data.tokenizer import load_tokenizer
 from ablation.errors import DataError
-from ablation.halt import Halt, Interrupted
-from ablation.pipeline import run_cell
-from ablation.science import Corpus, Model
-from ablation.store import Store, verify
-from ablation.tokenizer import load_tokenizer
+from ablation.jobs.run.pipeline import run_cell
+from ablation.specs import Corpus, Model
+from ablation.specs.cell import Cell
+from ablation.store.interrupt import Halt, Interrupted
+from ablation.store.store import Store, verify
 from tests.conftest import ROOT, openr1_row, write_lines
 
 ROWS = 9

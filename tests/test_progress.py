@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ablation.cli import main
-from ablation.dispatch.follow import wait_for_cells
-from ablation.dispatch.states import cell_states
-from ablation.progress.counts import by_factor
-from ablation.progress.pace import seconds_left
-from ablation.study import Plan
+from ablation.cli.__main__ import main
+from ablation.jobs.status.counts import by_factor
+from ablation.jobs.status.states import cell_states
+from ablation.jobs.status.time_left import seconds_left
+from ablation.jobs.submit.watch import wait_for_cells
+from ablation.study.plan import Plan
 from tests.conftest import LISTENING
 from tests.studies import fail, finish, planned
 

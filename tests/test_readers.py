@@ -13,15 +13,15 @@ import pytest
 import yaml
 from huggingface_hub import constants
 
-from ablation.cell import Cell
-from ablation.corpus.columns import Generation
-from ablation.corpus.conversation import Renderer
-from ablation.corpus.read import read
-from ablation.corpus.rows import rows
+from ablation.data.corpus.chat import Renderer
+from ablation.data.corpus.columns import Generation
+from ablation.data.corpus.read import read
+from ablation.data.corpus.rows import rows
+from ablation.data.source import commit_of, pinned, pinned_cells
+from ablation.data.tokenizer import load_tokenizer
 from ablation.errors import DataError
-from ablation.science import Corpus, Source
-from ablation.source import commit_of, pinned, pinned_cells
-from ablation.tokenizer import load_tokenizer
+from ablation.specs import Corpus, Source
+from ablation.specs.cell import Cell
 from tests.conftest import ROOT, openr1_row, write_lines
 
 CellOf = Callable[..., Cell]

@@ -14,15 +14,15 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, set_seed
 
-from ablation.attempt import Means
-from ablation.cell import Cell
-from ablation.corpus.select import read_selection
-from ablation.pipeline import run_cell
-from ablation.science import Lora, Train
-from ablation.store import Store
-from ablation.tokenizer import load_tokenizer, model_place
-from ablation.training.recipe import load_model, lora_config
+from ablation.config.cluster import Means
+from ablation.data.corpus.select import read_selection
+from ablation.data.tokenizer import load_tokenizer, model_place
+from ablation.jobs.run.pipeline import run_cell
+from ablation.specs import Lora, Train
+from ablation.specs.cell import Cell
+from ablation.store.store import Store
 from ablation.training.train import train
+from ablation.training.trl_config import load_model, lora_config
 from tests.attempts import Attempts
 from tests.processes import results
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from ablation.analysis.study import load
-from ablation.analysis.tally import Tally
-from ablation.pipeline import run_cell
+from ablation.analysis.records.load import load
+from ablation.analysis.records.tally import Tally
+from ablation.jobs.run.pipeline import run_cell
 from ablation.planning.confounds import warnings
 from ablation.report import page
-from ablation.standing import released
-from ablation.study import write_study
+from ablation.study.cell_facts import released
+from ablation.study.manifest import write_study
 from tests.conftest import ROOT
 from tests.studies import planned
 

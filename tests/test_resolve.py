@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from ablation.config import plain
+from ablation.config.read import plain
+from ablation.config.sweep.resolve import Resolver, leaves_of, nested
 from ablation.errors import ConfigProblems
-from ablation.resolve import Resolver, leaves_of, nested
 
 TEXTS = (
     "${b.x}", "${.y}", "${..b.x}", "at ${a.y} and ${b.y}", "${b}", "${oc.select:b.${c.name}}", "${oc.select:z.q,${a.y}}",

@@ -12,13 +12,14 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from ablation.attempt import Attempt, Means
-from ablation.cell import Cell
-from ablation.dispatch.classes import class_of
+from ablation.config.cluster import Means
 from ablation.errors import NanLoss, OutOfMemory, RecordError
-from ablation.halt import Interrupted
-from ablation.pipeline import run_cell
-from ablation.store import Store
+from ablation.jobs.run.pipeline import run_cell
+from ablation.jobs.status.error_kinds import class_of
+from ablation.specs.cell import Cell
+from ablation.store.attempt import Attempt
+from ablation.store.interrupt import Interrupted
+from ablation.store.store import Store
 from ablation.training.checkpoint import COMPLETE_FILE, Origin, newest, seal
 from ablation.training.train import train
 from tests.attempts import Attempts, StopAt

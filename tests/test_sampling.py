@@ -11,20 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from ablation.benchmark import read_questions
-from ablation.cell import Cell
+from ablation.data.benchmark import read_questions
+from ablation.data.source import local_path
+from ablation.data.tokenizer import load_tokenizer, prompt_ids
 from ablation.errors import ConfigProblems, RecordError
-from ablation.halt import Halt
-from ablation.records import Completion
-from ablation.sampling.adapter import holds_adapter, rank_of
-from ablation.sampling.plan import Sampling, in_units, planned
-from ablation.sampling.sample import _units
-from ablation.sampling.streams import stream_seed, uniforms
-from ablation.sampling.transformers_engine import InverseCdf, generate
-from ablation.sampling.vllm_process import EngineError, gpu_shares
-from ablation.source import local_path
-from ablation.tokenizer import load_tokenizer
-from ablation.training.encode import prompt_ids
+from ablation.evaluation.sampling.adapter import holds_adapter, rank_of
+from ablation.evaluation.sampling.plan import Sampling, in_units, planned
+from ablation.evaluation.sampling.sample import _units
+from ablation.evaluation.sampling.seeds import stream_seed, uniforms
+from ablation.evaluation.sampling.transformers_engine import InverseCdf, generate
+from ablation.evaluation.sampling.vllm_process import EngineError, gpu_shares
+from ablation.specs.cell import Cell
+from ablation.store.interrupt import Halt
+from ablation.store.records import Completion
 from tests.conftest import ROOT
 
 CellOf = Callable[..., Cell]
@@ -170,7 +169,7 @@ def test_rounds_ask_every_question_before_any_again(cell_of: CellOf) -> None:
 def test_an_engine_serves_weights_of_its_own_architecture_alone(
     change: dict[str, Any], is_alike: bool, tmp_path: Path
 ) -> None:
-    from ablation.sampling.vllm_engine import _architecture
+    from ablation.evaluation.sampling.vllm_engine import _architecture
 
     base = ROOT / "ablation/mini/data/base"
     one = AutoConfig.from_pretrained(base)
@@ -200,7 +199,7 @@ def test_a_folder_with_half_an_adapter_is_refused(tmp_path: Path) -> None:
 
 def test_vllm_is_not_asked_for_more_positions_than_the_model_has(cell_of: CellOf) -> None:
     """The study's 32,768 new tokens are all that its model has, prompt included."""
-    from ablation.sampling.vllm_engine import _config, _options
+    from ablation.evaluation.sampling.vllm_engine import _config, _options
 
     def room(max_tokens: int, questions: slice) -> int:
         cell = cell_of(f"sample.max_tokens={max_tokens}")

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from ablation.attempt import Attempt
-from ablation.cell import Cell
-from ablation.halt import Interrupted
-from ablation.records import COMPLETIONS_FILE, Completion
-from ablation.sampling.journal import Journal, read
-from ablation.sampling.plan import Planned, Unit, plan_digest
-from ablation.sampling.sample import sample
+from ablation.evaluation.sampling.journal import Journal, read
+from ablation.evaluation.sampling.plan import Planned, Unit, plan_digest
+from ablation.evaluation.sampling.sample import sample
+from ablation.specs.cell import Cell
+from ablation.store.attempt import Attempt
+from ablation.store.interrupt import Interrupted
+from ablation.store.records import COMPLETIONS_FILE, Completion
 from tests.attempts import Attempts, StopAt
 from tests.killing import killed
 

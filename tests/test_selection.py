@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from ablation.cell import Cell
-from ablation.config import read_cell
-from ablation.corpus.lengths import bins
-from ablation.corpus.select import Usable, drawn, ids_digest, room, shortage
+from ablation.config.read import read_cell
+from ablation.data.corpus.lengths import bins
+from ablation.data.corpus.select import Usable, drawn, ids_digest, room, shortage
 from ablation.errors import ConfigProblems
+from ablation.specs.cell import Cell
 from tests.conftest import Composed
 
 TYPES, STYLES = ("Algebra", "Geometry", "Calculus"), ("r1", "gemini")
@@ -43,7 +43,7 @@ def template() -> dict[str, Any]:
     """One composed configuration; the tests change its factors as values."""
     from hydra import compose, initialize_config_dir
 
-    from ablation.config import plain
+    from ablation.config.read import plain
     from tests.conftest import ROOT
 
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
@@ -271,8 +271,9 @@ def test_a_whole_selection_does_not_depend_on_the_process(tmp_path: Path) -> Non
 
 def test_orders_and_digests_do_not_depend_on_the_process() -> None:
     program = (
-        "import pandas as pd\nfrom ablation.corpus.order import shuffled\nfrom ablation.corpus.select import ids_digest\n"
-        "from ablation.corpus.lengths import matched, common\nfrom ablation.corpus.normal import problem_key\n"
+        "import pandas as pd\nfrom ablation.data.corpus.order import shuffled\n"
+        "from ablation.data.corpus.select import ids_digest\n"
+        "from ablation.data.corpus.lengths import matched, common\nfrom ablation.data.corpus.normalise import problem_key\n"
         "f = pd.DataFrame({'id': [f'r{i}' for i in range(20)], 'length': [10 + i % 3 for i in range(20)]})\n"
         "print(list(shuffled(f, 3)['id']), ids_digest(f['id']), problem_key('x'),"
         "list(matched(f, common([f, f.head(9)], 0.1), 0.1, 3, 'id')['id']))"

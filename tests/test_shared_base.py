@@ -11,16 +11,16 @@ from rich.console import Console
 from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
-from ablation.attempt import Attempt, Means
-from ablation.cell import Cell
-from ablation.cluster import Local
-from ablation.dispatch.board import Board
-from ablation.dispatch.job import Job
-from ablation.dispatch.run import run_jobs
-from ablation.pipeline import run_cell
-from ablation.source import local_path
-from ablation.store import Store
-from ablation.training.base import Bases
+from ablation.config.cluster import Local, Means
+from ablation.data.source import local_path
+from ablation.jobs.run.job import Job
+from ablation.jobs.run.live_table import Board
+from ablation.jobs.run.local import run_jobs
+from ablation.jobs.run.pipeline import run_cell
+from ablation.specs.cell import Cell
+from ablation.store.attempt import Attempt
+from ablation.store.store import Store
+from ablation.training.base_models import Bases
 from ablation.training.train import train
 
 CellOf = Callable[..., Cell]

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from ablation.cell import Cell, addresses
-from ablation.corpus.pool import read_trajectories
-from ablation.corpus.sift import read_kept
-from ablation.pipeline import run_cell
-from ablation.source import pinned_cells
-from ablation.store import Store
-from ablation.tokenizer import load_tokenizer
-from ablation.training.encode import prompt_ids
+from ablation.data.corpus.filter import read_kept
+from ablation.data.corpus.pool import read_trajectories
+from ablation.data.source import pinned_cells
+from ablation.data.tokenizer import load_tokenizer, prompt_ids
+from ablation.jobs.run.pipeline import run_cell
+from ablation.specs.cell import Cell, addresses
+from ablation.store.store import Store
 from tests.conftest import openr1_row, write_lines
 
 CellOf = Callable[..., Cell]
@@ -103,7 +102,7 @@ def test_the_questions_of_the_sweep_are_taken_out(cell_of: CellOf, tmp_path: Pat
 
 
 def _benchmark(cell: Cell) -> Path:
-    from ablation.source import local_path
+    from ablation.data.source import local_path
 
     found = local_path(cell.benchmark.source)
     assert found is not None

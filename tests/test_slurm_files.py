@@ -13,21 +13,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation import worker
-from ablation.attempt import Means
-from ablation.cell import Cell
-from ablation.dispatch import held, history, slurm
-from ablation.dispatch.failures import failures
-from ablation.dispatch.frozen import Order, Origin, freeze, thaw
-from ablation.dispatch.history import Event
-from ablation.dispatch.job import Job
-from ablation.dispatch.ledger import LEDGER, Ledger, Submission, latest
-from ablation.dispatch.snapshot import snapshot
-from ablation.dispatch.states import CellState, cell_states
-from ablation.environment import JOBS
+from ablation.config.cluster import Means
+from ablation.config.environment import JOBS
 from ablation.errors import ConfigProblems, RecordError
-from ablation.halt import Halt
-from ablation.store import Store
+from ablation.jobs.run import worker
+from ablation.jobs.run.job import Job
+from ablation.jobs.run.job_file import Order, Origin, freeze, thaw
+from ablation.jobs.slurm import commands as slurm
+from ablation.jobs.slurm import events as history
+from ablation.jobs.slurm import hold as held
+from ablation.jobs.slurm.events import Event
+from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission, latest
+from ablation.jobs.status.failures import failures
+from ablation.jobs.status.states import CellState, cell_states
+from ablation.jobs.submit.snapshot import snapshot
+from ablation.specs.cell import Cell
+from ablation.store.interrupt import Halt
+from ablation.store.store import Store
 
 CellOf = Callable[..., Cell]
 ORIGIN = Origin("abc", {"torch": "1"}, "login")
@@ -141,7 +143,7 @@ def test_histories_survive_torn_lines(tmp_path_factory: pytest.TempPathFactory, 
 
 def test_the_snapshot_holds_the_code_with_its_data_and_is_made_once(tmp_path: Path) -> None:
     first = snapshot(tmp_path / "code")
-    assert (first / "ablation/worker.py").is_file()
+    assert (first / "ablation/jobs/run/worker.py").is_file()
     assert (first / "ablation/mini/data/corpus.parquet").is_file()
     assert snapshot(tmp_path / "code") == first
     assert len(list((tmp_path / "code").iterdir())) == 1
@@ -149,11 +151,15 @@ def test_the_snapshot_holds_the_code_with_its_data_and_is_made_once(tmp_path: Pa
 
 def test_a_snapshot_that_was_edited_or_cut_off_is_made_again_and_kept_aside(tmp_path: Path) -> None:
     code = snapshot(tmp_path / "code")
-    whole = (code / "ablation/worker.py").read_bytes()
-    for damage in (lambda: (code / "ablation/worker.py").write_bytes(whole[:100]), (code / "ablation/cell.py").unlink):
+    worker = code / "ablation/jobs/run/worker.py"
+    whole = worker.read_bytes()
+    for damage in (
+        lambda: worker.write_bytes(whole[:100]),
+        (code / "ablation/specs/cell.py").unlink,
+    ):
         damage()
         assert snapshot(tmp_path / "code") == code
-        assert (code / "ablation/worker.py").read_bytes() == whole
+        assert (code / "ablation/jobs/run/worker.py").read_bytes() == whole
     assert len(list((tmp_path / "code").glob("*.damaged-*"))) == 2
 
 
@@ -330,7 +336,9 @@ def test_what_was_turned_away_by_a_hold_says_so_when_the_marker_is_gone(
     command(fake_slurm, "sacct", "echo '9_0|FAILED|node1|one'")
     environment = {**os.environ, "SLURM_ARRAY_JOB_ID": "9", "SLURM_ARRAY_TASK_ID": "0"}
     told = subprocess.run(
-        [sys.executable, "-m", "ablation.worker", "--tasks", str(jobs / "one.tasks.json")], env=environment, check=False
+        [sys.executable, "-m", "ablation.jobs.run.worker", "--tasks", str(jobs / "one.tasks.json")],
+        env=environment,
+        check=False,
     )
     assert told.returncode == worker.HELD
     held.unhold(jobs, "one", 0)

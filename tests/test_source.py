@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from ablation.cell import Cell
+from ablation.data.source import fingerprint, is_pinned, local_path, pinned
 from ablation.errors import DataError
-from ablation.science import Source
-from ablation.source import fingerprint, is_pinned, local_path, pinned
+from ablation.specs import Source
+from ablation.specs.cell import Cell
 
 CellOf = Callable[..., Cell]
 

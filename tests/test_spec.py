@@ -3,7 +3,7 @@ from typing import ClassVar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.spec import Spec, canonical_json, difference, digest
+from ablation.specs.base import Spec, canonical_json, difference, digest
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

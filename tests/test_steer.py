@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from ablation.cluster import Slurm
-from ablation.dispatch import history
-from ablation.dispatch.history import Event
-from ablation.dispatch.jobs import jobs_of
-from ablation.dispatch.ledger import LEDGER, Ledger
-from ablation.dispatch.states import WAITS_FOR_ROOM, CellState, cell_states
-from ablation.dispatch.steer import cancel, go_on, release, retry
-from ablation.dispatch.submit import submit_missing
+from ablation.cli.launch import carry_out
+from ablation.config.cluster import Slurm
 from ablation.errors import ConfigProblems
-from ablation.study import Plan
-from ablation.sweep import carry_out
+from ablation.jobs.run.job import jobs_of
+from ablation.jobs.slurm import events as history
+from ablation.jobs.slurm.events import Event
+from ablation.jobs.slurm.ledger import LEDGER, Ledger
+from ablation.jobs.status.states import WAITS_FOR_ROOM, CellState, cell_states
+from ablation.jobs.submit.actions import cancel, go_on, release, retry
+from ablation.jobs.submit.submitter import submit_missing
+from ablation.study.plan import Plan
 from tests.fake_slurm import FakeSlurm, fake
 from tests.studies import planned
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ablation.attempt import Attempt
-from ablation.cell import Address
 from ablation.errors import RecordError
-from ablation.halt import Halt, Interrupted
-from ablation.store import SEAL, Store, check_writable, explain_os_error, read_seal, verify
+from ablation.specs.address import Address
+from ablation.store.attempt import Attempt
+from ablation.store.files import check_writable, explain_os_error
+from ablation.store.interrupt import Halt, Interrupted
+from ablation.store.store import SEAL, Store, read_seal, verify
 
 ADDRESS = Address("train", "algebra", {"stage": "train", "spec": {"epochs": 5}})
 

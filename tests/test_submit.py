@@ -9,22 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from ablation.attempt import Means
-from ablation.cell import Cell
-from ablation.cluster import Resources, Slurm
-from ablation.dispatch import held, history, slurm
-from ablation.dispatch.history import Event
-from ablation.dispatch.job import Job
-from ablation.dispatch.ledger import LEDGER, Ledger, Submission
-from ablation.dispatch.limits import limits
-from ablation.dispatch.place import Here, world_variables
-from ablation.dispatch.retry import Retry, retries
-from ablation.dispatch.slurm import SlurmUnreachable, expanded
-from ablation.dispatch.states import CellState
-from ablation.dispatch.submit import only_submitter, submit_missing
-from ablation.dispatch.wave import preview
+from ablation.config.cluster import Means, Resources, Slurm
 from ablation.errors import ConfigProblems, RecordError
-from ablation.store import Store
+from ablation.jobs.run.job import Job
+from ablation.jobs.run.slurm_env import Here, world_variables
+from ablation.jobs.slurm import commands as slurm
+from ablation.jobs.slurm import events as history
+from ablation.jobs.slurm import hold as held
+from ablation.jobs.slurm.commands import SlurmUnreachable, expanded
+from ablation.jobs.slurm.events import Event
+from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission
+from ablation.jobs.slurm.limits import limits
+from ablation.jobs.status.states import CellState
+from ablation.jobs.submit.retry import Retry, retries
+from ablation.jobs.submit.submitter import only_submitter, submit_missing
+from ablation.jobs.submit.wave import preview
+from ablation.specs.cell import Cell
+from ablation.store.store import Store
 from tests.fake_slurm import CONFIG, FakeSlurm, fake
 
 __all__ = ["fake"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.tiering import TIERS, Count, Rule, disagreements, tier, tiers
+from ablation.data.benchmark.tier_rule import TIERS, Count, Rule, disagreements, tier, tiers
 from tests.conftest import ROOT
 
 COLUMNS = {

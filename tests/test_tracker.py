@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from ablation.cell import Cell
-from ablation.config import Tracker
-from ablation.durable import sha256
-from ablation.grading.version import GRADER
-from ablation.pipeline import run_cell
-from ablation.store import Store
-from ablation.tracker import mode_of, run_config, summary, track
+from ablation.config.tracker import Tracker, mode_of
+from ablation.jobs.run.pipeline import run_cell
+from ablation.specs.cell import Cell
+from ablation.specs.versions import GRADER
+from ablation.store.files import sha256
+from ablation.store.store import Store
+from ablation.tracking.cell_run import run_config, summary, track
 from tests.conftest import TINY
 
 CellOf = Callable[..., Cell]

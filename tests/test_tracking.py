@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 import wandb
 
-from ablation.analysis.analyse import analyse
-from ablation.analysis.study import load
-from ablation.cell import Cell, addresses
-from ablation.config import Tracker
-from ablation.pipeline import run_cell
+from ablation.analysis.findings.analyse import analyse
+from ablation.analysis.records.load import load
+from ablation.config.tracker import Tracker
+from ablation.jobs.run.pipeline import run_cell
 from ablation.report.page import write
-from ablation.store import Store
-from ablation.tracker import track
-from ablation.tracking.dashboard import ABSENT, report, save_dashboard, workspace
-from ablation.tracking.study_run import study_summary, track_study
+from ablation.report.wandb.dashboard import ABSENT, report, save_dashboard, workspace
+from ablation.report.wandb.study_run import study_summary, track_study
+from ablation.specs.cell import Cell, addresses
+from ablation.store.store import Store
+from ablation.tracking.cell_run import track
 from tests.analysis.studies import BASE, build, factorial, save
 from tests.conftest import TINY
 from tests.test_tracker import read_back

@@ -11,15 +11,16 @@ from safetensors.torch import load_file
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
-from ablation.attempt import Attempt, Means
-from ablation.cell import Cell
-from ablation.corpus.pool import Conversation
-from ablation.corpus.select import read_selection
+from ablation.config.cluster import Means
+from ablation.data.corpus.pool import Conversation
+from ablation.data.corpus.select import read_selection
+from ablation.data.tokenizer import load_tokenizer, model_place, prompt_ids
 from ablation.errors import ConfigProblems, DataError, StillWeights
-from ablation.pipeline import run_cell
-from ablation.store import Store
-from ablation.tokenizer import load_tokenizer, model_place
-from ablation.training.encode import IGNORED, encode, prompt_ids
+from ablation.jobs.run.pipeline import run_cell
+from ablation.specs.cell import Cell
+from ablation.store.attempt import Attempt
+from ablation.store.store import Store
+from ablation.training.encode import IGNORED, encode
 from ablation.training.train import train
 from tests.conftest import ROOT, openr1_row
 from tests.processes import assert_near
@@ -81,7 +82,7 @@ def test_what_was_realised_is_recorded(trained: Callable[..., Path]) -> None:
 
 
 def test_training_moves_every_weight(trained: Callable[..., Path], cell_of: CellOf) -> None:
-    from ablation.source import local_path
+    from ablation.data.source import local_path
 
     base = local_path(cell_of().model.source)
     assert base is not None

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ablation.dispatch import history
-from ablation.dispatch.frozen import Order
-from ablation.dispatch.place import Here
-from ablation.worker import INTERRUPTED
+from ablation.jobs.run.job_file import Order
+from ablation.jobs.run.slurm_env import Here
+from ablation.jobs.run.worker import INTERRUPTED
+from ablation.jobs.slurm import events as history
 from tests.conftest import ROOT
 
 # A signal while the modules of the worker are imported, however long that takes: here when the first of them is looked for.
@@ -20,13 +20,13 @@ import os, runpy, signal, sys
 class Sender:
     sent = False
     def find_spec(self, name, *rest):
-        if name.startswith("ablation.dispatch") and not Sender.sent:
+        if name.startswith("ablation.jobs.slurm") and not Sender.sent:
             Sender.sent = True
             os.kill(os.getpid(), signal.{name})
 
 sys.meta_path.insert(0, Sender())
 sys.argv[1:] = ["--tasks", {tasks!r}, "--index", "0"]
-runpy.run_module("ablation.worker", run_name="__main__")
+runpy.run_module("ablation.jobs.run.worker", run_name="__main__")
 """
 
 
@@ -49,11 +49,11 @@ def test_a_signal_that_comes_before_the_work_ends_it_in_order(tmp_path: Path, na
 
 def test_handlers_stand_before_anything_heavy_is_imported() -> None:
     told = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "ablation.worker", "--help"],
+        [sys.executable, "-X", "importtime", "-m", "ablation.jobs.run.worker", "--help"],
         capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
     names = [line.rsplit("|", 1)[-1].strip() for line in told.stderr.splitlines() if "|" in line]
-    assert names.index("ablation.halt") < names.index("pydantic")
+    assert names.index("ablation.store.interrupt") < names.index("pydantic")
 
 
 def test_a_node_without_scontrol_says_so_and_a_failed_canary_holds_by_its_marker(

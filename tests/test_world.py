@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from ablation.attempt import Means
-from ablation.cell import Cell
+from ablation.config.cluster import Means
 from ablation.errors import ConfigProblems
-from ablation.training import world
+from ablation.specs.cell import Cell
+from ablation.training import distributed as world
+from ablation.training.distributed import VARIABLES, World
 from ablation.training.train import train
-from ablation.training.world import VARIABLES, World
 from tests.attempts import StopAt
 from tests.processes import UNEVEN, Processes, assert_close, read
 

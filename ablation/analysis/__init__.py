@@ -10,28 +10,28 @@
 Fractions run from 0 to 1; what is missing or cannot be estimated is NaN and has a reason beside it.
 """
 
-from ablation.analysis.analyse import Analysis, analyse
-from ablation.analysis.bayesian import bayesian_model
-from ablation.analysis.claims import Claim, weigh_claims
-from ablation.analysis.conditions import cell_errors, conditions
-from ablation.analysis.effects import factor_effects, marginal_means
-from ablation.analysis.equivalence import equivalence
-from ablation.analysis.findings import Finding, state_findings
-from ablation.analysis.growth import growth
-from ablation.analysis.interactions import interactions
-from ablation.analysis.ladder import ladder
-from ablation.analysis.majority import majority
-from ablation.analysis.metrics import avg, cell_table, cov, cov_prefix, maj, maj_table
-from ablation.analysis.model import model_table
-from ablation.analysis.passline import pass_bounds, pass_rules
-from ablation.analysis.potential import per_step, pooled_coverage
-from ablation.analysis.published import agreement, published
-from ablation.analysis.rasch import rasch
-from ablation.analysis.scaling import curves, points_per_doubling
-from ablation.analysis.study import Study, load
-from ablation.analysis.tally import Tally
-from ablation.analysis.trajectories import Trajectories, trajectories
-from ablation.analysis.variance import budget, variance_components
+from ablation.analysis.curves.growth import growth
+from ablation.analysis.curves.passline import pass_bounds, pass_rules
+from ablation.analysis.curves.scaling import curves, points_per_doubling
+from ablation.analysis.effects.bayesian import bayesian_model
+from ablation.analysis.effects.conditions import cell_errors, conditions
+from ablation.analysis.effects.equivalence import equivalence
+from ablation.analysis.effects.factor_effects import factor_effects, marginal_means
+from ablation.analysis.effects.interactions import interactions
+from ablation.analysis.effects.majority import majority
+from ablation.analysis.effects.model import model_table
+from ablation.analysis.effects.variance import budget, variance_components
+from ablation.analysis.findings.analyse import Analysis, analyse
+from ablation.analysis.findings.claims import Claim, weigh_claims
+from ablation.analysis.findings.published import agreement, published
+from ablation.analysis.findings.sentences import Finding, state_findings
+from ablation.analysis.ladder.potential import per_step, pooled_coverage
+from ablation.analysis.ladder.rasch import rasch
+from ablation.analysis.ladder.scalability import ladder
+from ablation.analysis.records.load import Study, load
+from ablation.analysis.records.metrics import avg, cell_table, cov, cov_prefix, maj, maj_table
+from ablation.analysis.records.tally import Tally
+from ablation.analysis.texts.trajectories import Trajectories, trajectories
 
 __all__ = [
     "Analysis",

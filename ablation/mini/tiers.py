@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from random import Random
 
-from ablation import tiering
-from ablation.tiering import ROLES, TIERS, Rule
+from ablation.data.benchmark import tier_rule as tiering
+from ablation.data.benchmark.tier_rule import ROLES, TIERS, Rule
 
 __all__ = ["QUOTAS", "ROLES", "TIERS", "Count", "choose", "tier", "tiers"]
 

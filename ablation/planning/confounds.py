@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from math import ceil, isclose
 from statistics import mean
 
-from ablation.cell import Cell
-from ablation.spec import canonical_json
-from ablation.standing import released
+from ablation.specs.base import canonical_json
+from ablation.specs.cell import Cell
+from ablation.study.cell_facts import released
 
 FACTORS = ("category", "count", "length", "style")
 Measure = Callable[[Cell], float | None]

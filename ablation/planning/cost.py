@@ -1,10 +1,18 @@
 """What the missing cells may cost: the upper bound that Slurm is asked for, and the pace of what has finished."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
 
-from ablation.cluster import Resources, Slurm
-from ablation.dispatch.groups import Group
+from ablation.config.cluster import Resources, Slurm
+from ablation.errors import ConfigProblems
+from ablation.jobs.status.states import cell_states
+from ablation.jobs.submit.groups import Group, groups
+from ablation.specs.cell import Cell
+from ablation.store.store import Store
+from ablation.terminal import agrees
 
 
 @dataclass(frozen=True)
@@ -43,3 +51,31 @@ def gpu_hours(found: Sequence[Group]) -> float:
 def per_cell(cluster: Slurm) -> tuple[int, int]:
     """GPUs and CPUs of a cell where no rule says otherwise."""
     return cluster.nodes * cluster.gpus_per_node, cluster.nodes * cluster.tasks_per_node * cluster.cpus_per_task
+
+
+def grouped(cells: Sequence[Cell], cluster: Slurm, store: Store) -> list[Group]:
+    """The cells as they would be submitted."""
+    return groups(cells, cluster, lambda cell: (store.root / cell.folders["train"]).is_dir())
+
+
+def confirm(cells: Sequence[Cell], cluster: Slurm, store: Store, study: Path) -> None:
+    """Return when the time limits of those cells that are not queued yet stay within the budget, or a person agrees.
+
+    Raises ConfigProblems otherwise, naming the override that allows it.
+    """
+    if gpu_hours(grouped(cells, cluster, store)) <= cluster.budget_gpu_hours:
+        return
+    queued = {one.name for one in cell_states(cells, store, study) if one.state in ("queued", "running", "held")}
+    cells = [cell for cell in cells if cell.name not in queued]
+    asked = gpu_hours(grouped(cells, cluster, store))
+    if asked <= cluster.budget_gpu_hours:
+        return
+    told = (
+        f"{len(cells)} cells may use up to {asked:,.0f} GPU-hours, more than cluster.budget_gpu_hours="
+        f"{cluster.budget_gpu_hours:g}"
+    )
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        if agrees(f"{told}; submit? [y/N] "):
+            return
+        raise ConfigProblems([f"cluster.budget_gpu_hours: {told}, and the answer was no"])
+    raise ConfigProblems([f"{told}; to submit them type cluster.budget_gpu_hours={ceil(asked)}"])

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablation.cell import Cell
-from ablation.config import Keep
+from ablation.config.execution import Keep
 from ablation.planning.memory import trained_parameters
 from ablation.planning.models import parameters, shape_of
-from ablation.science import Model, Train
+from ablation.specs import Model, Train
+from ablation.specs.cell import Cell
 
 # Weights are trained and written as float32.
 _BYTES = 4

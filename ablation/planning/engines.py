@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from ablation.cell import Cell
 from ablation.errors import ConfigProblems
-from ablation.evaluator import EVALUATOR_FILE
-from ablation.records import read_json
-from ablation.sampling.engine import engine
-from ablation.science import Sample
-from ablation.store import Store
+from ablation.evaluation.evaluator import EVALUATOR_FILE
+from ablation.evaluation.sampling.engine import engine
+from ablation.specs import Sample
+from ablation.specs.cell import Cell
+from ablation.store.records import read_json
+from ablation.store.store import Store
 
 _WAYS = "install that version again, ask for what was sampled by it alone, or sample all anew with another seed.sample or outputs"
 

@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ablation.attempt import Activations, Means
-from ablation.cell import Cell
-from ablation.cluster import Slurm, Stage
+from ablation.config.cluster import Activations, Means, Slurm, Stage
 from ablation.planning.memory import GB, Footprint, footprint, parameters
 from ablation.planning.models import shape_of
-from ablation.science import Model, Shape, Train
+from ablation.specs import Model, Shape, Train
+from ablation.specs.cell import Cell
 
 # From so many weights on nobody means to train or sample without a GPU.
 _FOR_A_GPU = 10**9

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ablation.cell import Cell, addresses
-from ablation.store import Store
+from ablation.specs.cell import Cell, addresses
+from ablation.store.store import Store
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Drawn:
 
 def drawn(cells: Sequence[Cell], store: Store) -> Drawn:
     """The trained cells held against their corpora, as far as these are in the store; nothing is read for it."""
-    from ablation.corpus.fill import by_source, fill
-    from ablation.corpus.select import usable
+    from ablation.data.corpus.capacity import by_source, fill
+    from ablation.data.corpus.select import usable
 
     lengths: dict[Cell, float] = {}
     unfilled: dict[str, None] = {}

@@ -10,8 +10,8 @@ some GB together.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ablation.attempt import Activations, Means
-from ablation.science import Lora, Shape, Train
+from ablation.config.cluster import Activations, Means
+from ablation.specs import Lora, Shape, Train
 
 _FLOAT32, _BF16 = 4, 2
 # AdamW's two moments.

@@ -4,9 +4,9 @@ import json
 from math import prod
 from pathlib import Path
 
+from ablation.data.source import local_path
 from ablation.errors import DataError
-from ablation.science import Model, Shape
-from ablation.source import local_path
+from ablation.specs import Model, Shape
 
 _HEADER_LIMIT = 100_000_000
 _KINDS_WITH_BIAS = ("qwen2",)

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ablation.cell import Cell
-from ablation.cluster import Local, Slurm
-from ablation.config import Execution
-from ablation.design import LeftOut
-from ablation.dispatch.groups import Group, groups
+from ablation.config.cluster import Local, Slurm
+from ablation.config.execution import Execution
+from ablation.config.sweep.design import LeftOut
+from ablation.data.download import Wanted, wanted
+from ablation.data.source import is_pinned
+from ablation.jobs.status.time_left import Left, seconds_left
 from ablation.planning.confounds import Confound, confounds, warnings
-from ablation.planning.cost import Ask, asks, per_cell
+from ablation.planning.cost import Ask, asks, grouped, per_cell
 from ablation.planning.disk import Disk, disk
 from ablation.planning.engines import of_another_engine
 from ablation.planning.fits import Fit, fits, without_gpu
@@ -21,10 +22,8 @@ from ablation.planning.lengths import drawn
 from ablation.planning.power import power_lines
 from ablation.planning.retraining import Retraining, retraining
 from ablation.planning.work import Work, standing
-from ablation.prefetch import Wanted, wanted
-from ablation.progress.pace import Left, seconds_left
-from ablation.source import is_pinned
-from ablation.store import Store
+from ablation.specs.cell import Cell
+from ablation.store.store import Store
 
 
 @dataclass(frozen=True)
@@ -122,11 +121,6 @@ def _unpinned(one: Wanted) -> str:
         f"{one.kind} {one.name}: which commit {one.source.revision!r} is cannot be looked up here; a launch would be refused. "
         "Reach the hub, or give source.revision=COMMIT or source.path"
     )
-
-
-def grouped(cells: Sequence[Cell], cluster: Slurm, store: Store) -> list[Group]:
-    """The cells as they would be submitted."""
-    return groups(cells, cluster, lambda cell: (store.root / cell.folders["train"]).is_dir())
 
 
 def at_once(cluster: Local | Slurm) -> int:

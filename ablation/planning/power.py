@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ablation.cell import Cell
 from ablation.errors import DataError
+from ablation.specs.cell import Cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,9 +16,9 @@ LATER = "power: not simulated for so many cells; `ablation power` with the same 
 
 def power_lines(cells: Sequence[Cell]) -> tuple[str, ...]:
     """The smallest effect that each factor can show over all questions, one line a factor; nothing where none is compared."""
-    from ablation.analysis.power import assumed, smallest_effects
-    from ablation.analysis.study import ALL
-    from ablation.benchmark import read_tiers
+    from ablation.analysis.power.smallest_effects import assumed, smallest_effects
+    from ablation.analysis.records.load import ALL
+    from ablation.data.benchmark import read_tiers
 
     if len(cells) > AT_MOST_CELLS:
         return (LATER,)

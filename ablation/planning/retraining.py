@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ablation.cell import Cell
-from ablation.progress.pace import recorded_s
-from ablation.records import TIMING_FILE
-from ablation.retention import without_weights
-from ablation.store import Store
+from ablation.jobs.status.time_left import recorded_s
+from ablation.specs.cell import Cell
+from ablation.store.records import TIMING_FILE
+from ablation.store.store import Store
+from ablation.study.retention import without_weights
 
 
 @dataclass(frozen=True)

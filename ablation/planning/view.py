@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ablation.jobs.status.counts import in_order
 from ablation.planning.cost import Ask
 from ablation.planning.fits import Fit
 from ablation.planning.outlook import Outlook
-from ablation.progress.counts import in_order
 
 
 def render(found: Outlook) -> Group:

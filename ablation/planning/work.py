@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ablation.cell import Cell
-from ablation.leftovers import workbenches
-from ablation.store import Store
+from ablation.specs.cell import Cell
+from ablation.store.leftovers import workbenches
+from ablation.store.store import Store
 
 # Stages whose result is a cell's own; a pool or a selection is there for many, and made in a moment.
 _OWN = ("train", "sample")

@@ -5,12 +5,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ablation.analysis.estimates import estimand
-from ablation.analysis.evaluators import EVALUATOR_COLUMNS
-from ablation.analysis.study import Study, load
-from ablation.analysis.tally import Tally, coverage
-from ablation.analysis.versus import Versus, versus
-from ablation.analysis.wording import Row, counted, judge, sentence
+from ablation.analysis.effects.estimates import estimand
+from ablation.analysis.findings.versus import Versus, versus
+from ablation.analysis.findings.wording import Row, counted, judge, sentence
+from ablation.analysis.records.evaluators import EVALUATOR_COLUMNS
+from ablation.analysis.records.load import Study, load
+from ablation.analysis.records.tally import Tally, coverage
 from ablation.report import tables
 from ablation.report.glyphs import common_span
 from ablation.report.page import environment_page

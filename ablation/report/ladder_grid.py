@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.analysis.analyse import Analysis
-from ablation.analysis.matching import levels
-from ablation.analysis.study import FACTORS
+from ablation.analysis.findings.analyse import Analysis
+from ablation.analysis.records.load import FACTORS
+from ablation.analysis.records.matching import levels
 from ablation.report.tables import heat, scope_label
 from ablation.report.text import percent, shown
 

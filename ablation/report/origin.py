@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.analysis.study import SEEDS, Study
+from ablation.analysis.records.load import SEEDS, Study
 from ablation.report.text import quantity
 
 RECORDS = ("results.parquet", "completions.parquet", "cells.parquet", "loss.parquet")

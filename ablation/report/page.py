@@ -10,11 +10,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ablation.analysis.analyse import Analysis, analyse
-from ablation.analysis.conditions import common_k
-from ablation.analysis.estimates import estimand
-from ablation.analysis.study import load
-from ablation.analysis.uncertainty import MIN_QUESTIONS
+from ablation.analysis.effects.conditions import common_k
+from ablation.analysis.effects.estimates import estimand
+from ablation.analysis.effects.uncertainty import MIN_QUESTIONS
+from ablation.analysis.findings.analyse import Analysis, analyse
+from ablation.analysis.records.load import load
 from ablation.report import tables
 from ablation.report.figures import Plate, plates
 from ablation.report.glyphs import common_span

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.analysis.analyse import Analysis
-from ablation.analysis.claims import claims_frame
-from ablation.analysis.wording import interval
+from ablation.analysis.findings.analyse import Analysis
+from ablation.analysis.findings.claims import claims_frame
+from ablation.analysis.findings.wording import interval
 from ablation.report.figures import Plate
 from ablation.report.tables import scope_label
 from ablation.report.text import clean, percent

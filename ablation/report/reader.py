@@ -18,10 +18,10 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from ablation.analysis.study import Study
+from ablation.analysis.records.load import Study
 from ablation.errors import RecordError
 from ablation.report.text import clean, clean_lines
-from ablation.texts import QUESTIONS
+from ablation.study.completions import QUESTIONS
 
 FOLDER = "texts"
 FORMAT = 1

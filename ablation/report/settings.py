@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ablation.analysis.study import FACTORS
+from ablation.analysis.records.load import FACTORS
 from ablation.report.text import shown
 
 

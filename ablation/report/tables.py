@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from ablation.analysis.analyse import Analysis
-from ablation.analysis.decided import decided
-from ablation.analysis.effects import TRAINING
-from ablation.analysis.study import ALL, FACTORS, SEEDS, Study
-from ablation.analysis.wording import bounds, judge, points
-from ablation.report.glyphs import interval_glyph
-from ablation.report.sparkline import sparkline
+from ablation.analysis.effects.factor_effects import TRAINING
+from ablation.analysis.findings.analyse import Analysis
+from ablation.analysis.findings.wording import bounds, judge, points
+from ablation.analysis.records.decided import decided
+from ablation.analysis.records.load import ALL, FACTORS, SEEDS, Study
+from ablation.report.glyphs import interval_glyph, sparkline
 from ablation.report.text import clean, percent, quantity, shown
 
 Row = Mapping[Hashable, Any]

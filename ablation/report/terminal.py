@@ -8,9 +8,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ablation.analysis.analyse import Analysis
-from ablation.analysis.estimates import estimand
-from ablation.analysis.findings import Finding
+from ablation.analysis.effects.estimates import estimand
+from ablation.analysis.findings.analyse import Analysis
+from ablation.analysis.findings.sentences import Finding
 from ablation.report.tables import decided_rows, level_means, scope_label
 from ablation.report.text import clean, short
 

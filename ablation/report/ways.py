@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from ablation.analysis.analyse import Analysis
-from ablation.analysis.study import ALL
-from ablation.analysis.wording import judge
+from ablation.analysis.findings.analyse import Analysis
+from ablation.analysis.findings.wording import judge
+from ablation.analysis.records.load import ALL
 from ablation.report.glyphs import interval_glyph
 from ablation.report.tables import Estimate
 from ablation.report.text import percent

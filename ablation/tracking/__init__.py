@@ -1,1 +1,1 @@
-"""What Weights & Biases shows beside the scores of a cell: its lineage and questions, and the study as a whole."""
+"""What a tracker is told of a cell while the records stay the truth; Weights & Biases is the one tracker now."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ablation.cell import Cell, addresses
-from ablation.records import SUMMARY_FILE, VERDICTS_FILE, read_json
-from ablation.store import Store
+from ablation.specs.cell import Cell, addresses
+from ablation.store.records import SUMMARY_FILE, VERDICTS_FILE, read_json
+from ablation.store.store import Store
 
 if TYPE_CHECKING:
     import wandb

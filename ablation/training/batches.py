@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch.utils.data import Sampler
 
-from ablation.science import Train
+from ablation.specs import Train
 
 
 @dataclass(frozen=True)

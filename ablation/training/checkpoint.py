@@ -14,10 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ablation.durable import flush, link_or_copy, sha256
 from ablation.errors import RecordError
-from ablation.listing import listed
-from ablation.spec import digest
+from ablation.specs.base import digest
+from ablation.store.files import flush, link_or_copy, listed, sha256
 
 COMPLETE_FILE = "COMPLETE.json"
 # Two, so that a damaged one costs an interval and not the run.

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ablation.corpus.pool import Conversation
+from ablation.data.corpus.pool import Conversation
 from ablation.errors import DataError
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    pass
+
 
 IGNORED = -100
 
@@ -33,12 +34,6 @@ class Encoded:
     def target_lengths(self) -> list[int]:
         """Tokens of each example that carry loss."""
         return [sum(label != IGNORED for label in row) for row in self.labels]
-
-
-def prompt_ids(tokenizer: "PreTrainedTokenizerBase", problem: str) -> list[int]:
-    """The bare problem in the chat template, up to where the assistant begins: the same in training and in evaluation."""
-    message = [{"role": "user", "content": problem}]
-    return _ids(tokenizer, message, add_generation_prompt=True)
 
 
 def encode(conversations: Mapping[str, Conversation], block_tokens: int, drop: bool = False) -> Encoded:
@@ -68,12 +63,3 @@ def encode(conversations: Mapping[str, Conversation], block_tokens: int, drop: b
         truncated=sum(len(ids) > block_tokens for ids, _ in whole),
         dropped=len(lost),
     )
-
-
-def _ids(
-    tokenizer: "PreTrainedTokenizerBase", turns: list[dict[str, str]], add_generation_prompt: bool = False
-) -> list[int]:
-    encoded: Any = tokenizer.apply_chat_template(
-        turns, add_generation_prompt=add_generation_prompt, tokenize=True, return_dict=True
-    )
-    return list(encoded["input_ids"])

@@ -10,22 +10,23 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, PrinterCallback, set_seed
 
-from ablation.attempt import Attempt, Means
-from ablation.cell import Cell, addresses
+from ablation.config.cluster import Means
 from ablation.errors import ConfigProblems, OutOfMemory
-from ablation.science import Train
-from ablation.training.base import Bases
+from ablation.specs import Train
+from ablation.specs.cell import Cell, addresses
+from ablation.store.attempt import Attempt
+from ablation.training.base_models import Bases
 from ablation.training.batches import Cut, Packed, Padded, Steps, Updates
 from ablation.training.checkpoint import Checkpoint, Origin, newest, tidy
+from ablation.training.distributed import World
+from ablation.training.divergence import Guard
 from ablation.training.encode import IGNORED, Encoded
-from ablation.training.guard import Guard
-from ablation.training.recipe import lora_config, sft_config
-from ablation.training.sequence import own_attention
-from ablation.training.sharding import Sharding, whole_weights
-from ablation.training.speed import Speed
+from ablation.training.sequence_parallel import own_attention
+from ablation.training.throughput import Speed
 from ablation.training.trainer import Pace, Trainer
-from ablation.training.tuner import DataCollatorForLanguageModeling
-from ablation.training.world import World
+from ablation.training.trl import DataCollatorForLanguageModeling
+from ablation.training.trl_config import lora_config, sft_config
+from ablation.training.zero import Sharding, whole_weights
 
 
 @dataclass(frozen=True)

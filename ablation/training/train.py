@@ -7,21 +7,22 @@ from typing import Any
 
 import torch
 
-from ablation.attempt import Attempt, Means
-from ablation.cell import Cell
-from ablation.corpus.select import read_conversations
+from ablation.config.cluster import Means
+from ablation.data.corpus.select import read_conversations
+from ablation.data.tokenizer import load_tokenizer
 from ablation.errors import AblationError, BadLoss, ConfigProblems
-from ablation.halt import Halt, Interrupted
-from ablation.imports import taken_s
-from ablation.records import LOSS_FILE, SUMMARY_FILE, TIMING_FILE, WEIGHTS_FOLDER, write_json
-from ablation.tokenizer import load_tokenizer
+from ablation.libraries import taken_s
+from ablation.specs.cell import Cell
+from ablation.store.attempt import Attempt
+from ablation.store.interrupt import Halt, Interrupted
+from ablation.store.records import LOSS_FILE, SUMMARY_FILE, TIMING_FILE, WEIGHTS_FOLDER, write_json
 from ablation.training.checkpoint import Checkpoint, newest
-from ablation.training.curve import curve_lines, mean_loss
+from ablation.training.distributed import World
 from ablation.training.encode import encode
 from ablation.training.fit import Fitted, Task, fit
-from ablation.training.recipe import save_adapter, with_adapter
-from ablation.training.tuner import with_deepspeed_only_for
-from ablation.training.world import World
+from ablation.training.loss_curve import curve_lines, mean_loss
+from ablation.training.trl import with_deepspeed_only_for
+from ablation.training.trl_config import save_adapter, with_adapter
 
 
 @dataclass(frozen=True)

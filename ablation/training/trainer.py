@@ -7,13 +7,13 @@ from typing import Any
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback
 
-from ablation.attempt import Attempt
+from ablation.store.attempt import Attempt
 from ablation.training.batches import Share, Steps
 from ablation.training.checkpoint import Origin, seal, tidy
-from ablation.training.sequence import Sliced
-from ablation.training.sharding import ALONE, Sharding
-from ablation.training.tuner import SFTTrainer
-from ablation.training.world import World
+from ablation.training.distributed import World
+from ablation.training.sequence_parallel import Sliced
+from ablation.training.trl import SFTTrainer
+from ablation.training.zero import ALONE, Sharding
 
 
 class Trainer(SFTTrainer):  # type: ignore[misc]

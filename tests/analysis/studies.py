@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.analysis.study import Study, checked
+from ablation.analysis.records.load import Study, checked
 
 Factors = Mapping[str, Any]
 BASE: Factors = {"category": None, "count": 0, "length": None, "style": None, "seed": 0}

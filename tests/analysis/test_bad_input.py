@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablation.analysis import Analysis, analyse
-from ablation.analysis.study import Study
+from ablation.analysis.records.load import Study
 
 from .studies import BASE, Factors, build, factorial, name_of, trained
 

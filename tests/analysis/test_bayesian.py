@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ablation.analysis import bayesian_model, model_table
-from ablation.analysis.simulation import World, arms, study
+from ablation.analysis.power.simulation import World, arms, study
 from ablation.errors import UsageError
 
 WORLD = World(question_sd=0.5, seed_sd=0.1, seed_question_sd=0.2, rates={"medium": (16, 0.6)})

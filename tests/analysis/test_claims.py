@@ -8,13 +8,13 @@ from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
 from ablation.analysis import Tally, weigh_claims
-from ablation.analysis.equivalence import equivalence, overall, tost
-from ablation.analysis.growth import fit_log, fit_saturating, growth
-from ablation.analysis.ladder import guttman, held_out_h, ladder, mokken_h, question_h
-from ablation.analysis.passline import neighbours, pass_bounds, pass_rules, score_bound
-from ablation.analysis.potential import per_step, pooled_coverage
-from ablation.analysis.rasch import fit, rasch
-from ablation.analysis.simulation import World, arms, study
+from ablation.analysis.curves.growth import fit_log, fit_saturating, growth
+from ablation.analysis.curves.passline import neighbours, pass_bounds, pass_rules, score_bound
+from ablation.analysis.effects.equivalence import equivalence, overall, tost
+from ablation.analysis.ladder.potential import per_step, pooled_coverage
+from ablation.analysis.ladder.rasch import fit, rasch
+from ablation.analysis.ladder.scalability import guttman, held_out_h, ladder, mokken_h, question_h
+from ablation.analysis.power.simulation import World, arms, study
 
 from .studies import BASE, build, factorial, row_of, trained
 

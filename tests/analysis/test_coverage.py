@@ -4,7 +4,7 @@ import pytest
 
 import ablation
 from ablation.analysis import Tally, analyse
-from ablation.analysis.study import Study
+from ablation.analysis.records.load import Study
 from ablation.errors import RecordError
 
 from .studies import BASE, build, trained, without

@@ -5,11 +5,11 @@ import pytest
 from scipy import stats
 
 from ablation.analysis import Tally
-from ablation.analysis.conditions import cell_errors, common_k, conditions, exact_interval
-from ablation.analysis.interactions import interactions
-from ablation.analysis.model import model_table
-from ablation.analysis.simulation import World, arms, study
-from ablation.analysis.variance import budget, components, variance_components
+from ablation.analysis.effects.conditions import cell_errors, common_k, conditions, exact_interval
+from ablation.analysis.effects.interactions import interactions
+from ablation.analysis.effects.model import model_table
+from ablation.analysis.effects.variance import budget, components, variance_components
+from ablation.analysis.power.simulation import World, arms, study
 
 from .studies import build, factorial, row_of, trained
 

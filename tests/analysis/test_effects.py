@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from ablation.analysis import Tally, curves, factor_effects, marginal_means, points_per_doubling
-from ablation.analysis.study import Study
+from ablation.analysis.records.load import Study
 
 from .studies import BASE, Factors, build, factorial, name_of, trained, without
 

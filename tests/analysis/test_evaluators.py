@@ -10,16 +10,16 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from ablation.analysis import Tally, analyse
-from ablation.analysis.growing_k import growing_k
-from ablation.analysis.study import Study
-from ablation.analysis.versus import versus
+from ablation.analysis.findings.versus import versus
+from ablation.analysis.records.growing_k import growing_k
+from ablation.analysis.records.load import Study
 from ablation.errors import RecordError
-from ablation.interchange.export import export_harness
-from ablation.interchange.tiers import counts_of
 from ablation.report.comparison import write_comparison
 from ablation.report.figures.lengths import lengths_plate
 from ablation.report.page import write
 from ablation.report.terminal import render
+from ablation.study.interchange.export_study import export_harness
+from ablation.study.interchange.tiers import counts_of
 
 from .studies import BASE, build, factorial, name_of, save, trained, without
 

@@ -7,9 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from ablation.analysis import Finding, analyse
-from ablation.analysis.study import Study
-from ablation.analysis.wording import judge, points, sentence
-from ablation.primary import Primary
+from ablation.analysis.findings.wording import judge, points, sentence
+from ablation.analysis.records.load import Study
+from ablation.specs.primary import Primary
 
 from .studies import BASE, build, factorial, trained
 

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from ablation.analysis.judging import Judge, judged
-from ablation.analysis.study import Study
+from ablation.analysis.records.load import Study
+from ablation.analysis.texts.judging import Judge, judged
 from ablation.errors import DataError, RecordError
 
 from .studies import BASE, build, name_of, trained

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablation.analysis import avg, cell_table, cov, cov_prefix, maj, maj_table
-from ablation.analysis.growing_k import growing_k
-from ablation.analysis.study import ALL, Study
-from ablation.analysis.tally import Tally
+from ablation.analysis.records.growing_k import growing_k
+from ablation.analysis.records.load import ALL, Study
+from ablation.analysis.records.tally import Tally
 
 from .studies import BASE, QUESTIONS, build, factorial, name_of, trained, without
 

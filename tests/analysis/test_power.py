@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ablation.analysis.measures import measure
-from ablation.analysis.power import Assumed, assumed, lines, recorded, smallest_effects, what_to_raise
-from ablation.analysis.replicates import replicates
-from ablation.analysis.simulation import World, arms, study
-from ablation.analysis.study import SEEDS
-from ablation.analysis.tally import Tally
-from ablation.analysis.uncertainty import these_questions
-from ablation.cli import main
+from ablation.analysis.effects.replicates import replicates
+from ablation.analysis.effects.uncertainty import these_questions
+from ablation.analysis.power.simulation import World, arms, study
+from ablation.analysis.power.smallest_effects import Assumed, assumed, lines, recorded, smallest_effects, what_to_raise
+from ablation.analysis.records.load import SEEDS
+from ablation.analysis.records.measures import measure
+from ablation.analysis.records.tally import Tally
+from ablation.cli.__main__ import main
 
 from .studies import row_of
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from ablation.analysis import Tally, agreement, analyse, ladder, load, majority, published
-from ablation.analysis.study import Study
-from ablation.cli import main
+from ablation.analysis.records.load import Study
+from ablation.cli.__main__ import main
 from tests.conftest import ROOT
 
 from .studies import BASE, build, factorial, row_of, trained

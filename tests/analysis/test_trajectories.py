@@ -12,9 +12,9 @@ import pytest
 from scipy import stats
 
 from ablation.analysis import Tally, analyse, load, trajectories
-from ablation.analysis.prose import sketches, traces
-from ablation.analysis.similarity import Sketches
-from ablation.analysis.study import Study
+from ablation.analysis.records.load import Study
+from ablation.analysis.texts.prose import sketches, traces
+from ablation.analysis.texts.similarity import Sketches
 from ablation.errors import RecordError
 
 from .studies import BASE, Factors, build, factorial, name_of, row_of, save, trained

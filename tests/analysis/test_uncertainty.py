@@ -7,14 +7,14 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from ablation.analysis import simulation as simulated
-from ablation.analysis.estimates import Plan, estimate
-from ablation.analysis.measures import coverage_at, gap_at, measure
-from ablation.analysis.multiplicity import holm
-from ablation.analysis.replicates import replicates
-from ablation.analysis.simulation import World
-from ablation.analysis.tally import Floats, Tally
-from ablation.analysis.uncertainty import expanded_tail
+from ablation.analysis.effects.estimates import Plan, estimate
+from ablation.analysis.effects.multiplicity import holm
+from ablation.analysis.effects.replicates import replicates
+from ablation.analysis.effects.uncertainty import expanded_tail
+from ablation.analysis.power import simulation as simulated
+from ablation.analysis.power.simulation import World
+from ablation.analysis.records.measures import coverage_at, gap_at, measure
+from ablation.analysis.records.tally import Floats, Tally
 from benchmarks.intervals import coverage
 
 TWO = simulated.arms(style=["r1", "gemini"])

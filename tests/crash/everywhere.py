@@ -19,19 +19,22 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
-from ablation.attempt import Attempt, Means
-from ablation.cell import Address, Cell
-from ablation.dispatch import history
-from ablation.dispatch import snapshot as snapshots
-from ablation.dispatch.frozen import Order, Origin, freeze, thaw
-from ablation.dispatch.history import Event
-from ablation.dispatch.job import Job
-from ablation.dispatch.ledger import Ledger, Submission, latest
+from ablation.config.cluster import Means
+from ablation.config.sweep.expand import composed_grid
 from ablation.errors import AblationError
-from ablation.expansion import composed_grid
-from ablation.records import WEIGHTS_FOLDER
-from ablation.retention import Weights, drop
-from ablation.store import Store, verify, write_text_atomically
+from ablation.jobs.run.job import Job
+from ablation.jobs.run.job_file import Order, Origin, freeze, thaw
+from ablation.jobs.slurm import events as history
+from ablation.jobs.slurm.events import Event
+from ablation.jobs.slurm.ledger import Ledger, Submission, latest
+from ablation.jobs.submit import snapshot as snapshots
+from ablation.specs.address import Address
+from ablation.specs.cell import Cell
+from ablation.store.attempt import Attempt
+from ablation.store.files import write_text_atomically
+from ablation.store.records import WEIGHTS_FOLDER
+from ablation.store.store import Store, verify
+from ablation.study.retention import Weights, drop
 
 STAGE = Address("train", "algebra", {"stage": "train", "spec": {"epochs": 5}})
 VIEWS = ("plan.json", "manifest.json")

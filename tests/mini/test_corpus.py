@@ -5,7 +5,7 @@ from functools import cache
 
 import pyarrow.parquet as pq
 
-from ablation.answer import last_boxed
+from ablation.data.benchmark.answers import last_boxed
 from ablation.mini import CORPUS
 from ablation.mini.corpus import DEPTHS, SCHEMA, Row, rows
 from ablation.mini.surfaces import CATEGORIES

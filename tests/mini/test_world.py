@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.answer import last_boxed
+from ablation.data.benchmark.answers import last_boxed
 from ablation.mini.operations import LARGEST, OPERATIONS, Step
 from ablation.mini.surfaces import CATEGORIES, Category
 from ablation.mini.trajectories import cut_short, gemini, r1

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ablation.analysis.study import Study
-from ablation.analysis.versus import versus
+from ablation.analysis.findings.versus import versus
+from ablation.analysis.records.load import Study
 from ablation.errors import RecordError
 from ablation.report.comparison import write_comparison
 from tests.analysis.studies import BASE, build, factorial, row_of, save

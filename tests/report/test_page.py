@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ablation.analysis.study import Study
+from ablation.analysis.records.load import Study
 from ablation.report.page import write
 from tests.analysis.studies import BASE, QUESTIONS, build, factorial, save, trained, without
 

@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from ablation.analysis.analyse import analyse
-from ablation.analysis.study import Study
+from ablation.analysis.findings.analyse import analyse
+from ablation.analysis.records.load import Study
 from ablation.report.terminal import render
 from ablation.report.text import clean, short
 from tests.analysis.studies import BASE, build, factorial, trained

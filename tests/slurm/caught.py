@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
-from ablation.listing import matching
+from ablation.store.files import matching
 from tests.slurm.daemons import until
 from tests.slurm.launched import AtWork, Launched, signalled
 

@@ -27,7 +27,7 @@ def an_empty_queue() -> Iterator[None]:
     if not daemons.are_here():
         return
     subprocess.run(["scancel", "--me"], check=False, capture_output=True)
-    for worker, _ in list(daemons.processes("-m ablation.worker --tasks ")):
+    for worker, _ in list(daemons.processes("-m ablation.jobs.run.worker --tasks ")):
         signalled(worker, signal.SIGKILL)
 
 

@@ -5,14 +5,14 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from ablation.benchmark import read_questions
-from ablation.cell import Cell, addresses, sample_blocks
-from ablation.dispatch import history
+from ablation.data.benchmark import read_questions
 from ablation.errors import AblationError
-from ablation.leftovers import workbenches
-from ablation.records import COMPLETIONS_FILE, VERDICTS_FILE, Completion, Verdict, read_rows
-from ablation.store import Store, read_seal, verify
-from ablation.study import Plan, load_plan
+from ablation.jobs.slurm import events as history
+from ablation.specs.cell import Cell, addresses, sample_blocks
+from ablation.store.leftovers import workbenches
+from ablation.store.records import COMPLETIONS_FILE, VERDICTS_FILE, Completion, Verdict, read_rows
+from ablation.store.store import Store, read_seal, verify
+from ablation.study.plan import Plan, load_plan
 from tests.slurm.launched import Launched
 
 

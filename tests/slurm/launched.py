@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ablation.dispatch.ledger import LEDGER, Ledger, Submission
-from ablation.listing import matching
-from ablation.records import TIMING_FILE
+from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission
+from ablation.store.files import matching
+from ablation.store.records import TIMING_FILE
 from tests.conftest import ROOT
 from tests.slurm.daemons import PATIENCE_S, processes, until
 
@@ -145,7 +145,7 @@ class Launched:
 
     def workers(self) -> list[int]:
         """The study's worker processes, in the order of their ids; srun and the shell that name them are not meant."""
-        part = f"-m ablation.worker --tasks {self.outputs / self.study}/"
+        part = f"-m ablation.jobs.run.worker --tasks {self.outputs / self.study}/"
         found = [(pid, line) for pid, line in processes(part) if Path(line.split()[0]).name.startswith("python")]
         return sorted(pid for pid, _ in found)
 

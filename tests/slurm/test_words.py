@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ablation.dispatch import slurm
-from ablation.dispatch.ledger import Place, Submission
-from ablation.dispatch.verdict import Seen, Verdict, judge
+from ablation.jobs.slurm import commands as slurm
+from ablation.jobs.slurm.ledger import Place, Submission
+from ablation.jobs.status.task_state import Seen, Verdict, judge
 from tests.slurm.daemons import LIMIT_S, until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(LIMIT_S)]

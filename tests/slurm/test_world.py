@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from ablation.records import LOSS_FILE, SUMMARY_FILE, VERDICTS_FILE, WEIGHTS_FOLDER
+from ablation.store.records import LOSS_FILE, SUMMARY_FILE, VERDICTS_FILE, WEIGHTS_FOLDER
 from tests.conftest import TINY
 from tests.slurm.caught import caught, has_checkpoints, has_heard
 from tests.slurm.daemons import LIMIT_S, are_here, until

@@ -16,22 +16,23 @@ from typing import Any
 
 import pytest
 
-from ablation.analysis.study import load
-from ablation.attempt import Attempt, Means
-from ablation.benchmark import read_questions
-from ablation.cell import Cell
+from ablation.analysis.records.load import load
+from ablation.config.cluster import Means
+from ablation.data.benchmark import read_questions
 from ablation.errors import ConfigProblems
-from ablation.evaluator import EVALUATOR_FILE, evaluator
-from ablation.grading.algebra import MathVerify
-from ablation.grading.verdict import Attempted, judge_all
-from ablation.halt import Halt
-from ablation.pipeline import run_cell
-from ablation.records import COMPLETIONS_FILE, WEIGHTS_FOLDER, Completion, read_rows
-from ablation.sampling import vllm_process
-from ablation.sampling.sample import sample
-from ablation.sampling.vllm_process import EngineError, Request, Start, VllmProcess, generate_on
-from ablation.standing import planned_attempts
-from ablation.store import Store
+from ablation.evaluation.evaluator import EVALUATOR_FILE, evaluator
+from ablation.evaluation.grading.algebra import MathVerify
+from ablation.evaluation.grading.verdict import Attempted, judge_all
+from ablation.evaluation.sampling import vllm_process
+from ablation.evaluation.sampling.sample import sample
+from ablation.evaluation.sampling.vllm_process import EngineError, Request, Start, VllmProcess, generate_on
+from ablation.jobs.run.pipeline import run_cell
+from ablation.specs.cell import Cell
+from ablation.store.attempt import Attempt
+from ablation.store.interrupt import Halt
+from ablation.store.records import COMPLETIONS_FILE, WEIGHTS_FOLDER, Completion, read_rows
+from ablation.store.store import Store
+from ablation.study.cell_facts import planned_attempts
 from tests.conftest import ROOT, TINY
 from tests.killing import killed
 from tests.processes import Processes
@@ -276,7 +277,7 @@ def test_more_attempts_sample_only_the_others(base: Callable[..., Cell], tmp_pat
 
 
 def test_an_interpreter_without_vllm_is_refused_before_anything_runs(base: Callable[..., Cell]) -> None:
-    from ablation.sampling.engine import engine
+    from ablation.evaluation.sampling.engine import engine
 
     wrong = base("vllm", "sample.python=/usr/bin/python3").sample
     with pytest.raises(ConfigProblems, match="has no vLLM"):
@@ -462,6 +463,6 @@ def test_one_process_that_dies_ends_them_all(base: Callable[..., Cell]) -> None:
 
 
 def _weights(base: Callable[..., Cell]) -> Path:
-    from ablation.tokenizer import model_place
+    from ablation.data.tokenizer import model_place
 
     return Path(model_place(base("vllm").model)[0])

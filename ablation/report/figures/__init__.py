@@ -1,6 +1,6 @@
 """The figures, a module each: what is drawn in a panel, once for the page and once for a paper."""
 
-from ablation.analysis.analyse import Analysis
+from ablation.analysis.findings.analyse import Analysis
 from ablation.report.figures.forest import forest_plate
 from ablation.report.figures.ladder import ladder_plate
 from ablation.report.figures.lengths import lengths_plate

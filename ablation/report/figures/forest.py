@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from ablation.analysis.analyse import Analysis
-from ablation.analysis.study import FACTORS
-from ablation.analysis.wording import Row, interval, judge
+from ablation.analysis.findings.analyse import Analysis
+from ablation.analysis.findings.wording import Row, interval, judge
+from ablation.analysis.records.load import FACTORS
 from ablation.report.figures.plate import MAX_PANELS, Panel, Plate, scope_title
 from ablation.report.svg import INK, MUTED, PAPER, SERIES
 from ablation.report.text import short

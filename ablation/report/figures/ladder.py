@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ablation.analysis.analyse import Analysis
+from ablation.analysis.findings.analyse import Analysis
 from ablation.report.figures.plate import Panel, Plate, scope_title
 from ablation.report.settings import setting_name
 from ablation.report.text import short

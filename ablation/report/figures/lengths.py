@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ablation.analysis.analyse import Analysis
-from ablation.analysis.study import ALL, VERDICTS
+from ablation.analysis.findings.analyse import Analysis
+from ablation.analysis.records.load import ALL, VERDICTS
 from ablation.report.figures.plate import MAX_PANELS, Key, Panel, Plate, scope_title
 from ablation.report.svg import SERIES
 from ablation.report.tips import tipped

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from ablation.analysis.study import ALL
+from ablation.analysis.records.load import ALL
 from ablation.report.svg import INK, MUTED, SERIES, drawing, to_svg
 from ablation.report.text import short
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ablation.analysis.analyse import Analysis
+from ablation.analysis.findings.analyse import Analysis
 from ablation.report.figures.plate import MARKERS, MAX_PANELS, Key, Panel, Plate, scope_title
 from ablation.report.settings import setting_name, settings_wide
 from ablation.report.svg import MUTED, RULE, SERIES

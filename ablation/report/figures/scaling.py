@@ -8,10 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from ablation.analysis.analyse import Analysis
-from ablation.analysis.effects import TRAINING
-from ablation.analysis.fitted import fitted
-from ablation.analysis.study import ALL
+from ablation.analysis.curves.scaling import fitted
+from ablation.analysis.effects.factor_effects import TRAINING
+from ablation.analysis.findings.analyse import Analysis
+from ablation.analysis.records.load import ALL
 from ablation.report.figures.plate import MARKERS, MAX_PANELS, Key, Panel, Plate, scope_title
 from ablation.report.svg import MUTED, SERIES
 from ablation.report.text import percent, short

@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
-from ablation.analysis.analyse import Analysis
-from ablation.analysis.tally import Floats
+from ablation.analysis.findings.analyse import Analysis
+from ablation.analysis.records.tally import Floats
 from ablation.report.figures.plate import Panel, Plate
 from ablation.report.text import short
 

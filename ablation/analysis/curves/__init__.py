@@ -1,0 +1,1 @@
+"""How P grows with N."""

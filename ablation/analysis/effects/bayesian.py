@@ -1,0 +1,86 @@
+"""The full mixed model, by Hamiltonian Monte Carlo: optional, slow, and the only table here with everything random in it."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ablation.analysis.effects.model import NO_FACTOR, design
+from ablation.analysis.effects.uncertainty import LEVEL, MIN_QUESTIONS, SEED, TOO_FEW
+from ablation.analysis.records.matching import comparable
+from ablation.analysis.records.tally import Tally
+from ablation.errors import UsageError
+
+if TYPE_CHECKING:
+    import arviz
+
+LARGEST_R_HAT = 1.01
+COLUMNS = (
+    "tier", "factor", "level", "reference", "log_odds", "sd", "low", "high", "r_hat", "effective_draws", "reason",
+)  # fmt: skip
+RANDOM = "(1|question) + (1|cell) + (1|cell:question)"
+
+
+def bayesian_model(
+    tally: Tally, scope: str = "all", draws: int = 1000, chains: int = 4, seed: int = SEED, target_accept: float = 0.99
+) -> pd.DataFrame:
+    """Log odds of a correct attempt by factor, one row a term: posterior mean, SD and equal-tailed 95 % interval.
+
+    Binomial counts of a cell at a question; the terms of `model_table`; questions, cells (and so training seeds) and cells
+    at questions deviate at random, with bambi's weakly informative priors (Capretto et al. 2022, Journal of Statistical
+    Software 103(15)), sampled by NUTS. For questions like these. Draws that did not converge (split R-hat above 1.01 or a
+    divergence; Vehtari et al. 2021, Bayesian Analysis 16(2)) give NaN and the reason, never an interval.
+
+    Raises UsageError without the extra `bayes`.
+    """
+    cells = comparable(tally, scope)
+    labels, design_ct = design(cells)
+    inside_q = tally.in_scope_q(scope)
+    n_questions = int(inside_q.sum())
+    if reason := NO_FACTOR if not labels else TOO_FEW if n_questions < max(MIN_QUESTIONS, len(labels) + 3) else "":
+        return pd.DataFrame([{"tier": scope, **told, "reason": reason} for told in labels], columns=list(COLUMNS))
+    names = [f"x{place}" for place in range(len(labels))]
+    table = pd.DataFrame(np.repeat(design_ct, n_questions, axis=0), columns=names).assign(
+        cell=pd.Categorical(np.repeat(cells["cell"].to_numpy(), n_questions)),
+        question=pd.Categorical(np.tile(tally.questions["question"].to_numpy()[inside_q], len(cells))),
+        correct=tally.correct_cq[cells.index][:, inside_q].ravel(),
+        attempts=tally.attempts_cq[cells.index][:, inside_q].ravel(),
+    )
+    sampled = _sampled(table, names, draws, chains, seed, target_accept)
+    return pd.DataFrame(_rows(sampled, names, labels, scope), columns=list(COLUMNS))
+
+
+def _sampled(
+    table: pd.DataFrame, names: list[str], draws: int, chains: int, seed: int, target_accept: float
+) -> "arviz.InferenceData":
+    try:
+        import bambi
+    except ImportError as error:
+        raise UsageError(
+            "a Bayesian model is sampled with bambi, which is not here: pip install 'ablation[bayes]'"
+        ) from error
+    model = bambi.Model(f"p(correct, attempts) ~ {' + '.join(names)} + {RANDOM}", table, family="binomial")
+    return model.fit(
+        draws=draws, chains=chains, cores=1, random_seed=seed, target_accept=target_accept, progressbar=False
+    )
+
+
+def _rows(
+    sampled: "arviz.InferenceData", names: list[str], labels: list[dict[str, Any]], scope: str
+) -> list[dict[str, Any]]:
+    import arviz
+
+    told = arviz.summary(sampled, var_names=names, round_to="none")
+    lost = int(sampled["sample_stats"]["diverging"].sum())
+    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    rows: list[dict[str, Any]] = []
+    for name, label in zip(names, labels, strict=True):
+        r_hat = float(told.loc[name, "r_hat"])
+        found = {"tier": scope, **label, "r_hat": r_hat, "effective_draws": float(told.loc[name, "ess_bulk"])}
+        if lost or not r_hat <= LARGEST_R_HAT:
+            rows.append(found | {"reason": f"the draws did not converge: R-hat {r_hat:.3f}, {lost} divergences"})
+            continue
+        low, high = np.quantile(sampled["posterior"][name].to_numpy(), tails)
+        mean, sd = float(told.loc[name, "mean"]), float(told.loc[name, "sd"])
+        rows.append(found | {"log_odds": mean, "sd": sd, "low": float(low), "high": float(high), "reason": ""})
+    return rows

@@ -1,0 +1,80 @@
+"""maj@k of each cell with its errors: from the share of attempts behind each answer.
+
+Array suffixes: q question, d bootstrap draw, v answer voted for.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.random import Generator
+from scipy.special import stdtrit
+
+from ablation.analysis.effects.uncertainty import LEVEL, MIN_QUESTIONS, NO_QUESTIONS, NO_VARIATION, SEED, TOO_FEW
+from ablation.analysis.records.load import ALL
+from ablation.analysis.records.metrics import NOBODY, RIGHT, maj_of, votes_by_question
+from ablation.analysis.records.tally import Floats
+
+DRAWS = 500
+NO_ANSWERS = "the answers were not recorded, so nobody knows which wrong ones agree"
+TOO_FEW_ATTEMPTS = "a question has fewer attempts than k"
+COLUMNS = (
+    "cell", "tier", "k", "questions", "estimate", "se_these", "low_these", "high_these", "se", "low", "high", "reason",
+)  # fmt: skip
+
+
+def majority(results: pd.DataFrame, tiers: Sequence[str], k: int, draws: int = DRAWS, seed: int = SEED) -> pd.DataFrame:
+    """One row a cell and scope: maj@k over the first k attempts, as `maj_table`, with both errors.
+
+    `se_these`: k attempts are drawn again from the shares of the answers among all n (parametric bootstrap, `draws` times), on
+    these questions; normal interval. `se`: SD over questions / √Q, Student's interval, for questions like these. Neither holds
+    training-seed variance; bounds are kept within 0 and 1. NaN with a reason where answers or attempts are missing.
+    """
+    rng, n_questions = np.random.default_rng(seed), results["question"].nunique()
+    rows: list[dict[str, object]] = []
+    for cell, found in votes_by_question(results).items():
+        tier_q = np.array([tier for tier, _ in found])
+        known = all(votes is not None for _, votes in found)
+        enough = known and len(found) == n_questions and min(len(votes or ()) for _, votes in found) >= k
+        reason = NO_ANSWERS if not known else "" if enough else TOO_FEW_ATTEMPTS
+        value_q, variance_q = (np.full(len(found), np.nan) for _ in range(2))
+        if enough:
+            value_q = np.array([maj_of(votes[:k]) for _, votes in found if votes is not None])
+            variance_q = np.array([_drawn_variance(votes, k, draws, rng) for _, votes in found if votes is not None])
+        for scope in (ALL, *tiers):
+            inside_q = (tier_q == scope) | (scope == ALL)
+            rows.append({"cell": cell, "tier": scope, "k": k, **_row(value_q[inside_q], variance_q[inside_q], reason)})
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _drawn_variance(votes: Sequence[str], k: int, draws: int, rng: Generator) -> float:
+    """The variance of maj@k when the k votes are drawn from the shares of all of them."""
+    counts = Counter(votes)
+    if len(counts) == 1:
+        return 0.0
+    drawn_dv = rng.multinomial(k, np.array(list(counts.values())) / len(votes), size=draws)
+    voted = np.array([name != NOBODY for name in counts])
+    right = np.array([name == RIGHT for name in counts])
+    most_d = drawn_dv[:, voted].max(axis=1, initial=0)
+    tied_dv = (drawn_dv == most_d[:, None]) & voted & (most_d > 0)[:, None]
+    won_d = tied_dv[:, right].sum(axis=1) / np.maximum(tied_dv.sum(axis=1), 1)
+    return float(won_d.var())
+
+
+def _row(value_q: Floats, variance_q: Floats, reason: str) -> dict[str, object]:
+    n_questions = len(value_q)
+    if not n_questions or reason:
+        return {"questions": n_questions, "reason": reason or NO_QUESTIONS}
+    estimate, se_these = float(value_q.mean()), float(np.sqrt(variance_q.sum())) / n_questions
+    row: dict[str, object] = {"questions": n_questions, "estimate": estimate, "reason": ""}
+    if se_these > 0:
+        half = se_these * float(stdtrit(1e9, (1 + LEVEL) / 2))
+        row |= {"se_these": se_these, "low_these": max(estimate - half, 0.0), "high_these": min(estimate + half, 1.0)}
+    if n_questions < MIN_QUESTIONS:
+        return row | {"reason": TOO_FEW}
+    se = float(value_q.std(ddof=1)) / np.sqrt(n_questions)
+    if not se > 0:
+        return row | {"reason": NO_VARIATION}
+    half = se * float(stdtrit(n_questions - 1, (1 + LEVEL) / 2))
+    return row | {"se": se, "low": max(estimate - half, 0.0), "high": min(estimate + half, 1.0)}

@@ -1,0 +1,120 @@
+"""Errors of weighted sums of cells: the one place that knows how uncertainty is measured.
+
+Two estimands, named wherever an interval is shown. *These questions*: the benchmark is fixed, training and sampling would
+be repeated. *Questions like these*: the questions, too, are a sample of those that might have been asked.
+
+Array suffixes: e estimate, c cell, q question, d bootstrap draw.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr, stdtr, stdtrit
+
+from ablation.analysis.effects.replicates import Replicates
+from ablation.analysis.records.measures import Measure
+from ablation.analysis.records.tally import Floats, Tally
+
+LEVEL = 0.95
+DRAWS = 2_000
+SEED = 0
+# Even q differences that all point one way come about by chance 2 · 2^−q of the time: above 5 % for fewer than 6.
+MIN_QUESTIONS = 6
+TOO_FEW = f"fewer than {MIN_QUESTIONS} questions: no interval"
+NO_QUESTIONS = "no questions in this tier"
+NO_VARIATION = "nothing varied, so no error can be estimated"
+
+
+@dataclass(frozen=True)
+class Errors:
+    """A standard error and its degrees of freedom for each estimate; NaN where it cannot be estimated."""
+
+    se_e: Floats
+    df_e: Floats
+
+    def half_width(self, level: float = LEVEL) -> Floats:
+        """t · SE: how far a two-sided interval reaches from the estimate."""
+        half: Floats = self.se_e * stdtrit(np.minimum(self.df_e, 1e9), (1 + level) / 2)
+        return half
+
+    def p_value(self, estimate_e: Floats) -> Floats:
+        """Two-sided p of the hypothesis that the quantity is 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            p: Floats = 2 * stdtr(np.minimum(self.df_e, 1e9), -np.abs(estimate_e) / self.se_e)
+        return p
+
+
+def these_questions(weights_ec: Floats, measured: Measure, seeds: Replicates) -> Errors:
+    """Error of Σ w · (cell mean) with the questions held fixed: V = Σ w² (sampling variance + seed variance).
+
+    Runs are independent given the questions. The degrees of freedom are Satterthwaite's (1946, Biometrics Bulletin 2(6)),
+    V² / Σ (V_i² / df_i), over the sampling variances and the seeds' component. Without replicated settings the seed
+    variance is not included.
+    """
+    squared_ec = weights_ec**2
+    used_ec = np.where(squared_ec > 0, measured.sampling_c, 0.0)  # a cell without weight does not matter
+    seed_e = squared_ec @ seeds.scale_c
+    variance_e = (squared_ec * used_ec).sum(axis=1) + seeds.run.value * seed_e
+    df_c = np.maximum(measured.sampling_df_c, 1)
+    uncertainty_e = (2 * (squared_ec * used_ec) ** 2 / df_c).sum(axis=1) + seeds.run.variance * seed_e**2
+    return _errors(variance_e, uncertainty_e)
+
+
+def questions_like_these(weights_ec: Floats, measured: Measure, seeds: Replicates) -> Errors:
+    """Error of the same sum when the questions are a sample too: two-way clustering, V = V_q + (V_s − V_qs).
+
+    V_q is the variance of the per-question sums over Q (Miller 2024, arXiv 2411.00640, paired by question); V_s − V_qs
+    is what runs add at every question alike (Cameron, Gelbach & Miller 2011; see `replicates`). Never below the error
+    on these very questions, which it contains. Degrees of freedom: V² / (V_q² / (Q − 1) + (V_s − V_qs)² / df).
+    """
+    sums_eq = weights_ec @ np.nan_to_num(measured.values_cq)
+    n_questions = sums_eq.shape[1]
+    if n_questions < MIN_QUESTIONS:
+        return Errors(np.full(len(sums_eq), np.nan), np.full(len(sums_eq), np.nan))
+    seed_e = weights_ec**2 @ seeds.scale_c
+    between_e = sums_eq.var(axis=1, ddof=1) / n_questions
+    variance_e = between_e + seeds.shared.value * seed_e
+    uncertainty_e = 2 * between_e**2 / (n_questions - 1) + seeds.shared.variance * seed_e**2
+    on_these = these_questions(weights_ec, measured, seeds).se_e
+    return _errors(np.fmax(variance_e, on_these**2), uncertainty_e)
+
+
+def _errors(variance_e: Floats, uncertainty_e: Floats) -> Errors:
+    """SE and df from a variance and twice the sum V_i² / df_i; NaN for a variance of 0."""
+    variance_e = np.where(variance_e > 1e-18, variance_e, np.nan)
+    with np.errstate(divide="ignore"):
+        df_e = np.where(uncertainty_e > 0, 2 * variance_e**2 / uncertainty_e, np.inf)
+    return Errors(np.sqrt(variance_e), np.where(np.isnan(variance_e), np.nan, np.maximum(df_e, 1.0)))
+
+
+def bootstrap_intervals(
+    weights_ec: Floats, measured: Measure, tally: Tally, draws: int = DRAWS, seed: int = SEED
+) -> tuple[Floats, Floats]:
+    """The cross-check: percentile intervals from resampling questions, and seeds within each setting, lower and upper.
+
+    Efron 1979, with the tails moved out for small samples as a t interval's are (Hesterberg 2015, The American
+    Statistician 69(4), section 4.3). All estimates see the same draws; NaN with too few questions.
+    """
+    values_cq = np.nan_to_num(measured.values_cq)
+    n_questions, nothing = values_cq.shape[1], np.full(len(weights_ec), np.nan)
+    if n_questions < MIN_QUESTIONS or draws == 0:
+        return nothing, nothing
+    rng = np.random.default_rng(seed)
+    times_drawn_dq = rng.multinomial(n_questions, np.full(n_questions, 1 / n_questions), size=draws)
+    means_dc = times_drawn_dq @ values_cq.T / n_questions
+    drawn_dc = np.ones_like(means_dc)
+    for arm in np.unique(tally.arm_c):
+        runs = np.flatnonzero((tally.arm_c == arm) & np.isfinite(measured.means_c))
+        if len(runs) > 1:
+            drawn_dc[:, runs] = rng.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), size=draws)
+    sums_de = (drawn_dc * means_dc) @ weights_ec.T
+    tail = expanded_tail(n_questions)
+    low_e, high_e = np.quantile(sums_de, [tail, 1 - tail], axis=0)
+    return np.round(low_e, 12), np.round(high_e, 12)  # a sum of thirds that cancel is 0, not 1e-17
+
+
+def expanded_tail(n_questions: int) -> float:
+    """The share of draws to cut at each end: Φ(−√(n/(n−1)) · t), t being Student's quantile for n − 1."""
+    t = float(stdtrit(n_questions - 1, (1 + LEVEL) / 2))
+    return float(ndtr(-math.sqrt(n_questions / (n_questions - 1)) * t))

@@ -1,0 +1,204 @@
+"""The findings of the study that this tool repeats (arXiv 2504.11741), each as a test with a verdict.
+
+A claim is supported or refuted only by an interval or a test; everything else is undecided, and what this study cannot
+speak to is untestable, with the reason.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from ablation.analysis.curves.growth import growth
+from ablation.analysis.curves.passline import LINE, neighbours, pass_bounds, pass_rules
+from ablation.analysis.effects.conditions import conditions
+from ablation.analysis.effects.equivalence import MARGIN, equivalence, overall
+from ablation.analysis.effects.replicates import replicates
+from ablation.analysis.effects.uncertainty import DRAWS, SEED
+from ablation.analysis.findings.wording import bounds as interval_of
+from ablation.analysis.findings.wording import counted, points
+from ablation.analysis.ladder.scalability import held_out_h, ladder
+from ablation.analysis.records.matching import levels
+from ablation.analysis.records.measures import measure
+from ablation.analysis.records.tally import Tally
+
+Verdict = Literal["supported", "refuted", "undecided", "untestable"]
+# Rule and numbers of the study's findings, as read from its paper.
+PUBLISHED_RULE = {"min_count": 500, "lengths": ("long", "normal"), "styles": ("r1",)}
+PUBLISHED_GAP = 0.20
+NO_SEEDS = " No setting has two complete seeds: training-seed variance is not included."
+PUBLISHED_EXH = 0.10  # "every model < 10 %"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One finding: what was claimed, the verdict, and the numbers behind it in a sentence."""
+
+    name: str
+    claim: str
+    verdict: Verdict
+    text: str
+
+
+def weigh_claims(tally: Tally, draws: int = DRAWS, seed: int = SEED) -> tuple[Claim, ...]:
+    """Every claim, in the study's order. On these questions unless the text says otherwise."""
+    found = (
+        _pass_line(tally),
+        _same(tally, "category", "Category hardly matters: within ± 4 points of one another"),
+        _curation(tally),
+        _growth(tally, draws, seed),
+        _potential(tally),
+        _ladder(tally, seed),
+        _exhausted(tally),
+    )
+    if replicates(tally, measure(tally, tally.scopes[0])).degrees:
+        return found
+    return tuple(
+        claim if claim.verdict == "untestable" else replace(claim, text=claim.text + NO_SEEDS) for claim in found
+    )
+
+
+def _pass_line(tally: Tally) -> Claim:
+    claim = "Medium opens (90 % or more) with N ≥ 500, length normal or long, style r1, any category"
+    if "medium" not in tally.tiers or len(levels(tally.cells, "count")) == 0:
+        return Claim("pass line", claim, "untestable", "No tier medium, or no trained cell.")
+    bounds = pass_bounds(tally, "medium")
+    rules = pass_rules(bounds)
+    minimal, beside = rules[rules["minimal"]], neighbours(rules)
+    passing = {verdict: int((bounds["verdict"] == verdict).sum()) for verdict in ("passes", "fails", "undecided")}
+    counts = (
+        f"{passing['passes']} of {counted(len(bounds), 'setting')} pass {LINE:.0%}, {passing['fails']} fail, "
+        f"{passing['undecided']} undecided"
+    )
+    found = "; ".join(_rule(row) for row in minimal.to_dict("records")) or "no rule holds"
+    refuted = int((beside["verdict"] == "refuted").sum())
+    text = (
+        f"{counts}, by bounds that hold for all at once. Least that is enough: {found}. {refuted} of {len(beside)} "
+        "neighbours that ask one step less are refuted."
+    )
+    stated = rules[
+        (rules["min_count"] == PUBLISHED_RULE["min_count"])
+        & (rules["lengths"] == PUBLISHED_RULE["lengths"])
+        & (rules["styles"] == PUBLISHED_RULE["styles"])
+    ]
+    if stated.empty:
+        return Claim("pass line", claim, "untestable", f"{text} No cells with N = 500, both lengths and style r1.")
+    verdicts: dict[str, Verdict] = {"holds": "supported", "refuted": "refuted", "undecided": "undecided"}
+    return Claim("pass line", claim, verdicts[str(stated["verdict"].iloc[0])], text)
+
+
+def _same(tally: Tally, factor: str, claim: str) -> Claim:
+    found = levels(tally.cells, factor)
+    if len(found) < 2:
+        return Claim(factor, claim, "untestable", f"{factor.capitalize()} has one level in this study.")
+    pairs = equivalence(tally, factor)
+    verdict = overall(pairs)
+    number = {name: int((pairs["verdict"] == name).sum()) for name in ("equivalent", "different", "undecided")}
+    text = (
+        f"{number['equivalent']} of {counted(len(pairs), 'pair')} are equivalent within ± {100 * MARGIN:.0f} points, "
+        f"{number['different']} different, {number['undecided']} undecided."
+    )
+    known = [row for row in pairs.to_dict("records") if np.isfinite(row["estimate"])]
+    if known:
+        widest = max(known, key=lambda row: abs(row["estimate"]))
+        text += f" The widest: {widest['level']} against {widest['reference']}, {points(widest['estimate'])} points."
+    more = pairs["more_seeds"].max()
+    if number["undecided"] and np.isfinite(more):
+        text += f" About {int(more)} more seeds would decide those that can be, if the estimates stayed."
+    elif number["undecided"] and pairs["reason"].any():
+        text += f" Reason: {next(reason for reason in pairs['reason'] if reason)}."
+    verdicts: dict[str, Verdict] = {"equivalent": "supported", "different": "refuted", "undecided": "undecided"}
+    return Claim(factor, claim, verdicts[verdict], text)
+
+
+def _curation(tally: Tally) -> Claim:
+    claim = "Curation hardly matters: similar questions are no better than dissimilar ones"
+    if not {"similar", "dissimilar"} <= set(levels(tally.cells, "category")):
+        return Claim("curation", claim, "untestable", "No cells with categories similar and dissimilar.")
+    chosen = tally.cells["category"].isin(["similar", "dissimilar"]).to_numpy() | tally.is_base_c
+    found = _same(tally.only(chosen), "category", claim)
+    return Claim("curation", claim, found.verdict, found.text)
+
+
+def _growth(tally: Tally, draws: int, seed: int) -> Claim:
+    claim = "Hard grows with log N and levels off near 65 %"
+    if "hard" not in tally.tiers:
+        return Claim("growth", claim, "untestable", "No tier hard.")
+    table = growth(tally, draws=draws, seed=seed, scopes=["hard"])
+    rows = {(row["model"], row["parameter"]): row for row in table.to_dict("records")}
+    if ("log", "b") not in rows:
+        return Claim("growth", claim, "untestable", f"{next(iter(rows.values()))['reason'].capitalize()}.")
+    slope, top = rows["log", "b"], rows["saturating", "p_max"]
+    text = (
+        f"{points(slope['estimate'])} {interval_of(slope)} points per doubling over {slope['counts']} counts; a saturating "
+        f"curve would level off at {top['estimate']:.0%} [{top['low']:.0%}, {top['high']:.0%}]."
+    )
+    if slope["reason"]:
+        text += f" {slope['reason'].capitalize()}."
+    verdict: Verdict = "refuted" if slope["high"] < 0 else "undecided"
+    if slope["low"] > 0 and slope["counts"] >= 6:
+        better = top["leave_one_out"] < slope["leave_one_out"]
+        verdict = "supported" if better and top["low"] <= 0.65 <= top["high"] else "undecided"
+    return Claim("growth", claim, verdict, text)
+
+
+def _potential(tally: Tally) -> Claim:
+    claim = "Potential exceeds stability: cov is more than 20 points above avg"
+    found = conditions(tally, draws=0)
+    gaps = found[(found["measure"] == "gap") & (found["tier"] == tally.scopes[0]) & (found["count"] > 0)]
+    gaps = gaps[gaps["low_these"].notna()]
+    if gaps.empty:
+        return Claim("potential", claim, "untestable", "No trained setting whose gap has an interval.")
+    over, under = int((gaps["low_these"] > PUBLISHED_GAP).sum()), int((gaps["high_these"] < PUBLISHED_GAP).sum())
+    least, most = 100 * gaps["estimate"].min(), 100 * gaps["estimate"].max()
+    text = (
+        f"cov@{int(gaps['k'].iloc[0])} − avg is {least:.1f} to {most:.1f} points; the interval "
+        f"lies above 20 points for {over} and below for {under} of {counted(len(gaps), 'setting')}."
+    )
+    verdict: Verdict = "supported" if over == len(gaps) else "refuted" if under == len(gaps) else "undecided"
+    return Claim("potential", claim, verdict, text)
+
+
+def _ladder(tally: Tally, seed: int) -> Claim:
+    claim = "The tiers are a ladder: who solves a harder question solves the easier ones"
+    found = ladder(tally, seed=seed)
+    if found.reason:
+        return Claim("ladder", claim, "untestable", f"{found.reason.capitalize()}.")
+    text = (
+        f"Mokken's H {found.h:.2f} [{found.low:.2f}, {found.high:.2f}] over {counted(found.runs, 'run')}, p = {found.p:.3f} "
+        f"against questions that are independent; reproducibility {found.reproducibility:.2f}, of which "
+        f"{found.marginal:.2f} by the margins alone"
+    )
+    held = held_out_h(tally, seed)
+    text += f"; H {held:.2f} with the order from other attempts." if np.isfinite(held) else "."
+    verdict: Verdict = (
+        "supported" if found.low > 0.3 and found.p <= 0.05 else "refuted" if found.high < 0.3 else "undecided"
+    )
+    return Claim("ladder", claim, verdict, text)
+
+
+def _exhausted(tally: Tally) -> Claim:
+    claim = "Exh stays at zero (under 10 %) at any N"
+    if "exh" not in tally.tiers:
+        return Claim("exh", claim, "untestable", "No tier exh.")
+    bounds = pass_bounds(tally, "exh", PUBLISHED_EXH)
+    if bounds["estimate"].isna().all():
+        return Claim("exh", claim, "untestable", "No complete trained cell.")
+    above, below = int((bounds["lower"] > PUBLISHED_EXH).sum()), int((bounds["upper"] < PUBLISHED_EXH).sum())
+    text = (
+        f"At most {bounds['estimate'].max():.1%} in a setting; {below} of {counted(len(bounds), 'setting')} lie below 10 % "
+        f"and {above} above, by bounds that hold for all at once."
+    )
+    verdict: Verdict = "refuted" if above else "supported" if below == len(bounds) else "undecided"
+    return Claim("exh", claim, verdict, text)
+
+
+def _rule(row: dict[object, object]) -> str:
+    lengths, styles = (" or ".join(map(str, tuple(row[name]))) for name in ("lengths", "styles"))  # type: ignore[arg-type]
+    return f"N ≥ {row['min_count']}, length {lengths}, style {styles}"
+
+
+def claims_frame(claims: tuple[Claim, ...]) -> pd.DataFrame:
+    """The claims as a table: `name claim verdict text`."""
+    return pd.DataFrame([vars(claim) for claim in claims], columns=["name", "claim", "verdict", "text"])

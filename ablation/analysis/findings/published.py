@@ -1,0 +1,105 @@
+"""Agreement with the published numbers of the study that this tool repeats (arXiv 2504.11741), where a study overlaps it.
+
+`data/published.csv` holds them with their source and a mark: `code` (read in its repository), `figure` (read off its Figure 1) or
+`digest` (from summaries only, so approximate).
+"""
+
+import json
+import math
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ablation.analysis.effects.conditions import conditions, exact_interval
+from ablation.analysis.ladder.potential import pooled_coverage
+from ablation.analysis.records.load import FACTORS, Study
+from ablation.analysis.records.tally import Tally
+
+MODEL = "Qwen2.5-32B-Instruct"
+QUESTIONS = frozenset(map(str, range(60, 90)))  # AIME 2024 by its ids
+OTHER_QUESTIONS = "this study asks other questions than AIME 2024 (ids 60–89)"
+OTHER_MODEL = f"this study's base model is not {MODEL}"
+OTHER_TIERS = "this study divides AIME 2024 otherwise"
+NO_SETTING = "no complete setting of this study has these factors"
+SIZES = {"easy": 4, "medium": 10, "hard": 12, "exh": 4, "all": 30}
+COLUMNS = (
+    "name", "mark", "source", "setting", "tier", "measure", "published", "published_low", "published_high", "k", "estimate",
+    "low", "high", "difference", "verdict", "reason",
+)  # fmt: skip
+
+
+def published() -> pd.DataFrame:
+    """The published numbers: factors (missing: any level), tier, measure, and counts or a value."""
+    with (files("ablation.analysis") / "data" / "published.csv").open(encoding="utf-8") as stream:
+        return pd.read_csv(stream, dtype={"count": "Int64", "correct": "Int64", "attempts": "Int64"})
+
+
+def agreement(study: Study, tally: Tally) -> pd.DataFrame:
+    """One row a published number and setting of this study that has its factors: `published estimate difference verdict …`.
+
+    `published_low` and `published_high` are the exact binomial interval of its counts, or what was published as ±; `low` and
+    `high` are this study's interval on these questions. `compatible` where the two overlap, `differs` where they do not: a
+    conservative comparison, and compatible does not mean the same. Where nothing overlaps, one row with the reason.
+    """
+    rows = [_blank(row) for row in published().to_dict("records")]
+    if reason := _apart(study, tally):
+        return pd.DataFrame([{**row, "reason": reason} for _, row in rows], columns=list(COLUMNS))
+    found = conditions(tally, draws=0)
+    found = found[(found["measure"] == "avg") & found["estimate"].notna()]
+    pooled = pooled_coverage(tally)
+    compared = []
+    for wanted, row in rows:
+        table = found if row["measure"] == "avg" else pooled
+        here = table[(table["tier"] == row["tier"]) & _same(table, wanted)].to_dict("records")
+        compared += [_compare(row, one) for one in here] or [{**row, "reason": NO_SETTING}]
+    return pd.DataFrame(compared, columns=list(COLUMNS))
+
+
+def _apart(study: Study, tally: Tally) -> str:
+    """Why nothing can be compared, or nothing."""
+    if set(tally.questions["question"]) != QUESTIONS:
+        return OTHER_QUESTIONS
+    if {tier: int(tally.in_scope_q(tier).sum()) for tier in tally.scopes} != SIZES:
+        return OTHER_TIERS
+    models = [fixed.get("model") for fixed in study.manifest.get("fixed", [])]
+    return OTHER_MODEL if any(MODEL not in json.dumps(model) for model in models) else ""
+
+
+def _blank(row: dict[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(the factors that are asked for, the row before it is compared)."""
+    wanted = {factor: row[factor] for factor in FACTORS if not pd.isna(row[factor])}
+    value, low, high = row["value"], math.nan, math.nan
+    if not pd.isna(row["correct"]):
+        value = row["correct"] / row["attempts"]
+        low, high = exact_interval(int(row["correct"]), int(row["attempts"]))
+    elif not pd.isna(row["plus_minus"]):
+        low, high = value - row["plus_minus"], value + row["plus_minus"]
+    told = {name: row[name] for name in ("name", "mark", "source", "tier", "measure")}
+    numbers = {"published": float(value), "published_low": low, "published_high": high, "setting": "", "verdict": ""}
+    return wanted, {**dict.fromkeys(COLUMNS, np.nan), **told, **numbers, "reason": ""}
+
+
+def _same(table: pd.DataFrame, wanted: dict[str, Any]) -> "pd.Series[bool]":
+    same = pd.Series(True, index=table.index)
+    for factor, level in wanted.items():
+        same &= (table[factor] == level).fillna(False).astype(bool)
+    return same
+
+
+def _compare(row: dict[str, Any], here: dict[Any, Any]) -> dict[str, Any]:
+    setting = " · ".join(str(here[factor]) for factor in FACTORS if not pd.isna(here[factor]))
+    if row["measure"] == "cov":
+        told = {"estimate": here["cov"], "k": here["k"], "difference": here["cov"] - row["published"]}
+        reason = "" if here["k"] == 32 else "published at k = 32: not comparable at another k"
+        return {**row, **told, "setting": setting, "reason": reason or "no interval of a pooled cov"}
+    low, high = here["low_these"], here["high_these"]
+    told = {"setting": setting, "estimate": here["estimate"], "low": low, "high": high,
+            "difference": here["estimate"] - row["published"]}  # fmt: skip
+    if math.isnan(low):
+        return {**row, **told, "reason": here["reason"]}
+    least, most = (
+        row["published"] if math.isnan(row[name]) else row[name] for name in ("published_low", "published_high")
+    )
+    return {**row, **told, "verdict": "compatible" if low <= most and least <= high else "differs"}

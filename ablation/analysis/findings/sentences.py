@@ -1,0 +1,178 @@
+"""The numbers as sentences, incomplete coverage first. Nothing here knows which way an effect should point."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ablation.analysis.effects.factor_effects import TRAINING
+from ablation.analysis.findings.claims import Claim
+from ablation.analysis.findings.wording import Row, counted, interval, judge, sentence
+from ablation.analysis.records.decided import decided
+from ablation.analysis.records.load import ALL, Study
+from ablation.analysis.records.tally import Tally, shortcomings
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence about the study.
+
+    `verdict`: raised, lowered, open (not distinguishable from zero), unknown (no interval), warning or note.
+    `headline` marks what belongs in the answer; `detail` breaks the sentence down by tier.
+    """
+
+    topic: str
+    verdict: str
+    text: str
+    detail: str = ""
+    headline: bool = True
+    exploratory: bool = False
+
+
+def state_findings(study: Study, tally: Tally, effects: pd.DataFrame, slopes: pd.DataFrame) -> tuple[Finding, ...]:
+    """What is missing, what each factor changed, and what to keep in mind, in this order."""
+    metric = f"avg@{study.n_attempts}"
+    compared = [_effect(rows, metric) for rows in _grouped(effects, ["factor", "level", "reference"])]
+    compared += [_slope(rows, metric) for rows in _grouped(slopes, ["length", "style"])]
+    primary = _primary(study, effects, slopes, metric)
+    remarks = [*_uninformative(tally), *_without_answer(study, tally), *_ladder(tally, metric)]
+    return (*_missing(study, tally), *_decided(study), *primary, *compared, *remarks, _caution(study, effects, slopes))
+
+
+def state_claims(claims: Sequence[Claim]) -> tuple[Finding, ...]:
+    """The published findings that this study can speak to, each with its verdict."""
+    return tuple(
+        Finding("claim", "note", f"Published: “{claim.claim}.” Here {claim.verdict}: {claim.text}", headline=False)
+        for claim in claims
+        if claim.verdict != "untestable"
+    )
+
+
+def _missing(study: Study, tally: Tally) -> list[Finding]:
+    consequence = {
+        "Incomplete": "Comparisons leave the incomplete out, and what they would be matched with.",
+        "Curtailed": "They take part in no comparison.",
+        "Mixed": "These are compared with none: a difference could be one between evaluators.",
+    }
+    faults = shortcomings(study, tally)
+    return [Finding("coverage", "warning", f"{fault} {consequence[fault.split(':')[0]]}") for fault in faults]
+
+
+def _decided(study: Study) -> list[Finding]:
+    """How the pass lines of curtailed cells came out."""
+    rows = decided(study)
+    return [
+        Finding(
+            "pass line",
+            "note",
+            f"Pass line {line}: reached by {int((cells['answer'] == 'reached').sum())} of {counted(len(cells), 'cell')}, as "
+            f"certain as with all attempts; {int(cells['attempts'].sum()):,} of {int(cells['planned'].sum()):,} were needed.",
+        )
+        for line, cells in rows.groupby("line", sort=False)
+    ]
+
+
+def _grouped(frame: pd.DataFrame, by: list[str]) -> Iterable[Sequence[Row]]:
+    """The rows of each estimate, one a scope, the scope of every question first."""
+    return (group.to_dict("records") for _, group in frame.groupby(by, sort=False, dropna=False))
+
+
+def _primary(study: Study, effects: pd.DataFrame, slopes: pd.DataFrame, metric: str) -> list[Finding]:
+    """The comparison that was named beforehand: a single one, so its interval needs no correction."""
+    primary = study.primary
+    if primary is None:
+        return []
+    if primary.is_slope:
+        rows = slopes[slopes["length"].isna() & slopes["style"].isna()]
+    else:
+        same = (effects["level"].astype(str) == str(primary.level)) & (
+            effects["reference"].astype(str) == str(primary.reference)
+        )
+        rows = effects[(effects["factor"] == primary.factor) & same]
+    found = rows[rows["tier"] == primary.tier].to_dict("records")
+    named = f"Named beforehand ({primary})"
+    if not found:
+        return [Finding("primary", "unknown", f"{named}: not among the comparisons that this study can make.")]
+    row = {name: value for name, value in found[0].items() if name != "p_holm"}
+    over = counted(row["sets" if primary.is_slope else "pairs"], "matched set" if primary.is_slope else "matched pair")
+    verdict = judge(row)
+    subject = f"{named}: this" if verdict in ("raised", "lowered") else named
+    return [Finding("primary", verdict, sentence(subject, metric, over, row))]
+
+
+def _effect(rows: Sequence[Row], metric: str) -> Finding:
+    row, factor = rows[0], str(rows[0]["factor"])
+    if pd.isna(row["reference"]):
+        return Finding(factor, "unknown", sentence(factor.capitalize(), metric, "", row), headline=False)
+    subject = f"{factor.capitalize()} {row['level']} instead of {row['reference']}"
+    over = counted(row["pairs"], "matched pair")
+    if factor == TRAINING:
+        subject, over = "Training", f"mean of {counted(row['pairs'], 'cell')} against the base model"
+    return _finding(factor, subject, over, rows, metric, headline=factor != "count")  # the slope speaks for the counts
+
+
+def _slope(rows: Sequence[Row], metric: str) -> Finding:
+    row = rows[0]
+    pooled = row["length"] is None or pd.isna(row["length"])
+    subject = "Each doubling of the count"
+    if not pooled:
+        subject += f" at length {row['length']}, style {row['style']}"
+    over = f"{counted(row['sets'], 'matched set')} of cells"
+    return _finding("count" if pooled else "scaling", subject, over, rows, metric, headline=pooled)
+
+
+def _finding(topic: str, subject: str, over: str, rows: Sequence[Row], metric: str, headline: bool) -> Finding:
+    by_tier = " · ".join(f"{row['tier']} {interval(row)}" for row in rows if row["tier"] != ALL)
+    text = sentence(subject, metric, over, rows[0])
+    return Finding(topic, judge(rows[0]), text, by_tier, headline, exploratory=True)
+
+
+def _uninformative(tally: Tally) -> list[Finding]:
+    """Tiers at the floor or the ceiling everywhere: no effect can show there."""
+    averages = tally.averages()
+    return [
+        Finding("tier", "note", f"Tier {tier} is at {value:.0%} in every complete cell, so no effect can show in it.")
+        for tier in tally.tiers
+        for value in averages[tier].dropna().unique()
+        if value in (0.0, 1.0) and averages[tier].nunique() == 1
+    ]
+
+
+def _without_answer(study: Study, tally: Tally) -> list[Finding]:
+    verdicts = study.results.loc[~study.results["cell"].isin(tally.apart), "verdict"]
+    if verdicts.empty:
+        return []
+    no_answer, truncated = (float((verdicts == verdict).mean()) for verdict in ("no_answer", "truncated"))
+    gave = f"{no_answer:.1%} of the attempts gave no answer and {truncated:.1%} were cut off at the token limit"
+    text = f"{gave}; both count as not correct."
+    if ungradable := int((verdicts == "ungradable").sum()):
+        text += f" {counted(ungradable, 'answer')} could not be graded within the grader's limits, and count as not correct too."
+    return [Finding("verdicts", "note", text, headline=False)]
+
+
+def _ladder(tally: Tally, metric: str) -> list[Finding]:
+    """How often the tiers come in the order in which the manifest names them."""
+    averages = tally.averages()[list(tally.tiers)].dropna()
+    if len(tally.tiers) < 2 or averages.empty:
+        return []
+    falling = int((averages.diff(axis=1).iloc[:, 1:] <= 0).all(axis=1).sum())
+    text = (
+        f"Ladder: {metric} never rises from one tier to the next ({', '.join(tally.tiers)}) in {falling} of "
+        f"{counted(len(averages), 'complete cell')}. A description; no test where pass rates set the tiers."
+    )
+    return [Finding("ladder", "note", text, headline=False)]
+
+
+def _caution(study: Study, effects: pd.DataFrame, slopes: pd.DataFrame) -> Finding:
+    shown = int(effects["low"].notna().sum() + slopes["low"].notna().sum())
+    if study.primary:
+        stated = f"One comparison was named beforehand ({study.primary}); every other one is exploratory"
+    elif study.manifest.get("hypothesis"):
+        stated = "The hypothesis does not single out a comparison, so every comparison is exploratory"
+    else:
+        stated = "No hypothesis was stated beforehand, so every comparison is exploratory"
+    text = (
+        f"{stated}. {counted(shown, 'interval')} at 95 % are shown, each for itself; "
+        "verdicts on contrasts are corrected for the number of them within one factor and tier (Holm), not across."
+    )
+    return Finding("caution", "note", text, headline=False)

@@ -1,0 +1,1 @@
+"""Whether the questions form a ladder."""

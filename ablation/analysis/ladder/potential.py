@@ -1,0 +1,59 @@
+"""Potential against stability: what a model can do at times, and how reliably, with the model of steps behind it."""
+
+import numpy as np
+import pandas as pd
+
+from ablation.analysis.effects.conditions import conditions
+from ablation.analysis.records.load import FACTORS
+from ablation.analysis.records.metrics import cov
+from ablation.analysis.records.tally import Mask, Tally
+
+STEPS = 5  # the study's picture of a Hard question: 0.875 ** 5 is about one half
+
+
+def pooled_coverage(tally: Tally) -> pd.DataFrame:
+    """One row a setting and scope: cov over all attempts of all its complete runs, `cov@k` with k = n × runs.
+
+    The study's figure (8 attempts × 4 seeds). At different k it is not comparable; `k` stands beside it.
+    Columns: the factors, `tier runs k avg cov gap`.
+    """
+    rows = []
+    for scope in tally.scopes:
+        complete_c: Mask = np.asarray(np.isfinite(tally.rates_cq(scope)).all(axis=1), dtype=bool)
+        inside_q = tally.in_scope_q(scope)
+        for setting in tally.settings:
+            runs = setting.lines[complete_c[setting.lines]]
+            if not len(runs) or not inside_q.any():
+                continue
+            correct_q = tally.correct_cq[np.ix_(runs, inside_q)].sum(axis=0)
+            attempts_q = tally.attempts_cq[np.ix_(runs, inside_q)].sum(axis=0)
+            k = int(attempts_q.min())
+            avg, solved = float((correct_q / attempts_q).mean()), float(cov(correct_q, attempts_q, k).mean())
+            rows.append(
+                {
+                    **setting.levels,
+                    "tier": scope,
+                    "runs": len(runs),
+                    "k": k,
+                    "avg": avg,
+                    "cov": solved,
+                    "gap": solved - avg,
+                }
+            )
+    return pd.DataFrame(rows, columns=[*FACTORS, "tier", "runs", "k", "avg", "cov", "gap"])
+
+
+def per_step(tally: Tally, steps: int = STEPS) -> pd.DataFrame:
+    """The rate of each of `steps` equally hard, independent steps that would give avg@n: avg ** (1 / steps).
+
+    One row a setting and scope: the factors, `tier avg rate low high cov_if_alike cov k`. The interval is that of avg on
+    these questions, transformed. `cov_if_alike` is the cov@k that this model predicts when all questions are alike,
+    1 − (1 − avg)^k; a `cov` far below it says that failures belong to questions, not to slips at random steps.
+    """
+    found = conditions(tally, draws=0)
+    averages = found[found["measure"] == "avg"].reset_index(drop=True)
+    reached = found[found["measure"] == "cov"].reset_index(drop=True)
+    frame = averages[[*FACTORS, "tier", "k"]].assign(avg=averages["estimate"])
+    for name, source in (("rate", "estimate"), ("low", "low_these"), ("high", "high_these")):
+        frame[name] = averages[source].clip(0, 1) ** (1 / steps)
+    return frame.assign(cov_if_alike=1 - (1 - frame["avg"]) ** frame["k"], cov=reached["estimate"])

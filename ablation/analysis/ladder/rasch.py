@@ -1,0 +1,74 @@
+"""One ability a run, one difficulty a question: the Rasch model, and the questions that do not fit it.
+
+Array suffixes: r run, q question, g quadrature node.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize
+from scipy.special import expit, log_expit, logit, logsumexp
+
+from ablation.analysis.records.load import ALL
+from ablation.analysis.records.measures import measure
+from ablation.analysis.records.tally import Floats, Tally
+
+NODES = 41
+EXTREME = "solved by all attempts or by none, so without a finite difficulty"
+TOO_FEW = "needs three complete runs that differ"
+COLUMNS = ("question", "tier", "difficulty", "se", "infit", "outfit", "reason")
+
+
+def rasch(tally: Tally) -> pd.DataFrame:
+    """Difficulty of each question on the log-odds scale (mean 0), one row a question: `difficulty se infit outfit`.
+
+    logit p = θ_run − b_question with c ~ Binomial(n, p) and θ ~ N(0, σ²), by marginal maximum likelihood (Bock & Aitkin
+    1981, Psychometrika 46(4)) with Gauss–Hermite nodes. Infit and outfit are mean squares of standardised residuals at
+    the runs' expected abilities, about 1 where the question fits; well above, it is solved by the wrong runs.
+    """
+    complete_r = np.isfinite(measure(tally, ALL).values_cq).all(axis=1) & (tally.attempts_cq.sum(axis=1) > 0)
+    c_rq, n_rq = tally.correct_cq[complete_r].astype(np.float64), tally.attempts_cq[complete_r].astype(np.float64)
+    usable_q = (c_rq.sum(axis=0) > 0) & (c_rq.sum(axis=0) < n_rq.sum(axis=0))
+    frame = tally.questions.assign(difficulty=np.nan, se=np.nan, infit=np.nan, outfit=np.nan, reason=EXTREME)
+    if len(c_rq) < 3 or usable_q.sum() < 2 or np.ptp(c_rq.sum(axis=1)) == 0:
+        return frame.assign(reason=TOO_FEW)[list(COLUMNS)]
+    difficulty_q, se_q, ability_r = fit(c_rq[:, usable_q], n_rq[:, usable_q])
+    infit_q, outfit_q = _misfit(c_rq[:, usable_q], n_rq[:, usable_q], ability_r, difficulty_q)
+    for name, column_q in (("difficulty", difficulty_q), ("se", se_q), ("infit", infit_q), ("outfit", outfit_q)):
+        frame.loc[usable_q, name] = column_q
+    frame.loc[usable_q, "reason"] = ""
+    return frame[list(COLUMNS)]
+
+
+def fit(c_rq: Floats, n_rq: Floats) -> tuple[Floats, Floats, Floats]:
+    """(difficulties with mean 0, their standard errors, expected abilities of the runs)."""
+    nodes_g, weights_g = np.polynomial.hermite_e.hermegauss(NODES)
+    log_weights_g = np.log(weights_g / weights_g.sum())
+
+    def posterior(log_sd: float, b_q: Floats) -> tuple[Floats, Floats, Floats]:
+        """(log odds at each node, log likelihood of each run, weight of each node for each run)."""
+        eta_gq = np.exp(log_sd) * nodes_g[:, None] - b_q
+        log_rg = c_rq @ log_expit(eta_gq).T + (n_rq - c_rq) @ log_expit(-eta_gq).T + log_weights_g
+        total_r = logsumexp(log_rg, axis=1)
+        return eta_gq, total_r, np.exp(log_rg - total_r[:, None])
+
+    def negative(parameters: Floats) -> tuple[float, Floats]:
+        eta_gq, total_r, post_rg = posterior(parameters[0], parameters[1:])
+        residual_gq = post_rg.T @ c_rq - expit(eta_gq) * (post_rg.T @ n_rq)
+        by_sd = float(residual_gq.sum(axis=1) @ nodes_g * np.exp(parameters[0]))
+        return -float(total_r.sum()), -np.array([by_sd, *(-residual_gq.sum(axis=0))])
+
+    rate_q = (c_rq.sum(axis=0) + 0.5) / (n_rq.sum(axis=0) + 1)
+    found = minimize(negative, np.array([0.0, *-logit(rate_q)]), jac=True, method="L-BFGS-B").x
+    eta_gq, _, post_rg = posterior(found[0], found[1:])
+    information_q = (post_rg.T @ n_rq * expit(eta_gq) * expit(-eta_gq)).sum(axis=0)
+    centre = found[1:].mean()
+    ability_r = post_rg @ (np.exp(found[0]) * nodes_g) - centre
+    return found[1:] - centre, 1 / np.sqrt(information_q), ability_r
+
+
+def _misfit(c_rq: Floats, n_rq: Floats, ability_r: Floats, difficulty_q: Floats) -> tuple[Floats, Floats]:
+    """(infit, outfit): Σ residual² / Σ variance, and the mean of residual² / variance (Wright & Masters 1982)."""
+    p_rq = expit(ability_r[:, None] - difficulty_q)
+    variance_rq = np.maximum(n_rq * p_rq * (1 - p_rq), 1e-9)
+    squared_rq = (c_rq - n_rq * p_rq) ** 2
+    return squared_rq.sum(axis=0) / variance_rq.sum(axis=0), (squared_rq / variance_rq).mean(axis=0)

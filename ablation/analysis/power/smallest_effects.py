@@ -1,0 +1,197 @@
+"""Before spending: the smallest effect that each planned contrast can show, and what would make it smaller.
+
+Array suffixes: c cell, q question, e contrast.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.random import Generator
+from scipy.special import expit, logit, stdtrit
+
+from ablation.analysis.effects.estimates import Plan
+from ablation.analysis.effects.factor_effects import planned_contrasts
+from ablation.analysis.effects.replicates import Component, Replicates, replicates
+from ablation.analysis.effects.uncertainty import Errors, questions_like_these, these_questions
+from ablation.analysis.records.load import ALL, FACTORS, SEEDS
+from ablation.analysis.records.measures import measure
+from ablation.analysis.records.tally import Floats, Tally
+
+POWER = 0.8
+ALPHA = 0.05
+STUDIES = 20
+# Correct attempts of 16 on AIME24, small fine-tunings (arXiv 2504.11741, figure 1; tests/data/ladder_figure1.csv).
+FIGURE_OF_16: Mapping[str, tuple[int, ...]] = {
+    "easy": (16, 16, 16, 16),
+    "medium": (15, 16, 16, 16, 10, 14, 10, 14, 16, 16),
+    "hard": (4, 7, 3, 11, 1, 7, 7, 6, 3, 2, 5, 1),
+    "exh": (0, 0, 0, 0),
+}
+OPTIONS = {"attempts": "twice the attempts", "seeds": "twice the seeds", "questions": "twice the questions"}
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """Pass rates by question, and the SDs of log odds: between seeds, of seed × question and of cell × question."""
+
+    tiers: tuple[str, ...]
+    rates_q: Floats
+    seed_sd: float = 0.15
+    seed_question_sd: float = 0.3
+    cell_question_sd: float = 0.5
+    source: str = "assumed: the pass rates of small fine-tunings in the study's figure, seed SD 0.15 log odds"
+
+
+def assumed(tiers: Sequence[str]) -> Assumed:
+    """The figure's rates, (c + ½) / 17, for questions of these tiers; a tier of another name takes those of all."""
+    every = [count for counts in FIGURE_OF_16.values() for count in counts]
+    seen: dict[str, int] = {}
+    rates = []
+    for tier in tiers:
+        place = seen[tier] = seen.get(tier, -1) + 1
+        counts = FIGURE_OF_16.get(tier, tuple(every))
+        rates.append((counts[place % len(counts)] + 0.5) / 17)
+    return Assumed(tuple(tiers), np.array(rates))
+
+
+def recorded(tally: Tally) -> Assumed:
+    """The rates of a study's complete trained cells, (c + ½) / (n + 1), and its seed SD where it has replicates."""
+    complete_c = np.isfinite(tally.rates_cq(ALL)).all(axis=1) & ~tally.is_base_c
+    correct_q, attempts_q = (counts[complete_c].sum(axis=0) for counts in (tally.correct_cq, tally.attempts_cq))
+    seed_sd = replicates(tally, measure(tally, ALL)).seed_sd
+    found = Assumed(tuple(tally.questions["tier"]), (correct_q + 0.5) / (attempts_q + 1))
+    told = f"recorded pass rates of {int(complete_c.sum())} cells, seed SD "
+    if np.isnan(seed_sd):
+        return replace(found, source=f"{told}0.15 log odds (assumed: no setting was run with two seeds)")
+    return replace(found, seed_sd=seed_sd, source=f"{told}{seed_sd:.2f} log odds (recorded)")
+
+
+def smallest_effects(
+    cells: pd.DataFrame,
+    n: int,
+    world: Assumed,
+    studies: int = STUDIES,
+    seed: int = 0,
+    power: float = POWER,
+    scopes: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """One row a planned contrast and scope: `factor level reference pairs tier questions se_these effect_these se effect`.
+
+    `cells` has the factors and seeds of the planned cells. Studies without any effect are simulated with all attempts
+    present and analysed as real ones; `effect` is (t(1 − α/2) + t(power)) · SE at the mean SE and degrees of freedom, for
+    questions like these, `effect_these` on these questions, as fractions. NaN with a `reason` for what cannot be tested.
+    A design without replicates could not see the seeds' variance; the assumed one is counted here all the same.
+    """
+    blank = _blank(cells, n, world)
+    rng = np.random.default_rng(seed)
+    tallies = [_drawn(rng, blank, world) for _ in range(studies)]
+    chosen = scopes or blank.scopes
+    frames = [_scope(tallies, scope, planned_contrasts(blank, scope), power, world) for scope in chosen]
+    return pd.concat(frames, ignore_index=True)
+
+
+def what_to_raise(cells: pd.DataFrame, n: int, world: Assumed, studies: int = STUDIES, seed: int = 0) -> pd.DataFrame:
+    """The smallest effects as planned and with twice of something: `effect_these` and `effect` by `option`.
+
+    The largest over the contrasts of a factor in the scope of all questions: one row a factor and option.
+    """
+    again = cells.assign(**{name: cells[name] + 10_000 for name in SEEDS})  # seeds that no design uses
+    doubled = Assumed(world.tiers * 2, np.tile(world.rates_q, 2), world.seed_sd, world.seed_question_sd)
+    variants = {
+        "as planned": (cells, n, world),
+        OPTIONS["attempts"]: (cells, 2 * n, world),
+        OPTIONS["seeds"]: (pd.concat([cells, again], ignore_index=True), n, world),
+        OPTIONS["questions"]: (cells, n, replace(doubled, cell_question_sd=world.cell_question_sd)),
+    }
+    frames = []
+    for option, (planned, attempts, assumption) in variants.items():
+        found = smallest_effects(planned, attempts, assumption, studies, seed)
+        worst = (
+            found[found["tier"] == ALL].groupby("factor", sort=False)[["effect_these", "effect"]].max().reset_index()
+        )
+        frames.append(worst.assign(option=option))
+    return pd.concat(frames, ignore_index=True)
+
+
+def caution(cells: pd.DataFrame) -> str | None:
+    """What a design without replicates must be told, or None."""
+    trained = cells[cells["count"] > 0]
+    if trained.duplicated(list(FACTORS)).any():
+        return None
+    return (
+        "No setting is planned with two seeds: the report could not include training-seed variance, and no level could be "
+        "called equivalent to another. Add seeds (sweep.design.seeds), at least to a setting or two."
+    )
+
+
+def lines(table: pd.DataFrame) -> list[str]:
+    """One sentence a factor from `what_to_raise`."""
+    told = []
+    for factor, group in table.groupby("factor", sort=False):
+        by_option = {str(row["option"]): row for row in group.to_dict("records")}
+        planned = by_option.pop("as planned")
+        if np.isnan(planned["effect_these"]):
+            told.append(f"{factor}: nothing to compare, or no variation to tell a difference from")
+            continue
+        best = min(by_option, key=lambda option: by_option[option]["effect_these"])
+        told.append(
+            f"{factor}: from {100 * planned['effect_these']:.1f} points on these questions, {100 * planned['effect']:.1f} for "
+            f"questions like these; {best} would make it {100 * by_option[best]['effect_these']:.1f} and "
+            f"{100 * by_option[best]['effect']:.1f}"
+        )
+    return told
+
+
+def _scope(tallies: Sequence[Tally], scope: str, plans: Sequence[Plan], power: float, world: Assumed) -> pd.DataFrame:
+    n_questions = int(tallies[0].in_scope_q(scope).sum())
+    frame = pd.DataFrame([{**plan.labels, "tier": scope, "questions": n_questions} for plan in plans])
+    nothing_c = np.zeros(len(tallies[0].cells))
+    weights_ec = np.array([nothing_c if plan.weights_c is None else plan.weights_c for plan in plans])
+    found: dict[str, list[Errors]] = {"_these": [], "": []}
+    for tally in tallies:
+        measured = measure(tally, scope)
+        seeds = _known(replicates(tally, measured), world, n_questions)
+        found["_these"].append(these_questions(weights_ec, measured, seeds))
+        found[""].append(questions_like_these(weights_ec, measured, seeds))
+    for suffix, errors in found.items():
+        frame[f"se{suffix}"], frame[f"effect{suffix}"] = _effect(errors, power)
+    return frame.assign(reason=[plan.reason for plan in plans])
+
+
+def _known(seeds: Replicates, world: Assumed, n_questions: int) -> Replicates:
+    """What the replicates show, or the assumed variances where nothing is planned twice."""
+    if seeds.degrees:
+        return seeds
+    shared = world.seed_sd**2
+    run = shared + world.seed_question_sd**2 / max(n_questions, 1)
+    return replace(seeds, run=Component(run, 0.0), shared=Component(shared, 0.0))
+
+
+def _effect(errors: Sequence[Errors], power: float) -> tuple[Floats, Floats]:
+    """(SE, smallest effect) from the root mean square error and the harmonic mean of the degrees of freedom."""
+    variance_e = np.nan_to_num(np.array([error.se_e for error in errors]) ** 2).mean(axis=0)
+    inverse_e = np.nan_to_num(1 / np.array([error.df_e for error in errors]), nan=0.0).mean(axis=0)
+    df_e = np.minimum(1 / np.maximum(inverse_e, 1e-9), 1e9)
+    se_e = np.where(variance_e > 0, np.sqrt(variance_e), np.nan)
+    return se_e, se_e * (stdtrit(df_e, 1 - ALPHA / 2) + stdtrit(df_e, power))
+
+
+def _blank(cells: pd.DataFrame, n: int, world: Assumed) -> Tally:
+    n_questions = len(world.tiers)
+    named = cells[[*FACTORS, *SEEDS]].reset_index(drop=True).assign(cell=[f"c{place}" for place in range(len(cells))])
+    questions = pd.DataFrame({"question": [f"q{place:04}" for place in range(n_questions)], "tier": world.tiers})
+    shape = (len(cells), n_questions)
+    correct_cq, attempts_cq = np.zeros(shape, dtype=np.int64), np.full(shape, n, dtype=np.int64)
+    planned_c = np.full(len(cells), n * n_questions, dtype=np.int64)
+    return Tally(named, questions, tuple(dict.fromkeys(world.tiers)), n, correct_cq, attempts_cq, planned_c)
+
+
+def _drawn(rng: Generator, blank: Tally, world: Assumed) -> Tally:
+    """The blank study with counts: log odds by question, moved by setting × question, seed and seed × question."""
+    shape, arm_c = blank.correct_cq.shape, blank.arm_c
+    by_arm = world.cell_question_sd * rng.normal(size=(int(arm_c.max()) + 1, shape[1]))
+    eta = logit(world.rates_q) + by_arm[arm_c] + world.seed_sd * rng.normal(size=(shape[0], 1))
+    rates = expit(eta + world.seed_question_sd * rng.normal(size=shape))
+    return replace(blank, correct_cq=rng.binomial(blank.n_attempts, rates).astype(np.int64))

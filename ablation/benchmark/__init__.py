@@ -1,7 +1,0 @@
-"""A benchmark: questions with reference answers, and the tiers that divide them."""
-
-from ablation.benchmark.lines import asked_questions
-from ablation.benchmark.questions import read_questions
-from ablation.benchmark.tiers import read_tiers, tier_names
-
-__all__ = ["asked_questions", "read_questions", "read_tiers", "tier_names"]

@@ -1,0 +1,79 @@
+"""`ablation logs`: everything that was written about one cell, also while it runs."""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ablation.cli.commands.arguments import folder_of, machine_parent, study_parent
+from ablation.errors import RecordError, nearest
+
+if TYPE_CHECKING:
+    from ablation.cli.commands.arguments import Commands
+    from ablation.specs.cell import Cell
+    from ablation.study.plan import Plan
+
+# Slurm is asked at most this often whether the cell goes on; its log is looked at more often.
+_ASK_S = 5.0
+_SHOWN_NAMES = 20
+
+
+def register(commands: "Commands") -> None:
+    """Add the parser of `logs`."""
+    logs = commands.add_parser("logs", parents=[study_parent(), machine_parent()], help="the logs of one cell")
+    logs.add_argument("cell", help="a cell's name, or how it begins")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until the cell has ended")
+    logs.set_defaults(run=_logs)
+
+
+def _logs(given: argparse.Namespace) -> int:
+    from ablation.jobs.status.logs import log_files, told
+    from ablation.study.plan import load_plan
+
+    plan = load_plan(folder_of(given))
+    cell = _chosen(plan, given.cell)
+    last: Path | None = None
+    for path, text in told(plan.folder, cell.name, Goes(plan, cell) if given.follow else None):
+        if given.json:
+            print(json.dumps({"cell": cell.name, "path": str(path), "text": text}), flush=True)
+        else:
+            whole = text if text.endswith("\n") else f"{text}\n"
+            print(whole if path == last else f"== {path}\n{whole}", end="", flush=True)
+        last = path
+    if not given.json and not log_files(plan.folder, cell.name):
+        print(f"{cell.name} has no log yet")
+    return 0
+
+
+def _chosen(plan: "Plan", beginning: str) -> "Cell":
+    names = {cell.name: cell for cell in plan.cells}
+    if beginning in names:
+        return names[beginning]
+    matching = [name for name in names if name.startswith(beginning)]
+    if len(matching) == 1:
+        return names[matching[0]]
+    known = matching or list(names)
+    shown = ", ".join(known[:_SHOWN_NAMES]) + (f", … ({len(known)})" if len(known) > _SHOWN_NAMES else "")
+    raise RecordError(
+        f"{beginning!r} is the beginning of {len(matching)} cells{nearest(beginning, names)}; choose one of: {shown}"
+    )
+
+
+class Goes:
+    """Whether the cell is queued or running, asked every `ask_s`: seldom enough for a busy Slurm."""
+
+    def __init__(self, plan: "Plan", cell: "Cell", ask_s: float = _ASK_S) -> None:
+        self.plan, self.cell, self.ask_s = plan, cell, ask_s
+        self.asked, self.answer = float("-inf"), True
+
+    def __call__(self) -> bool:
+        from ablation.jobs.status.states import cell_states
+
+        # The record of the end is looked for each time: it is there before the queue knows.
+        if self.plan.store.has(self.cell.outcome):
+            return False
+        if time.monotonic() - self.asked > self.ask_s:
+            [state] = cell_states([self.cell], self.plan.store, self.plan.folder)
+            self.asked, self.answer = time.monotonic(), state.state in ("queued", "running", "held", "unknown")
+        return self.answer

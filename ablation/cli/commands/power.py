@@ -1,0 +1,85 @@
+"""`ablation power`: the smallest effects that a sweep can show, before it is paid for."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from ablation.cli.commands.arguments import machine_parent, overrides_parent
+from ablation.terminal import console
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ablation.cli.commands.arguments import Commands
+
+
+def register(commands: "Commands") -> None:
+    """Add the parser of `power`."""
+    power = commands.add_parser(
+        "power",
+        parents=[overrides_parent(), machine_parent()],
+        help="the smallest effect each planned contrast can show, and what would make it smaller",
+    )
+    power.add_argument("--from", dest="study", metavar="FOLDER", help="take pass rates from this study's records")
+    power.set_defaults(run=_power)
+
+
+def _power(given: argparse.Namespace) -> int:
+    from ablation.analysis import Tally, load
+    from ablation.analysis.power.smallest_effects import (
+        assumed,
+        caution,
+        lines,
+        recorded,
+        smallest_effects,
+        what_to_raise,
+    )
+    from ablation.config.sweep.expand import composed_grid
+    from ablation.data.benchmark import read_tiers
+    from ablation.planning.power import planned_cells
+
+    cells = composed_grid(given.overrides).cells
+    n = min(cell.sample.n for cell in cells)
+    world = (
+        recorded(Tally.of(load(given.study), partial=True))
+        if given.study
+        else assumed(list(read_tiers(cells[0].benchmark).values()))
+    )
+    planned = planned_cells(cells)
+    effects, options = smallest_effects(planned, n, world), what_to_raise(planned, n, world)
+    if given.json:
+        told = {"assumptions": world.source, "n": n, "questions": len(world.tiers)}
+        tables = {"contrasts": effects, "options": options}
+        told["caution"] = caution(planned)
+        told |= {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
+        print(json.dumps(told))
+        return 0
+    out = console()
+    out.print(f"{len(cells)} cells, {n} attempts at {len(world.tiers)} questions; {world.source}")
+    out.print("smallest effect found with 80 % power at 5 %, in points, on these questions (for questions like these):")
+    for line in _contrasts(effects):
+        out.print(line)
+    out.print("the largest of each factor, and what would shrink it most:")
+    for line in lines(options):
+        out.print(f"  {line}")
+    if said := caution(planned):
+        out.print(said)
+    return 0
+
+
+def _contrasts(effects: "pd.DataFrame") -> list[str]:
+    told = []
+    for (factor, level, reference), group in effects.groupby(
+        ["factor", "level", "reference"], sort=False, dropna=False
+    ):
+        rows = group.to_dict("records")
+        if rows[0]["reason"]:
+            told.append(f"  {factor}: {rows[0]['reason']}")
+            continue
+        by_tier = ", ".join(f"{row['tier']} {_points(row['effect_these'])} ({_points(row['effect'])})" for row in rows)
+        told.append(f"  {factor} {level} against {reference}, {rows[0]['pairs']} pairs: {by_tier}")
+    return told
+
+
+def _points(fraction: float) -> str:
+    return "–" if fraction != fraction else f"{100 * fraction:.1f}"

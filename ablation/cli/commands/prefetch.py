@@ -1,0 +1,35 @@
+"""`ablation prefetch`: models and data onto the shared cache, from the login node."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from ablation.cli.commands.arguments import machine_parent, overrides_parent
+
+if TYPE_CHECKING:
+    from ablation.cli.commands.arguments import Commands
+
+
+def register(commands: "Commands") -> None:
+    """Add the parser of `prefetch`."""
+    prefetch = commands.add_parser(
+        "prefetch",
+        parents=[overrides_parent(), machine_parent()],
+        help="download the models and data of a sweep, and make folders of GGUF files, so that its jobs need no network",
+    )
+    prefetch.set_defaults(run=_prefetch)
+
+
+def _prefetch(given: argparse.Namespace) -> int:
+    from ablation.config.sweep.expand import composed_grid
+    from ablation.data.download import fetch, wanted
+
+    found = []
+    for one in wanted(composed_grid(given.overrides).cells):
+        path = fetch(one)
+        found.append({"kind": one.kind, "name": one.name, "path": str(path)})
+        if not given.json:
+            print(f"{one.kind} {one.name}: {path}", flush=True)
+    if given.json:
+        print(json.dumps(found))
+    return 0

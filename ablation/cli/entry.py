@@ -1,0 +1,64 @@
+"""The edge to the shell: refusals as text, exit codes, and a look at the command line before Hydra composes."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from ablation.errors import AblationError
+from ablation.store.files import explain_os_error, is_about_the_disk
+from ablation.terminal import printable
+
+INTERRUPTED = 130
+# As a shell reports a command whose reader went away (`ablation status cnls | head`).
+READER_GONE = 141
+
+
+@contextmanager
+def taught() -> Iterator[None]:
+    """Print a refusal as text and exit with its code: 2, or 3 where the cluster cannot be reached; Ctrl-C exits with 130.
+
+    A reader that closed our output ends us in silence. Anything else is a defect and keeps its trace.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except AblationError as error:
+        print(printable(str(error)), file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    except BrokenPipeError:
+        # What is still buffered goes nowhere, or the interpreter would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(READER_GONE) from None
+    except OSError as error:
+        if not is_about_the_disk(error):
+            raise
+        print(explain_os_error(error, Path(error.filename or ".")), file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+
+
+def run_single(config: DictConfig) -> int:
+    """Run the one cell of a composed configuration, as a study of its own; the exit code."""
+    from ablation.cli.launch import carry_out
+    from ablation.config.cluster import Local
+    from ablation.config.sweep.expand import single
+
+    with taught():
+        cell, execution = single(config)
+        if isinstance(execution.cluster, Local):  # a worker process would gain nothing for one cell
+            in_process = execution.cluster.model_copy(update={"in_process": True})
+            execution = execution.model_copy(update={"cluster": in_process})
+        return carry_out([cell], [], execution)
+
+
+def checked(arguments: Sequence[str], config_dir: Path) -> list[str]:
+    """The command line, ready for Hydra, once every group, level and key in it is known; exits with 2 otherwise."""
+    from ablation.config.overrides import preflight
+
+    with taught():
+        return preflight(arguments, config_dir)

@@ -1,0 +1,1 @@
+"""From the command line and Hydra to values; refusals that name every mistake."""

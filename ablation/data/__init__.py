@@ -1,0 +1,1 @@
+"""What a study reads: corpora, benchmarks and base models."""

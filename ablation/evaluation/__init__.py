@@ -1,0 +1,1 @@
+"""From weights to verdicts: sample, then grade."""

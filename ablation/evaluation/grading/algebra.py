@@ -1,0 +1,165 @@
+"""Equality of answers by Math-Verify, in worker processes that are killed when an answer costs too much.
+
+A process of its own kind, not a multiprocessing one: it can be started from a daemon, imports nothing of this package, and speaks
+JSON lines. Time is counted in CPU seconds, so that a busy machine does not change a verdict; a wall clock stands behind it.
+"""
+
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Self
+
+from ablation.config.environment import PYTHON, inherited
+from ablation.data.benchmark.answers import Outcome
+from ablation.errors import RecordError
+from ablation.evaluation.grading.verdict import Pair
+from ablation.specs.versions import MATH_VERIFY
+
+_PROGRAM = Path(__file__).with_name("worker.py")
+_START_S = 120.0
+# A pair without a given answer asks whether the reference can be read.
+Question = Pair | tuple[None, str]
+_OUTCOMES: dict[bytes, Outcome] = {b"equal\n": "equal", b"different\n": "different", b"undecided\n": "undecided"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one comparison may take before it is given up as undecided."""
+
+    cpu_s: float = 2.0
+    wall_s: float = 120.0  # far behind: on a crowded machine a process waits much longer than it works
+    memory_bytes: int = 400 * 2**20
+
+
+class MathVerify:
+    """Decides pairs of answers on up to `workers` processes, which start when the first pair comes. A context manager."""
+
+    def __init__(self, workers: int = 1, limits: Limits | None = None) -> None:
+        self._workers, self._limits = workers, limits or Limits()
+        self._open = ExitStack()
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        self._threads: ThreadPoolExecutor | None = None
+        self._one = lru_cache(maxsize=100_000)(self._ask)  # attempts at a question repeat their answers
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def decide(self, pairs: Sequence[Question]) -> list[Outcome]:
+        """One outcome a pair, in order. Raises RecordError when the installed Math-Verify is not the grader's."""
+        if not pairs:
+            return []
+        if self._threads is None:
+            _check_version()
+            self._threads = self._open.enter_context(ThreadPoolExecutor(self._workers))
+            for _ in range(self._workers):
+                worker = _Worker(self._limits)
+                self._open.callback(worker.stop)
+                self._idle.put(worker)
+        return list(self._threads.map(self._one, pairs))
+
+    def readable(self, references: Sequence[str]) -> list[bool]:
+        """Whether each reference answer has a mathematical reading within the limits."""
+        return [found == "equal" for found in self.decide([(None, one) for one in references])]
+
+    def _ask(self, pair: Question) -> Outcome:
+        worker = self._idle.get()
+        try:
+            return worker.ask(pair)
+        finally:
+            self._idle.put(worker)
+
+
+class _Worker:
+    """One process, started when it is needed and again after it died."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, pair: Question) -> Outcome:
+        """The process's word, or `undecided` when it died of the question or took too long."""
+        if self._process and self._process.poll() is not None:  # it died, but not of this question
+            self.stop()
+        process = self._process or self._start()
+        assert process.stdin
+        try:
+            process.stdin.write(json.dumps(pair).encode() + b"\n")
+            said = _line(process, self._limits.wall_s)
+        except BrokenPipeError:
+            said = b""
+        if said not in _OUTCOMES:
+            self.stop()
+            return "undecided"
+        return _OUTCOMES[said]
+
+    def stop(self) -> None:
+        """End the process, if there is one."""
+        if self._process:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        limits = [str(self._limits.cpu_s), str(self._limits.memory_bytes)]
+        with tempfile.TemporaryFile() as complaints:
+            # -P: the folder of the program must not shadow modules of the library.
+            self._process = process = subprocess.Popen(
+                [sys.executable, "-P", str(_PROGRAM), *limits],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, bufsize=0,
+                env=inherited(os.environ, PYTHON),
+            )  # fmt: skip
+            if _line(process, _START_S) != b"ready\n":
+                self.stop()
+                complaints.seek(0)
+                last = complaints.read().decode(errors="replace").strip().splitlines()[-1:]
+                raise RecordError(
+                    f"the grader's process did not start ({' '.join(last)}); try: pip install math-verify"
+                )
+            return process
+
+
+def _line(process: "subprocess.Popen[bytes]", timeout_s: float) -> bytes:
+    """The next line the process says; without its end, or empty, when the process died or the time is over."""
+    assert process.stdout
+    source, deadline, heard = process.stdout.fileno(), time.monotonic() + timeout_s, b""
+    poll = select.poll()
+    poll.register(source, select.POLLIN)
+    while not heard.endswith(b"\n"):
+        left_s = deadline - time.monotonic()
+        if left_s <= 0 or not poll.poll(1000 * left_s):
+            break
+        part = os.read(source, 4096)
+        if not part:
+            break
+        heard += part
+    return heard
+
+
+def _check_version() -> None:
+    try:
+        found = version("math-verify")
+    except PackageNotFoundError:
+        found = "none"
+    if found != MATH_VERIFY:
+        raise RecordError(
+            f"grading needs math-verify {MATH_VERIFY}, which its records name; installed is {found}: "
+            f"pip install math-verify=={MATH_VERIFY}"
+        )

@@ -1,0 +1,57 @@
+"""The grade stage: one verdict for every planned attempt. Grading again never samples again: completions are another stage's."""
+
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from ablation.data.benchmark import asked_questions
+from ablation.errors import RecordError
+from ablation.evaluation.grading.algebra import MathVerify
+from ablation.evaluation.grading.verdict import VERDICTS, Attempted, judge_all
+from ablation.evaluation.pass_line import Decision
+from ablation.specs.cell import Cell
+from ablation.specs.versions import GRADER
+from ablation.store.records import (
+    SUMMARY_FILE,
+    TIMING_FILE,
+    VERDICTS_FILE,
+    Verdict,
+    read_completions,
+    write_json,
+    write_rows,
+)
+
+
+def grade(cell: Cell, samples: Sequence[Path], folder: Path) -> None:
+    """Write ``verdicts.jsonl``. Raises RecordError unless there is exactly one completion for each planned attempt.
+
+    Where a pass line ends the sampling, for each that was made, and they decide it; the decision is then in ``summary.json``.
+    """
+    started = time.perf_counter()
+    answers = {question.id: question.answer for question in asked_questions(cell.benchmark, cell.sample)}
+    rows = read_completions(samples, list(answers))
+    planned = [(question, attempt) for question in answers for attempt in range(cell.sample.n)]
+    made = {(row.question, row.attempt) for row in rows}
+    due = [one for one in planned if one in made] if cell.sample.decides else planned
+    if [(row.question, row.attempt) for row in rows] != due:
+        raise RecordError(f"{samples[0]}: {len(rows)} completions do not match the {len(planned)} planned attempts")
+    with MathVerify() as algebra:
+        attempts = (Attempted(row.text, row.finish_reason, answers[row.question]) for row in rows)
+        verdicts = [
+            Verdict(question=row.question, attempt=row.attempt, verdict=judged.verdict, extracted=judged.extracted)
+            for row, judged in zip(rows, judge_all(attempts, algebra), strict=True)
+        ]
+    write_rows(folder / VERDICTS_FILE, verdicts)
+    counts = {name: sum(one.verdict == name for one in verdicts) for name in VERDICTS}
+    told = {"grader": GRADER, "sympy": version("sympy"), "verdicts": counts}
+    if line := cell.sample.decides:
+        decision = Decision(line, len(planned))
+        decision.hear(one.verdict for one in verdicts)
+        if decision.answer is None:
+            raise RecordError(
+                f"{samples[0]}: its {len(rows)} completions do not decide {line}; move it away and run again"
+            )
+        told["curtailed"] = decision.told()
+    write_json(folder / SUMMARY_FILE, told)
+    write_json(folder / TIMING_FILE, {"grade_s": time.perf_counter() - started})

@@ -1,0 +1,33 @@
+"""Grade completions as they come, to see when a cell's pass line is decided."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from ablation.data.benchmark import asked_questions
+from ablation.evaluation.grading.algebra import MathVerify
+from ablation.evaluation.grading.verdict import Attempted, judge_all
+from ablation.evaluation.pass_line import Decision
+from ablation.specs.cell import Cell
+from ablation.store.records import Completion
+
+# Takes completions that are new, says whether what was heard so far decides the line.
+IsDecided = Callable[[Iterable[Completion]], bool]
+
+
+@contextmanager
+def deciding(cell: Cell) -> Iterator[IsDecided]:
+    """Always False for a cell that makes every planned attempt; nothing is graded for it."""
+    line = cell.sample.decides
+    if line is None:
+        yield lambda completions: False  # noqa: ARG005 nobody looks
+        return
+    answers = {question.id: question.answer for question in asked_questions(cell.benchmark, cell.sample)}
+    decision = Decision(line, len(answers) * cell.sample.n)
+    with MathVerify() as algebra:
+
+        def is_decided(completions: Iterable[Completion]) -> bool:
+            attempts = (Attempted(row.text, row.finish_reason, answers[row.question]) for row in completions)
+            decision.hear(judged.verdict for judged in judge_all(attempts, algebra))
+            return decision.answer is not None
+
+        yield is_decided

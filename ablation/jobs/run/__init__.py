@@ -1,0 +1,1 @@
+"""One job: a cell and where it runs."""

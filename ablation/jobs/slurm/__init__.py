@@ -1,0 +1,1 @@
+"""Slurm: its commands, and the records beside it."""

@@ -1,0 +1,108 @@
+"""What a launch would submit now, with nothing changed: submitting carries it out, `ablation plan --scripts` shows it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablation.config.cluster import Resources, Slurm
+from ablation.jobs.slurm import commands as slurm
+from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission
+from ablation.jobs.slurm.limits import Limits, limits
+from ablation.jobs.status.states import Survey
+from ablation.jobs.submit.arrays import Array, Piece, pieces, places, sbatch_text
+from ablation.jobs.submit.groups import groups
+from ablation.jobs.submit.retry import Retry
+from ablation.jobs.submit.snapshot import snapshot_path
+from ablation.specs.cell import Cell
+from ablation.store.store import Store
+
+
+@dataclass(frozen=True)
+class Wave:
+    """`pieces` are submitted in order, as long as Slurm takes them; the cells of `todo` that are in none wait for room.
+
+    `in_vain` are tasks in the queue to be cancelled first. `ids` are Slurm's, by the names of the arrays that it has.
+    """
+
+    todo: tuple[Cell, ...]
+    in_vain: tuple[str, ...]
+    pieces: tuple[Piece, ...]
+    ids: Mapping[str, str]
+    why: str
+
+    @property
+    def arrays(self) -> list[Array]:
+        """All arrays in order."""
+        return [array for piece in self.pieces for array in piece.arrays]
+
+
+def next_wave(
+    cells: Sequence[Cell],
+    cluster: Slurm,
+    study: Path,
+    store: Store,
+    submissions: Sequence[Submission],
+    retries: Mapping[str, Retry],
+) -> Wave:
+    """The wave for those of these cells that nothing in the queue will complete. Raises SlurmUnreachable.
+
+    `submissions` are those of the study, each with Slurm's id (`Ledger.settled`).
+    """
+    queue = slurm.queue()
+    todo, in_vain = _todo(Survey(cells, store, study, submissions), cells, queue)
+    ids = {one.name: one.job for one in submissions if one.job}
+    waiting = Ledger(study / LEDGER).waiting()
+    is_later = bool(waiting) and all(cell.name in waiting for cell in todo)
+    gate = _open_gate(submissions, ids, queue) if is_later and cluster.canary else None
+    canary = cluster.canary and not is_later and not retries
+    bounds = limits(cluster) if todo else Limits(1, 0, "")
+
+    def changed(cell: Cell, resources: Resources) -> Resources:
+        retry = retries.get(cell.name)
+        return retry.applied_to(resources) if retry else resources
+
+    def cut() -> Iterator[Piece]:
+        room = bounds.room(len(queue))
+        for group in groups(todo, cluster, lambda cell: (store.root / cell.folders["train"]).is_dir(), changed):
+            for piece in pieces(group, study, len(submissions), canary, bounds.array, room, gate):
+                yield piece
+                room -= piece.tasks
+
+    return Wave(tuple(todo), tuple(sorted(in_vain)), tuple(cut()), ids, f"{bounds.named} is reached")
+
+
+def preview(cells: Sequence[Cell], cluster: Slurm, study: Path, store: Store) -> dict[str, str]:
+    """The sbatch files that a launch of these cells would write and submit now, by name; writes and changes nothing.
+
+    ``ID-OF-NAME`` stands where the id of an array will, which Slurm gives when it takes that one; the rest is the file's text.
+    Raises SlurmUnreachable.
+    """
+    submissions = Ledger(study / LEDGER).settled(slurm.queued_under)
+    wave = next_wave(cells, cluster, study, store, submissions, {})
+    ids = {**{array.name: f"ID-OF-{array.name}" for array in wave.arrays}, **wave.ids}
+    code = snapshot_path(study / "code")
+    return {array.name: sbatch_text(array, cluster, places(study, array.name, code), ids) for array in wave.arrays}
+
+
+def _todo(survey: Survey, cells: Sequence[Cell], queue: Mapping[str, slurm.Queued]) -> tuple[list[Cell], set[str]]:
+    """The cells that nothing in the queue will complete, and what of theirs waits there in vain."""
+    todo: list[Cell] = []
+    in_vain: set[str] = set()
+    for cell in cells:
+        places = survey.places.get(cell.name, {}).values()
+        tasks = [one.job for one in places if one.job in queue and queue[one.job].name == one.submission.name]
+        if tasks and survey.state(cell).state not in ("failed", "lost") and not survey.is_blocked(cell):
+            continue
+        todo.append(cell)
+        in_vain.update(task for task in tasks if queue[task].state == "PENDING")
+    return todo, in_vain
+
+
+def _open_gate(
+    submissions: Sequence[Submission], ids: Mapping[str, str], queue: Mapping[str, slurm.Queued]
+) -> str | None:
+    """The canary of an earlier wave that has not ended yet: what an array waits for, or the last task that went alone."""
+    gates = [one.gate for one in submissions if one.gate]
+    gates += [one.name for one in submissions[-1:] if len(one.tasks) == 1 and not one.gate and not one.retries]
+    waiting = [gate for gate in gates if f"{ids.get(gate)}_0" in queue]
+    return waiting[-1] if waiting else None

@@ -1,0 +1,40 @@
+"""The values a cell is made of: the four factors, the seeds, and the science that is held fixed around them."""
+
+from ablation.specs.benchmark import Benchmark, Columns, Steps
+from ablation.specs.corpus import Corpus, CorpusColumns, Filters, Texts
+from ablation.specs.factors import Across, Category, Count, Embedding, Length, Near, Seeds, Style
+from ablation.specs.model import Model, Shape
+from ablation.specs.sample import PassLine, Repetition, Sample
+from ablation.specs.source import Source
+from ablation.specs.train import Lora, Train
+from ablation.specs.values import Name, Positive, SeedInt, Share
+
+__all__ = [
+    "Across",
+    "Benchmark",
+    "Category",
+    "Columns",
+    "Corpus",
+    "CorpusColumns",
+    "Count",
+    "Embedding",
+    "Filters",
+    "Length",
+    "Lora",
+    "Model",
+    "Name",
+    "Near",
+    "PassLine",
+    "Positive",
+    "Repetition",
+    "Sample",
+    "SeedInt",
+    "Seeds",
+    "Shape",
+    "Share",
+    "Source",
+    "Steps",
+    "Style",
+    "Texts",
+    "Train",
+]

@@ -1,0 +1,221 @@
+"""One point of the grid, and the address of each of its stages.
+
+A `Cell` holds exactly what can change its numbers. Where and how it runs lives on `Execution` (ablation/config/read.py) and so
+cannot enter a cell's key. A stage's address hashes its own spec, its version and its inputs' addresses, so cells that
+agree in a stage and its inputs share the work.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Self
+
+from pydantic import model_validator
+
+from ablation.specs import Benchmark, Category, Corpus, Count, Length, Model, Sample, Seeds, Style, Train
+from ablation.specs.address import Address, digits_of
+from ablation.specs.base import Spec, plain
+from ablation.specs.versions import GRADER, STORE_FORMAT, VERSIONS
+
+# What the untrained base model has no use for.
+TRAINS = ("category", "length", "style", "corpus", "train")
+
+
+class Cell(Spec):
+    """One cell of the grid. A cell with ``count.size == 0`` is the base model: what trains is None and has no say."""
+
+    category: Category | None
+    count: Count
+    length: Length | None
+    style: Style | None
+    seed: Seeds
+    corpus: Corpus | None
+    benchmark: Benchmark
+    model: Model
+    train: Train | None
+    sample: Sample
+
+    @classmethod
+    def parse(cls, content: Mapping[str, Any]) -> Self:
+        """A cell from plain values. With ``count.size`` 0, what trains is forgotten. Raises pydantic.ValidationError.
+
+        `of_parts` does the same with parts that are validated.
+        """
+        count, seed = content.get("count"), content.get("seed")
+        if isinstance(count, Mapping) and count.get("size") == 0:
+            content = {**content, **dict.fromkeys(TRAINS)}
+            if isinstance(seed, Mapping):
+                content["seed"] = {**seed, "data": 0, "train": 0}
+        return cls.model_validate_json(json.dumps(content))
+
+    @classmethod
+    def of_parts(cls, parts: Mapping[str, Any]) -> Self:
+        """A cell from its validated parts, which cells may share. Raises pydantic.ValidationError."""
+        if parts["count"].size == 0:
+            seed = parts["seed"].model_copy(update={"data": 0, "train": 0})
+            parts = {**parts, **dict.fromkeys(TRAINS), "seed": seed}
+        return cls.model_validate(parts)
+
+    @model_validator(mode="after")
+    def _trained_cells_are_whole(self) -> Self:
+        absent = [name for name in TRAINS if getattr(self, name) is None]
+        if len(absent) != (len(TRAINS) if self.is_base else 0):
+            raise ValueError(
+                f"{', '.join(TRAINS)} are null with count.size=0, and only then; null: {absent}, size: {self.count.size}"
+            )
+        return self
+
+    @property
+    def is_base(self) -> bool:
+        """True for the untrained base model."""
+        return self.count.size == 0
+
+    @cached_property
+    def outcome(self) -> "Address":
+        """The address of the last stage: where it is complete, the cell is."""
+        found = addresses(self)
+        self.__dict__.setdefault("folders", _folders(found))
+        return found["grade"]
+
+    @cached_property
+    def folders(self) -> Mapping[str, str]:
+        """Each stage's folder below the store, in the order in which the stages run."""
+        found = addresses(self)
+        self.__dict__.setdefault("outcome", found["grade"])
+        return _folders(found)
+
+    def known_to_lie_in(self, folders: Mapping[str, str]) -> Self:
+        """The same cell; spares it computing `folders`, which somebody has kept."""
+        self.__dict__["folders"] = folders
+        return self
+
+    @property
+    def key(self) -> str:
+        """SHA-256 over everything that can change this cell's numbers, and over nothing else."""
+        return self.outcome.digest
+
+    @property
+    def slug(self) -> str:
+        """A readable name of the factors, e.g. ``algebra-n100-long-r1-s0``; unique only together with the key."""
+        if self.category is None or self.length is None or self.style is None:
+            return f"base-s{self.seed.sample}"
+        return f"{self.category.name}-n{self.count.size}-{self.length.level}-{self.style.name}-{self.seed.slug}"
+
+    @property
+    def name(self) -> str:
+        """Slug and the first six digits of the key: unique within a study, and stable."""
+        return f"{self.slug}-{digits_of(self.folders['grade'])[:6]}"
+
+    def factors(self) -> dict[str, str | int | None]:
+        """The values of C, N, L, S and the replicate, as they stand in the tables."""
+        return {name: self.factor(name) for name in ("category", "count", "length", "style", "seed")}
+
+    def factor(self, name: str) -> str | int | None:
+        """The value of one of them."""
+        if name == "count":
+            return self.count.size
+        if name == "seed":
+            return self.seed.sample if self.is_base else self.seed.replicate
+        if name == "length":
+            return self.length.level if self.length else None
+        part = getattr(self, name)
+        return part.name if part else None
+
+    @property
+    def blocks(self) -> dict[str, range]:
+        """The attempts of each sample stage by its name. What ends as soon as it is decided is one block: it depends on n."""
+        return {"sample": range(self.sample.n)} if self.sample.decides else sample_blocks(self.sample.n)
+
+    def fixed(self) -> dict[str, Any]:
+        """The science beside the factors and seeds, for showing what is held equal across a study."""
+        parts = {name: getattr(self, name) for name in ("corpus", "benchmark", "model", "train", "sample")}
+        return {name: part and part.canonical() for name, part in parts.items()}
+
+
+def _folders(found: Mapping[str, Address]) -> dict[str, str]:
+    return {name: address.folder for name, address in found.items()}
+
+
+def addresses(cell: Cell) -> dict[str, Address]:
+    """The stages of a cell in the order in which they run. A base cell has only `sample` and `grade`.
+
+    A slug names only what its stage depends on, so that equal work has one folder.
+    """
+    found: dict[str, Address] = {}
+    weights, seed = "base-", cell.seed
+    if cell.category and cell.length and cell.style and cell.corpus and cell.train:
+        chosen = f"{cell.category.name}-n{cell.count.size}-{cell.length.level}-{cell.style.name}-d{seed.data}"
+        weights = f"{chosen}t{seed.train}"
+        found |= _usable(cell.corpus, cell.model, cell.train, cell.category)
+        factors = {"category": cell.category, "count": cell.count, "length": cell.length, "style": cell.style}
+        found["select"] = _address("select", chosen, list(found.values())[-1], **factors, seed=seed.data)
+        found["train"] = _address(
+            "train", weights, found["select"], model=cell.model, train=cell.train, seed=seed.train
+        )
+    attempts: dict[str, Spec | dict[str, Any]] = {
+        "model": cell.model,
+        "benchmark": cell.benchmark.questions(),
+        "sample": {name: value for name, value in cell.sample.canonical().items() if name != "n"},
+    }
+    judged: dict[str, Spec | str | None] = {"tiers": cell.benchmark.tiers, "grader": GRADER}
+    if cell.benchmark.answers:
+        judged["answers"] = cell.benchmark.answers
+    if cell.sample.decides:  # what is right, and of how many, decides when it ends
+        attempts |= {"sample": cell.sample, "judged": plain(judged)}
+    blocks = {
+        name: _address(
+            "sample",
+            f"{weights}s{seed.sample}{'' if block.start == 0 else f'a{block.start}'}",
+            found.get("train"),
+            **attempts,
+            seed=seed.sample,
+            attempts=[block.start, block.stop],
+        )
+        for name, block in cell.blocks.items()
+    }
+    found |= blocks
+    found["grade"] = _address("grade", f"{weights}s{seed.sample}", blocks, **judged)
+    return found
+
+
+def _usable(corpus: Corpus, model: Model, train: Train, category: Category) -> dict[str, Address]:
+    """The stages before a selection: what a corpus holds, what of that may be used, and what a category's `near` picks."""
+    limit = train.block_tokens if corpus.filters.too_long == "drop" else None
+    pool = _address("pool", corpus.name, None, corpus=corpus.content(), tokenizer=model.source)
+    sift = _address("sift", corpus.name, pool, filters=corpus.filters, block_tokens=limit)
+    if category.near is None:
+        return {"pool": pool, "sift": sift}
+    kinds = plain(category.problem_types)
+    return {
+        "pool": pool,
+        "sift": sift,
+        "near": _address("near", category.name, sift, near=category.near, problem_types=kinds),
+    }
+
+
+def sample_blocks(n: int) -> dict[str, range]:
+    """The sealed blocks of n attempts by their stage's name: [0, 8), [8, 64), [64, 512) and so on, the last one cut at n.
+
+    Raising n from 8 to 64 samples only the other 56.
+    """
+    found, start, end = {}, 0, 8
+    while start < n:
+        found["sample" if start == 0 else f"sample+{start}"] = range(start, min(end, n))
+        start, end = end, 8 * end
+    return found
+
+
+def _address(
+    stage: str,
+    slug: str,
+    after: Address | Mapping[str, Address] | None,
+    **specs: Spec | Mapping[str, Any] | list[Any] | int | str | None,
+) -> Address:
+    content = {name: plain(value) for name, value in specs.items()}
+    before = {after.stage: after} if isinstance(after, Address) else after or {}
+    inputs = {name: address.digest for name, address in before.items()}
+    return Address(
+        stage,
+        slug,
+        {"format": STORE_FORMAT, "stage": stage, "version": VERSIONS[stage], "inputs": inputs, "spec": content},
+    )

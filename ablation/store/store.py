@@ -1,0 +1,198 @@
+"""The store: one folder for each stage of work, addressed by what it is. A folder that exists is complete.
+
+Work is written beside, by one attempt at a time in a folder of its own, flushed to disk, and renamed in one step; a rename never
+replaces a folder that is there. So a process may die between any two lines: what it leaves is a hidden folder from which the next
+attempt may go on and which nobody else reads.
+"""
+
+import errno
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ablation.errors import RecordError
+from ablation.specs.address import Address
+from ablation.specs.base import difference
+from ablation.store.attempt import Attempt, begin, clear, leave
+from ablation.store.files import age_s, flush, matching, sha256
+from ablation.store.interrupt import Halt, Interrupted, Pause
+from ablation.store.lease import Holder, Lease, Watcher
+
+SEAL = "stage.json"
+# Abandoned folders are swept after this long: nobody copies or removes one folder for a week.
+_ABANDONED_S = 7 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Store:
+    """All stages under `root` (``outputs/store``)."""
+
+    root: Path
+
+    def path(self, address: Address) -> Path:
+        """Where this stage's folder is or will be."""
+        return self.root / address.folder
+
+    def has(self, address: Address) -> bool:
+        """True when a folder of this name is there: a quick look, for telling how things stand. `find` checks whose it is."""
+        return self.path(address).is_dir()
+
+    def complete(self, *stages: str) -> frozenset[str]:
+        """The folders of all that is complete of these stages, as `Address.folder` names them.
+
+        One look at each stage's folder, however many cells ask. On a shared disk it may be some seconds old, as any listing.
+        """
+        found: set[str] = set()
+        for stage in stages:
+            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.root / stage) as items:
+                found.update(f"{stage}/{item.name}" for item in items if item.name[0] != "." and item.is_dir())
+        return frozenset(found)
+
+    def find(self, address: Address) -> Path | None:
+        """The complete folder of this stage, or None. Raises RecordError when the folder there is of other work."""
+        path = self.path(address)
+        if not path.is_dir():
+            return None
+        seal = read_seal(path)
+        if seal["address"] != address.content:
+            lines = difference(seal["address"], address.content)
+            raise RecordError(
+                f"{path} holds other work than its name says:\n  "
+                + "\n  ".join(lines)
+                + "\nMove this folder away and run again."
+            )
+        return path
+
+    def make(self, address: Address, work: Callable[[Attempt], None], halt: Halt | None = None) -> Path:
+        """The complete folder of this stage, doing `work` only when it is missing and nobody else is at it.
+
+        While another live process works on the same stage this waits for its result. When another attempt publishes first, its
+        folder is kept and ours is dropped. Raises Interrupted when `halt` was requested; what `work` kept stays for the next
+        attempt.
+        """
+        halt = halt or Halt()
+        watcher = Watcher(self._bench(address))
+        pause = Pause(halt)
+        while (found := self.find(address)) is None:
+            halt.check()
+            lease = watcher.take()
+            if lease:
+                try:
+                    return self._attempt(address, work, lease, halt)
+                finally:
+                    lease.end()
+            pause.after(f"{address.folder}: waiting for {_told(watcher.holder())}")
+        return found
+
+    def _attempt(self, address: Address, work: Callable[[Attempt], None], lease: Lease, halt: Halt) -> Path:
+        attempt = begin(lease, halt)
+        try:
+            with lease.beating(halt):
+                if self.find(address) is None:
+                    work(attempt)
+                    _seal(attempt.out, address)
+            if self.find(address) is None and not lease.is_held():
+                raise Interrupted(f"{address.folder}: another attempt has taken this stage over")
+            published = self.find(address) or _publish(attempt.out, self.path(address)) or self._accept(address)
+        except BaseException as error:
+            # Whoever took over may have published, and cleared the workbench under our feet.
+            if isinstance(error, FileNotFoundError) and (theirs := self.find(address)):
+                return theirs
+            leave(attempt, lease)
+            raise
+        clear(lease.bench)
+        return published
+
+    def _bench(self, address: Address) -> Path:
+        """The hidden folder in which attempts at this stage work."""
+        final = self.path(address)
+        return final.parent / f".work-{final.name}"
+
+    def _accept(self, address: Address) -> Path:
+        found = self.find(address)
+        if found is None:
+            raise RecordError(
+                f"{self.path(address)} could not be published and is not there; is the disk shared and healthy?"
+            )
+        return found
+
+    def sweep_abandoned(self) -> int:
+        """Remove half-written and half-removed folders that nobody has touched for a week; returns how many.
+
+        What attempts at a stage kept is not among them: their cells may wait in a queue for long.
+        """
+        now_s = time.time()
+        left = [*matching(self.root, "*/.partial-*"), *matching(self.root, "*/.gone-*")]
+        old = [item for item in left if (age_s(item, now_s) or 0) > _ABANDONED_S]
+        for item in old:
+            shutil.rmtree(item, ignore_errors=True)
+        return len(old)
+
+
+def read_seal(path: Path) -> dict[str, Any]:
+    """The seal of a stage folder: its address, size and SHA-256 of every file, and which of them were dropped since.
+
+    Raises RecordError when it is damaged.
+    """
+    try:
+        seal = json.loads((path / SEAL).read_text())
+        return {
+            "address": dict(seal["address"]),
+            "files": dict(seal["files"]),
+            "dropped": list(seal.get("dropped", [])),
+        }
+    except (FileNotFoundError, IsADirectoryError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"{path / SEAL} is missing or damaged ({error}); move {path} away and run again") from error
+    except OSError as error:
+        raise RecordError(f"{path / SEAL} cannot be read ({error.strerror}); mend that and run again") from error
+
+
+def verify(path: Path) -> list[str]:
+    """What is wrong with a stage folder's files against its seal: missing, truncated or changed ones, as sentences."""
+    found, seal = [], read_seal(path)
+    for name, (size, expected) in seal["files"].items():
+        file = path / name
+        if name in seal["dropped"]:
+            continue
+        if not file.is_file():
+            found.append(f"{file} is missing")
+        elif file.stat().st_size != size or sha256(file) != expected:
+            found.append(f"{file} is not what was written")
+    return found
+
+
+def _told(holder: Holder | None) -> str:
+    """Whom we wait for, in words."""
+    if holder is None:
+        return "another process"
+    return f"Slurm job {holder.job}" if holder.job else f"process {holder.pid} on {holder.machine.split()[0]}"
+
+
+def _seal(folder: Path, address: Address) -> None:
+    sealed = {item.relative_to(folder).as_posix(): (item.stat().st_size, sha256(item)) for item in _files(folder)}
+    (folder / SEAL).write_text(json.dumps({"address": address.content, "files": sealed}, indent=1, sort_keys=True))
+    for item in (*folder.rglob("*"), folder):  # the folders too, which hold the names
+        flush(item)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (item for item in sorted(folder.rglob("*")) if item.is_file())
+
+
+def _publish(folder: Path, final: Path) -> Path | None:
+    """Rename into place; None when another process was first (a rename onto a folder with content fails)."""
+    try:
+        folder.rename(final)
+    except OSError as error:
+        if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+            return None
+        raise
+    for parent in final.parents[:3]:  # of the stages, the store and the outputs, each of which may be new
+        flush(parent)
+    return final

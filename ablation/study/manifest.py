@@ -1,0 +1,171 @@
+"""The manifest of a study: what was planned and what became of it; written whenever a command ends."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ablation.errors import RecordError
+from ablation.evaluation.evaluator import evaluators
+from ablation.specs.base import canonical_json
+from ablation.specs.cell import Cell, addresses
+from ablation.store.files import write_text_atomically
+from ablation.store.store import Store
+from ablation.study.cell_facts import planned_attempts, released, state_of, tier_order
+from ablation.study.plan import Plan
+from ablation.study.plan_file import packed
+from ablation.study.provenance import versions
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+# What stands there once tables and report show all of a study: a digest of what they show.
+SHOWN = "shown.sha256"
+# Cells that failed under a launch that still runs, or that died before it could write the manifest.
+FAILED = "failed.jsonl"
+
+
+def open_study(plan: Plan) -> list[str]:
+    """Make the folder ready; returns notes for the user. Raises RecordError when the folder is of another format."""
+    notes = []
+    path = plan.folder / MANIFEST
+    if path.exists():
+        before = read_manifest(path)
+        if before.get("imported"):
+            raise RecordError(f"{plan.folder} holds imported records; choose another study=NAME")
+        gone = {str(cell["cell"]) for cell in before["cells"]} - {cell.name for cell in plan.cells}
+        if gone:
+            notes.append(
+                f"{len(gone)} cells of before are not asked for now; they leave {plan.folder}, their work stays in the store"
+            )
+    (plan.folder / "logs").mkdir(parents=True, exist_ok=True)
+    return notes
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a study. Raises RecordError when it is damaged or of another format."""
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = manifest["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(
+            f"{path} is not a study's manifest ({error}); move the folder away, or choose another study=NAME"
+        ) from error
+    if found != FORMAT:
+        raise RecordError(
+            f"{path} has format {found}, this version reads format {FORMAT}; move the folder away or choose another study=NAME "
+            "(the store is shared: what is still valid is found again)"
+        )
+    return manifest
+
+
+def read_errors(folder: Path) -> dict[str, str]:
+    """The failed cells' messages by name, as the manifest has them, and what was noted since; empty before there is either."""
+    path = folder / MANIFEST
+    cells = read_manifest(path)["cells"] if path.exists() else []
+    return {cell["cell"]: cell["error"] for cell in cells if cell["error"]} | noted_failures(folder)
+
+
+def note_failure(folder: Path, cell: str, error: str) -> None:
+    """Say that a cell has failed, until the manifest does."""
+    with (folder / FAILED).open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps([cell, error]) + "\n")
+
+
+def noted_failures(folder: Path) -> dict[str, str]:
+    """What was noted since the manifest was written, by cell. A torn last line is passed over."""
+    try:
+        lines = (folder / FAILED).read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+        return {str(cell): str(error) for cell, error in map(json.loads, lines)}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError) as error:
+        raise RecordError(
+            f"{folder / FAILED} cannot be read ({error}); move it away: the launch command writes it anew"
+        ) from error
+
+
+def write_study(plan: Plan, errors: Mapping[str, str]) -> Path:
+    """Write the study's tables and manifest from the store. `errors` holds the failed cells' messages by name."""
+    from ablation.study.tables import write_tables
+
+    (plan.folder / SHOWN).unlink(missing_ok=True)
+    write_text_atomically(
+        plan.folder / MANIFEST, json.dumps(_manifest(plan, errors), indent=1, ensure_ascii=False) + "\n"
+    )
+    write_tables(plan.cells, plan.store, plan.folder, errors)
+    (plan.folder / FAILED).unlink(missing_ok=True)
+    return plan.folder
+
+
+def mark_shown(plan: Plan) -> None:
+    """Note that tables, report and tracker show this plan, all of its cells done."""
+    write_text_atomically(plan.folder / SHOWN, _told(plan) + "\n")
+
+
+def is_shown(plan: Plan) -> bool:
+    """True when the last command left tables and report of exactly this plan, and they are still there."""
+    views = [MANIFEST, "results.parquet", "cells.parquet", "loss.parquet", "completions.parquet", "questions.parquet"]
+    views.append("report/index.html")
+    mark = plan.folder / SHOWN
+    return (
+        mark.is_file()
+        and mark.read_text(encoding="utf-8").strip() == _told(plan)
+        and all((plan.folder / name).is_file() for name in views)
+    )
+
+
+def _told(plan: Plan) -> str:
+    """A digest of what tables and report are made of: cells with their labels, what was left out, the code."""
+    execution = plan.execution.model_dump(mode="json", exclude={"outputs", "cluster", "keep"})
+    left_out = [[out.point, out.reason] for out in plan.left_out]
+    state = hashlib.sha256(canonical_json([execution, left_out, plan.git, FORMAT]).encode())
+    state.update(canonical_json(packed(plan.cells)).encode())
+    return state.hexdigest()
+
+
+def _manifest(plan: Plan, errors: Mapping[str, str]) -> dict[str, Any]:
+    others = released(plan.cells)
+    return {
+        "format": FORMAT,
+        "study": plan.execution.study,
+        "command": plan.command,
+        "created": plan.created,
+        "hypothesis": plan.execution.hypothesis,
+        "primary": plan.execution.primary and plan.execution.primary.model_dump(mode="json"),
+        "note": plan.execution.note,
+        "scale": plan.execution.scale,
+        "n": max(cell.sample.n for cell in plan.cells),
+        "tiers": tier_order(plan.cells),
+        "fixed": _fixed(plan.cells),
+        "evaluators": evaluators(plan.cells, plan.store),
+        "cells": [_cell_entry(cell, plan.store, errors, others) for cell in plan.cells],
+        "left_out": [{"factors": out.point, "reason": out.reason} for out in plan.left_out],
+        "provenance": {
+            "git": plan.git,
+            "versions": versions(),
+            "hostname": platform.node(),
+        },
+    }
+
+
+def _fixed(cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    """The distinct choices of fixed science among the trained cells; more than one entry is a confound to look at."""
+    distinct = {canonical_json(fixed): fixed for fixed in (cell.fixed() for cell in cells if not cell.is_base)}
+    return list(distinct.values())
+
+
+def _cell_entry(cell: Cell, store: Store, errors: Mapping[str, str], others: Collection[str]) -> dict[str, Any]:
+    found = {stage: address.folder for stage, address in addresses(cell).items() if store.find(address)}
+    state = state_of(cell, store, errors)
+    return {
+        "cell": cell.name,
+        "key": cell.key,
+        "state": state,
+        "error": errors.get(cell.name) if state == "failed" else None,
+        "planned_attempts": planned_attempts(cell),
+        "curtailed": cell.sample.decides and cell.sample.decides.model_dump(),
+        "factors": dict.fromkeys(cell.factors()) if cell.name in others else cell.factors(),
+        "stages": found,
+    }
