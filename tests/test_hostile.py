@@ -29,8 +29,8 @@ from ablation.store.files import check_writable
 from ablation.training.checkpoint import newest, seal
 from ablation.training.checks import misfits
 from ablation.training.trl_config import load_model
+from tests.config.test_files import FILES
 from tests.conftest import ROOT, Composed
-from tests.test_configfiles import FILES
 
 
 @pytest.mark.parametrize("key", ["_target_", "train._target_", "model.source._target_", "cluster._partial_"])

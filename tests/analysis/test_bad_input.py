@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from ablation.analysis import Analysis, analyse
 from ablation.analysis.records.load import Study
-
-from .studies import BASE, Factors, build, factorial, name_of, trained
+from tests.analysis.studies import BASE, Factors, build, factorial, name_of, trained
 
 TABLES = (
     "effects", "means", "slopes", "curves", "conditions", "interactions", "equivalence", "growth", "rasch", "majority",

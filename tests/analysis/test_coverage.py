@@ -6,8 +6,7 @@ import ablation
 from ablation.analysis import Tally, analyse
 from ablation.analysis.records.load import Study
 from ablation.errors import RecordError
-
-from .studies import BASE, build, trained, without
+from tests.analysis.studies import BASE, build, trained, without
 
 WHOLE = build([BASE, trained()], lambda _cell, q: q % 4)
 
