@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from scipy.special import expit
 
 from ablation.analysis import Analysis, analyse, load
-from ablation.analysis.power.simulation import World
+from ablation.analysis.power.simulation import SimulatedWorld
 from ablation.analysis.records.load import SEEDS
 
 DRAWS = 10_000
@@ -40,7 +40,7 @@ LAZY = (
 
 def records(folder: Path, seeds: int, n: int, words: int) -> Path:
     """The records of a simulated study of 96 settings × `seeds`, with texts of `words` made-up words."""
-    rng, world = np.random.default_rng(0), World(seed_sd=0.15)
+    rng, world = np.random.default_rng(0), SimulatedWorld(seed_sd=0.15)
     tiers, log_odds_q = world.log_odds(rng)
     levels = (
         ["algebra", "diverse", "geometry", "all"],

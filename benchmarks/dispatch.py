@@ -26,7 +26,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ablation.config.cluster import Local, Means, Slurm
+from ablation.config.cluster import Local, RuntimeOptions, Slurm
 from ablation.config.sweep.expand import composed_grid
 from ablation.data.benchmark import read_questions
 from ablation.data.source import pinned_cell
@@ -39,7 +39,6 @@ from ablation.jobs.slurm import commands as slurm
 from ablation.jobs.submit.submitter import submit_missing
 from ablation.planning.validate import prepare
 from ablation.specs.cell import Cell
-from ablation.store.attempt import Attempt
 from ablation.store.records import (
     COMPLETIONS_FILE,
     LOSS_FILE,
@@ -54,6 +53,7 @@ from ablation.store.records import (
     write_json,
     write_rows,
 )
+from ablation.store.stage_run import StageRun
 from ablation.store.store import Store
 from ablation.study.manifest import open_study
 from ablation.study.plan import Plan
@@ -192,7 +192,8 @@ def jobs_of(cells: Sequence[Cell], work: Path) -> list[Job]:
     logs = work / "outputs/cnls/logs"
     logs.mkdir(parents=True, exist_ok=True)
     return [
-        Job(cell, cell.name, work / "outputs/store", logs / f"{cell.name}.log", 1, Means(None, 0.0)) for cell in cells
+        Job(cell, cell.name, work / "outputs/store", logs / f"{cell.name}.log", 1, RuntimeOptions(None, 0.0))
+        for cell in cells
     ]
 
 
@@ -237,12 +238,12 @@ def take_places() -> None:
     pipeline._sample = _sample
 
 
-def _select(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
+def _select(cell: Cell, paths: dict[str, Path], attempt: StageRun, means: RuntimeOptions) -> None:
     del cell, paths, means
     write_json(attempt.out / SUMMARY_FILE, {"tokens": {"p10": 1.0, "p50": 1.0, "p90": 1.0}})
 
 
-def _train(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
+def _train(cell: Cell, paths: dict[str, Path], attempt: StageRun, means: RuntimeOptions) -> None:
     del cell, paths, means
     (attempt.out / WEIGHTS_FOLDER).mkdir()
     (attempt.out / WEIGHTS_FOLDER / "model.safetensors").write_bytes(b"stand-in")
@@ -253,7 +254,7 @@ def _train(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -
     write_rows(attempt.out / LOSS_FILE, [update])
 
 
-def _sample(cell: Cell, attempts: range, paths: dict[str, Path], attempt: Attempt) -> None:
+def _sample(cell: Cell, attempts: range, paths: dict[str, Path], attempt: StageRun) -> None:
     del paths
     said = [
         Completion(question=one.id, attempt=number, text="\\boxed{1}", tokens=1, finish_reason="stop")
@@ -264,7 +265,7 @@ def _sample(cell: Cell, attempts: range, paths: dict[str, Path], attempt: Attemp
     write_json(attempt.out / TIMING_FILE, {"sample_s": 0.0})
 
 
-def _grade(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
+def _grade(cell: Cell, paths: dict[str, Path], attempt: StageRun, means: RuntimeOptions) -> None:
     del cell, means
     said = read_rows(paths["sample"] / COMPLETIONS_FILE, Completion)
     judged = [Verdict(question=one.question, attempt=one.attempt, verdict="wrong", extracted="1") for one in said]

@@ -9,7 +9,7 @@ import numpy as np
 
 from ablation.analysis.effects.replicates import replicates
 from ablation.analysis.effects.uncertainty import questions_like_these, these_questions
-from ablation.analysis.power.simulation import World, arms, study
+from ablation.analysis.power.simulation import SimulatedWorld, arms, study
 from ablation.analysis.records.measures import measure
 
 ROWS = (  # seeds, attempts, SD of seeds and of seed × question (log odds)
@@ -19,7 +19,7 @@ ARMS = arms(style=["r1", "gemini"])
 
 
 def coverage(
-    world: World, seeds: int, n: int, studies: int, fixed: bool = True
+    world: SimulatedWorld, seeds: int, n: int, studies: int, fixed: bool = True
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """(coverage, mean width) on these questions, and for questions like these, of a contrast of two arms that is truly 0.
 
@@ -49,7 +49,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|")
     for fixed, arm_sd in ((True, 0.0), (False, 0.5)):
         for seeds, n, sd, inner_sd in ROWS:
-            world = World(seed_sd=sd, seed_question_sd=inner_sd, arm_question_sd=arm_sd)
+            world = SimulatedWorld(seed_sd=sd, seed_question_sd=inner_sd, arm_question_sd=arm_sd)
             these, like = coverage(world, seeds, n, studies, fixed)
             first = f"{these[0]:.3f} | {100 * these[1]:.1f}" if fixed else "– | –"
             kind = "the same" if fixed else "drawn anew"

@@ -19,25 +19,27 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from ablation.config.cluster import Activations, Means
+from ablation.config.cluster import Activations, RuntimeOptions
 from ablation.config.sweep.expand import composed_grid
 from ablation.planning.memory import GB, Footprint, footprint, torch_tiles
-from ablation.specs import Lora, Shape, Train
+from ablation.specs import Lora, ModelShape, Train
 
 GPUS = (8, 16, 32)
 GPU_GB = 80.0
 WAYS = {
-    "": Means(micro_batch=1, zero=3),
-    "sequence_parallel=8": Means(micro_batch=1, zero=3, sequence_parallel=8),
-    "activations=offload": Means(micro_batch=1, zero=3, activations="offload"),
-    "offload=true": Means(micro_batch=1, zero=3, offload=True),
-    "both offloads": Means(micro_batch=1, zero=3, offload=True, activations="offload"),
+    "": RuntimeOptions(micro_batch=1, zero=3),
+    "sequence_parallel=8": RuntimeOptions(micro_batch=1, zero=3, sequence_parallel=8),
+    "activations=offload": RuntimeOptions(micro_batch=1, zero=3, activations="offload"),
+    "offload=true": RuntimeOptions(micro_batch=1, zero=3, offload=True),
+    "both offloads": RuntimeOptions(micro_batch=1, zero=3, offload=True, activations="offload"),
 }
 # From mostly activations to mostly states, the last one SmolLM2-135M's architecture.
-SMALL = Shape(layers=8, hidden=256, intermediate=768, heads=8, keys=128, vocabulary=4096, tied=True, biased=True)
-WIDE = Shape(layers=6, hidden=512, intermediate=1536, heads=8, keys=512, vocabulary=8192, tied=False, biased=False)
-TINY = Shape(layers=2, hidden=32, intermediate=64, heads=2, keys=32, vocabulary=64, tied=True, biased=True)
-SMOLLM2 = Shape(layers=30, hidden=576, intermediate=1536, heads=9, keys=192, vocabulary=49152, tied=True, biased=False)
+SMALL = ModelShape(layers=8, hidden=256, intermediate=768, heads=8, keys=128, vocabulary=4096, tied=True, biased=True)
+WIDE = ModelShape(layers=6, hidden=512, intermediate=1536, heads=8, keys=512, vocabulary=8192, tied=False, biased=False)
+TINY = ModelShape(layers=2, hidden=32, intermediate=64, heads=2, keys=32, vocabulary=64, tied=True, biased=True)
+SMOLLM2 = ModelShape(
+    layers=30, hidden=576, intermediate=1536, heads=9, keys=192, vocabulary=49152, tied=True, biased=False
+)
 MB = 1e6
 
 
@@ -46,7 +48,7 @@ class Case:
     """One model as it is trained: rows of so many tokens, one at a time."""
 
     name: str
-    shape: Shape
+    shape: ModelShape
     tokens: int
     activations: Activations
     lora: bool = False
@@ -58,9 +60,9 @@ class Case:
         return recipe.model_copy(update={**told, "epochs": None, "updates": 2, "precision": "float32"})
 
     @property
-    def means(self) -> Means:
+    def means(self) -> RuntimeOptions:
         """A row at a time."""
-        return Means(micro_batch=1, activations=self.activations)
+        return RuntimeOptions(micro_batch=1, activations=self.activations)
 
 
 CASES = (
@@ -99,7 +101,7 @@ def _fits(size: Footprint) -> str:
     return f"{size.total / GB:.0f} GB" + ("" if size.total / GB <= GPU_GB else ", too much")
 
 
-def recipe_of(train: str) -> tuple[Train, Shape]:
+def recipe_of(train: str) -> tuple[Train, ModelShape]:
     """The recipe at the paper's scale, and the architecture of its model."""
     cells = composed_grid(["sweep=cnls", "scale=paper", "count=n100", f"train={train}"]).cells
     cell = next(cell for cell in cells if cell.train)
@@ -178,7 +180,7 @@ def trainer_of(case: Case, recipe: Train, folder: Path) -> Any:
 
     from ablation.data.tokenizer import load_tokenizer
     from ablation.training.batches import Padded, Steps, Updates
-    from ablation.training.distributed import World
+    from ablation.training.distributed import ProcessGroup
     from ablation.training.trainer import Trainer
     from ablation.training.trl_config import lora_config, sft_config
 
@@ -196,7 +198,7 @@ def trainer_of(case: Case, recipe: Train, folder: Path) -> Any:
     model = Qwen2ForCausalLM(Qwen2Config(**told)) if shape.biased else LlamaForCausalLM(LlamaConfig(**told))  # type: ignore[no-untyped-call]
     return Trainer(
         steps,
-        World(),
+        ProcessGroup(),
         model=model,
         args=sft_config(recipe, 0, folder, steps, activations=case.activations),
         train_dataset=Dataset.from_dict({"input_ids": ids, "labels": ids}),

@@ -30,7 +30,7 @@ from ablation.config.sweep.expand import composed_grid
 from ablation.data.tokenizer import load_tokenizer
 from ablation.specs import Train
 from ablation.training.batches import Cut, Packed, Padded, Steps, Updates
-from ablation.training.distributed import World
+from ablation.training.distributed import ProcessGroup
 from ablation.training.encode import IGNORED
 from ablation.training.trainer import Trainer
 from ablation.training.trl_config import sft_config
@@ -77,7 +77,7 @@ class Bench:
         options = {"model": self.model(), "args": sft_config(self.recipe, 0, self.folder, steps)}
         made = Trainer(
             steps,
-            World(),
+            ProcessGroup(),
             train_dataset=self.rows(),
             processing_class=self.tokenizer,
             data_collator=collator,

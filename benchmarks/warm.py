@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.config.sweep.expand import composed_grid
 from ablation.data.source import pinned_cell
 from ablation.jobs.run.job import Job
@@ -70,9 +70,9 @@ def main() -> None:
             return
         one_by_one = [(cell,) for cell in cells]
         arms = [
-            measure(work, "a fresh process for each cell", one_by_one, Means()),
-            measure(work, "one warm process, cluster.share_base=false", [cells], Means()),
-            measure(work, "one warm process, cluster.share_base=true", [cells], Means(keeps_base=True)),
+            measure(work, "a fresh process for each cell", one_by_one, RuntimeOptions()),
+            measure(work, "one warm process, cluster.share_base=false", [cells], RuntimeOptions()),
+            measure(work, "one warm process, cluster.share_base=true", [cells], RuntimeOptions(keeps_base=True)),
         ]
         for arm in arms[1:]:
             assert contents(arm.store, cells) == contents(arms[0].store, cells), f"{arm.name} wrote other bytes"
@@ -87,7 +87,7 @@ def small_cells(count: int, examples: int) -> list[Cell]:
     return [one.model_copy(update={"seed": one.seed.model_copy(update={"train": seed})}) for seed in range(count)]
 
 
-def measure(work: Path, name: str, tasks: Sequence[Sequence[Cell]], means: Means) -> Arm:
+def measure(work: Path, name: str, tasks: Sequence[Sequence[Cell]], means: RuntimeOptions) -> Arm:
     """Run the tasks of an array one after another."""
     place = work / str(len(list(work.iterdir())))
     store = Store(place / "store")
@@ -161,7 +161,7 @@ def print_start(work: Path, cell: Cell, rounds: int = 3) -> None:
     for number in range(rounds):
         store = Store(work / f"started-{number}")
         shutil.copytree(work / "selected", store.root)
-        job = freeze(Job(cell, cell.name, store.root, work / "log", 1, Means()), store.root, Origin.here())
+        job = freeze(Job(cell, cell.name, store.root, work / "log", 1, RuntimeOptions()), store.root, Origin.here())
         began = time.monotonic()
         out = subprocess.run([sys.executable, "-c", program, str(job)], check=True, capture_output=True, text=True)
         told.append([[0.0, began], *json.loads(out.stdout.splitlines()[-1])])

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ablation.store.attempt import Attempt
 from ablation.store.interrupt import Halt
+from ablation.store.stage_run import StageRun
 
 
 class StopAt(Halt):
@@ -31,18 +31,18 @@ class Attempts:
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        self.begun: list[Attempt] = []
+        self.begun: list[StageRun] = []
 
     @property
-    def last(self) -> Attempt:
+    def last(self) -> StageRun:
         """The newest one."""
         return self.begun[-1]
 
-    def begin(self, halt: Halt | None = None) -> Attempt:
+    def begin(self, halt: Halt | None = None) -> StageRun:
         """Folders for one more attempt."""
         folder = self.place / f"attempt-{len(self.begun):06d}"
         earlier = tuple(attempt.kept for attempt in reversed(self.begun))
-        self.begun.append(Attempt(folder / "out", folder / "kept", earlier, halt or Halt()))
+        self.begun.append(StageRun(folder / "out", folder / "kept", earlier, halt or Halt()))
         for made in (folder / "out", folder / "kept"):
             made.mkdir(parents=True)
         return self.last

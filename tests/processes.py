@@ -15,11 +15,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.specs.cell import Cell
-from ablation.store.attempt import Attempt
 from ablation.store.interrupt import Halt
-from ablation.training.distributed import VARIABLES, World
+from ablation.store.stage_run import StageRun
+from ablation.training.distributed import VARIABLES, ProcessGroup
 from ablation.training.train import follow, train
 from tests.attempts import Attempts
 
@@ -37,7 +37,7 @@ class Processes(Attempts):
     def run(
         self,
         size: int,
-        means: Means | None = None,
+        means: RuntimeOptions | None = None,
         halts: dict[int, Halt] | None = None,
         before: Callable[[int], object] = lambda rank: rank,
     ) -> list[str]:
@@ -52,19 +52,29 @@ class Processes(Attempts):
         return [child() for child in children]
 
     def _work(
-        self, rank: int, attempt: Attempt, means: Means | None, halts: dict[int, Halt], before: Callable[[int], object]
+        self,
+        rank: int,
+        attempt: StageRun,
+        means: RuntimeOptions | None,
+        halts: dict[int, Halt],
+        before: Callable[[int], object],
     ) -> None:
         torch.set_num_threads(1)
-        World.here.cache_clear()
+        ProcessGroup.here.cache_clear()
         before(rank)
         halt = halts.get(rank, Halt())
         if rank:
             follow(halt)
             return
         try:
-            train(self.cell, *self.chosen, Attempt(attempt.out, attempt.kept, attempt.earlier, halt), means or Means())
+            train(
+                self.cell,
+                *self.chosen,
+                StageRun(attempt.out, attempt.kept, attempt.earlier, halt),
+                means or RuntimeOptions(),
+            )
         finally:
-            World.here().dismiss()
+            ProcessGroup.here().dismiss()
 
 
 def free_port() -> int:
@@ -100,17 +110,17 @@ def forked(work: Callable[[], object], environment: dict[str, str], told: Path) 
     return wait
 
 
-def results(attempt: Attempt) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
+def results(attempt: StageRun) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
     curve = [json.loads(line) for line in (attempt.out / "loss.jsonl").read_text().splitlines()]
     return load_file(attempt.out / "weights/model.safetensors"), curve
 
 
-def read(attempt: Attempt, name: str) -> dict[str, float]:
+def read(attempt: StageRun, name: str) -> dict[str, float]:
     told: dict[str, float] = json.loads((attempt.out / name).read_text())
     return told
 
 
-def assert_close(one: Attempt, two: Attempt) -> None:
+def assert_close(one: StageRun, two: StageRun) -> None:
     (weights, curve), (others, other_curve) = results(one), results(two)
     for told, other in zip(curve, other_curve, strict=True):
         assert told == pytest.approx(other, rel=1e-4)

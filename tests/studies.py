@@ -7,8 +7,8 @@ from pathlib import Path
 from ablation.config.sweep.expand import composed_grid
 from ablation.data.source import pinned_cell
 from ablation.specs.cell import Cell, addresses
-from ablation.store.attempt import Attempt
 from ablation.store.records import TIMING_FILE, WEIGHTS_FOLDER
+from ablation.store.stage_run import StageRun
 from ablation.study.manifest import open_study
 from ablation.study.plan import Plan, save_plan
 
@@ -35,7 +35,7 @@ def finish(
                 plan.store.make(address, _write)
 
 
-def _write(attempt: Attempt) -> None:
+def _write(attempt: StageRun) -> None:
     (attempt.out / WEIGHTS_FOLDER).mkdir()
     (attempt.out / WEIGHTS_FOLDER / "model.safetensors").write_bytes(WEIGHTS)
     (attempt.out / TIMING_FILE).write_text(json.dumps({"work_s": 2.0}))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.jobs.run.job import Job
 from ablation.jobs.run.job_file import Origin, freeze
 from ablation.specs.cell import Cell
@@ -52,7 +52,9 @@ def test_no_stage_imports_an_engine_a_tracker_or_deepspeed_that_its_cell_has_no_
 ) -> None:
     """All stages of a trained cell, as a worker runs them."""
     cell = cell_of(*TINY, "train=mini_lora", *tiny_benchmark)
-    frozen = freeze(Job(cell, cell.name, tmp_path / "store", tmp_path / "log", 1, Means()), tmp_path, Origin.here())
+    frozen = freeze(
+        Job(cell, cell.name, tmp_path / "store", tmp_path / "log", 1, RuntimeOptions()), tmp_path, Origin.here()
+    )
     program = f"""
 import sys
 from pathlib import Path

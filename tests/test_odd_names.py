@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.config.cluster import Means, Slurm
+from ablation.config.cluster import RuntimeOptions, Slurm
 from ablation.errors import ConfigProblems, RecordError
 from ablation.jobs.run.job import Job
 from ablation.jobs.run.job_file import Order, thaw
@@ -17,8 +17,8 @@ from ablation.jobs.slurm import events as history
 from ablation.jobs.slurm.events import Event
 from ablation.jobs.submit.submitter import submit_missing
 from ablation.specs.cell import Cell, addresses
-from ablation.store.attempt import Attempt
 from ablation.store.files import check_writable
+from ablation.store.stage_run import StageRun
 from ablation.store.store import Store, verify
 from tests.conftest import ROOT
 from tests.fake_slurm import FakeSlurm, fake
@@ -53,7 +53,7 @@ def test_what_is_submitted_from_any_folder_is_what_was_meant(
     study = tmp_path / name / "study"
     study.mkdir(parents=True)
     cell = cell_of("count=n25")
-    job = Job(cell, cell.name, tmp_path / name / "store", study / "logs/a.log", 1, Means())
+    job = Job(cell, cell.name, tmp_path / name / "store", study / "logs/a.log", 1, RuntimeOptions())
     [one] = submit_missing([job], Slurm(kind="slurm", canary=False), study).taken
     script = study / "jobs" / f"{one.name}.sbatch"
     told = tmp_path / "told"
@@ -118,5 +118,5 @@ def test_a_file_where_a_parent_folder_should_be_is_refused(tmp_path: Path) -> No
         check_writable(tmp_path / "file/deeper/outputs")
 
 
-def _write(attempt: Attempt) -> None:
+def _write(attempt: StageRun) -> None:
     (attempt.out / "x").write_text("x")

@@ -24,12 +24,12 @@ ShellLine = Annotated[str, Field(pattern=r"^[^\s#\x00-\x1f\x7f][^\x00-\x08\x0a-\
 # A word of a command that is quoted for the shell.
 Argument = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,1024}$")]
 Glob = Annotated[str, Field(pattern=r"^[A-Za-z0-9._*?\[\]!-]{1,128}$")]
-Count = Annotated[int, Field(ge=0)]
-Stage = Literal["cell", "train", "evaluate"]
+NonNegative = Annotated[int, Field(ge=0)]
+JobPart = Literal["cell", "train", "evaluate"]
 
 
 @dataclass(frozen=True)
-class Means:
+class RuntimeOptions:
     """How a stage is carried out. None of it can change a number (the micro-batch may change the last bits of sums).
 
     `micro_batch` rows go through the model at once (None: the whole batch). A checkpoint is kept when `checkpoint_s` seconds
@@ -89,10 +89,10 @@ class Local(Spec):
         del model
         return 1
 
-    def means_for(self, model: str) -> Means:
+    def means_for(self, model: str) -> RuntimeOptions:
         """How the stages of a cell of this model are carried out."""
         del model
-        return Means(self.micro_batch, self.checkpoint_s, activations=self.activations)
+        return RuntimeOptions(self.micro_batch, self.checkpoint_s, activations=self.activations)
 
 
 class Resources(Spec):
@@ -111,7 +111,7 @@ class Resources(Spec):
     exclude: Word | None = None
     nodes: Positive = 1
     tasks_per_node: Positive = 1
-    gpus_per_node: Count = 0
+    gpus_per_node: NonNegative = 0
     cpus_per_task: Positive = 1
     mem_gb: Positive | None = None
     timeout_min: Positive = 60
@@ -121,18 +121,18 @@ class Resources(Spec):
     activations: Activations = "auto"
 
 
-class Rule(Resources):
+class ResourceOverride(Resources):
     """Other resources for the cells of a model (a glob over its name) and a stage; only what is given is replaced."""
 
-    stage: Stage | None = None
+    stage: JobPart | None = None
     model: Glob | None = None
 
     @model_serializer(mode="wrap")
-    def _as_given(self, whole: Callable[["Rule"], dict[str, Any]]) -> dict[str, Any]:
+    def _as_given(self, whole: Callable[["ResourceOverride"], dict[str, Any]]) -> dict[str, Any]:
         """A field that was not given must not come back from a record as one that was."""
         return {name: value for name, value in whole(self).items() if name in self.model_fields_set}
 
-    def fits(self, stage: Stage, model: str) -> bool:
+    def fits(self, stage: JobPart, model: str) -> bool:
         """True when the rule speaks of this stage and model; one that names neither speaks of all."""
         return self.stage in (None, stage) and (self.model is None or fnmatchcase(model, self.model))
 
@@ -154,14 +154,14 @@ class Slurm(Resources):
     """
 
     kind: Literal["slurm"]
-    resources: tuple[Rule, ...] = ()
+    resources: tuple[ResourceOverride, ...] = ()
     array_parallelism: Positive = 64
     split: bool = False
     cells_per_job: Positive = 1
     canary: bool = True
-    hold_after: Count = 3
-    requeues: Count = 20
-    retries: Count = 2
+    hold_after: NonNegative = 3
+    requeues: NonNegative = 20
+    retries: NonNegative = 2
     setup: tuple[ShellLine, ...] = ()
     prefix: tuple[Argument, ...] = ()
     python: Argument | None = None
@@ -178,7 +178,7 @@ class Slurm(Resources):
         """Whether a process keeps the base model for its next cell: where there is one."""
         return self.share_base and min(jobs, self.cells_per_job) > 1
 
-    def resources_for(self, stage: Stage, model: str) -> Resources:
+    def resources_for(self, stage: JobPart, model: str) -> Resources:
         """The resources of a stage of a model's cells: ours, changed by each rule that fits, the later one last."""
         told = {name: getattr(self, name) for name in Resources.model_fields}
         for rule in self.resources:
@@ -190,10 +190,10 @@ class Slurm(Resources):
         asked = self._for_training(model)
         return asked.nodes * asked.tasks_per_node
 
-    def means_for(self, model: str) -> Means:
+    def means_for(self, model: str) -> RuntimeOptions:
         """How the stages of a cell of this model are carried out."""
         asked = self._for_training(model)
-        return Means(
+        return RuntimeOptions(
             self.micro_batch, self.checkpoint_s, asked.zero, asked.offload, asked.sequence_parallel, asked.activations
         )
 

@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 
 from ablation.config.execution import Keep
-from ablation.jobs.status.states import CellState
+from ablation.jobs.status.states import CellStatus
 from ablation.specs.cell import Cell, addresses
-from ablation.store.attempt import clear
 from ablation.store.files import age_s, bytes_below, matching
 from ablation.store.lease import Watcher
 from ablation.store.leftovers import Bench, debris, workbenches
+from ablation.store.stage_run import clear
 from ablation.study.plan import Plan
 from ablation.study.retention import drop, droppable
 
@@ -37,7 +37,7 @@ class Leftover:
 
 
 def leftovers(
-    plan: Plan, states: Sequence[CellState], kept: bool, weights: bool, cells: Sequence[Cell] | None = None
+    plan: Plan, states: Sequence[CellStatus], kept: bool, weights: bool, cells: Sequence[Cell] | None = None
 ) -> list[Leftover]:
     """Everything of this study that may go, or, with `cells`, what is theirs. `states` are those of all its cells.
 
@@ -55,7 +55,7 @@ def leftovers(
     return found
 
 
-def _benches(plan: Plan, mine: Sequence[Cell], states: Sequence[CellState], kept: bool) -> Iterator[Leftover]:
+def _benches(plan: Plan, mine: Sequence[Cell], states: Sequence[CellStatus], kept: bool) -> Iterator[Leftover]:
     """Workbenches of these cells' stages whose holder is provably gone, unless a job is to go on from there."""
     pending = {one.name for one in states if one.state in _PENDING}
     ours, busy = (
@@ -81,7 +81,7 @@ def _debris(plan: Plan) -> Iterator[Leftover]:
         yield Leftover("half-written folders", path, bytes_below(path), partial(_remove, path))
 
 
-def _snapshots(plan: Plan, states: Sequence[CellState]) -> Iterator[Leftover]:
+def _snapshots(plan: Plan, states: Sequence[CellStatus]) -> Iterator[Leftover]:
     """Copies of the code that no array of a pending cell runs from; all stay while Slurm does not answer."""
     folder = plan.folder / "code"
     if any(one.state == "unknown" for one in states):

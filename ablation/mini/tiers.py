@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from random import Random
 
 from ablation.data.benchmark import tier_rule as tiering
-from ablation.data.benchmark.tier_rule import ROLES, TIERS, Rule
+from ablation.data.benchmark.tier_rule import ROLES, TIERS, TierRule
 
 __all__ = ["QUOTAS", "ROLES", "TIERS", "Count", "choose", "tier", "tiers"]
 
 QUOTAS = {"easy": 6, "medium": 13, "hard": 15, "exh": 6}
-_RULE = Rule(exh_over="each")
-Count = tiering.Count[int]
+_RULE = TierRule(exh_over="each")
+Count = tiering.ReferenceCount[int]
 
 
 def tier(counts: Sequence[Count]) -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ablation.config.cluster import Activations, Means, Slurm, Stage
+from ablation.config.cluster import Activations, JobPart, RuntimeOptions, Slurm
 from ablation.planning.memory import GB, Footprint, footprint, parameters
 from ablation.planning.models import shape_of
-from ablation.specs import Model, Shape, Train
+from ablation.specs import Model, ModelShape, Train
 from ablation.specs.cell import Cell
 
 # From so many weights on nobody means to train or sample without a GPU.
@@ -21,7 +21,7 @@ class Fit:
     method: str
     block_tokens: int
     processes: int
-    means: Means
+    means: RuntimeOptions
     footprint: Footprint
     gpu_memory_gb: float
     remedy: str | None
@@ -48,7 +48,7 @@ def fits(cells: Sequence[Cell], cluster: Slurm) -> list[Fit]:
 def without_gpu(cells: Sequence[Cell], cluster: Slurm) -> list[str]:
     """A sentence for each model of a billion weights and more whose jobs ask for no GPU."""
     models = {cell.model.name: cell.model for cell in cells}
-    stages: tuple[Stage, ...] = ("train", "evaluate") if cluster.split else ("cell",)
+    stages: tuple[JobPart, ...] = ("train", "evaluate") if cluster.split else ("cell",)
     found = []
     for name, model in models.items():
         shape = shape_of(model)
@@ -61,7 +61,7 @@ def without_gpu(cells: Sequence[Cell], cluster: Slurm) -> list[str]:
     return found
 
 
-def _fit(model: Model, recipe: Train, shape: Shape, cluster: Slurm) -> Fit:
+def _fit(model: Model, recipe: Train, shape: ModelShape, cluster: Slurm) -> Fit:
     processes, means = cluster.processes_for(model.name), cluster.means_for(model.name)
     told = footprint(shape, recipe, means, processes)
     too_much = told.total > cluster.gpu_memory_gb * GB
@@ -69,7 +69,7 @@ def _fit(model: Model, recipe: Train, shape: Shape, cluster: Slurm) -> Fit:
     return Fit(model.name, recipe.method, recipe.block_tokens, processes, means, told, cluster.gpu_memory_gb, remedy)
 
 
-def _remedy(shape: Shape, recipe: Train, means: Means, gpu_memory_gb: float) -> str:
+def _remedy(shape: ModelShape, recipe: Train, means: RuntimeOptions, gpu_memory_gb: float) -> str:
     """The fewest GPUs on which it fits, with the smallest micro-batch and no more means than it takes."""
     sizes = [size for size in range(1, recipe.batch + 1) if recipe.batch % size == 0]
     for processes in sizes:
@@ -77,7 +77,9 @@ def _remedy(shape: Shape, recipe: Train, means: Means, gpu_memory_gb: float) -> 
             if footprint(shape, recipe, asked, processes).total <= gpu_memory_gb * GB:
                 named = {"zero": asked.zero, "activations": asked.activations}
                 differing = [
-                    f", cluster.{name}={value}" for name, value in named.items() if value != getattr(Means, name)
+                    f", cluster.{name}={value}"
+                    for name, value in named.items()
+                    if value != getattr(RuntimeOptions, name)
                 ]
                 return f"{processes} GPU{'s' if processes > 1 else ''} with cluster.micro_batch=1{''.join(differing)}"
     return (
@@ -86,7 +88,7 @@ def _remedy(shape: Shape, recipe: Train, means: Means, gpu_memory_gb: float) -> 
     )
 
 
-def _ways(means: Means, processes: int) -> Iterator[Means]:
+def _ways(means: RuntimeOptions, processes: int) -> Iterator[RuntimeOptions]:
     """The simpler first."""
     kinds: tuple[Activations, ...] = (means.activations, "auto", "offload")
     for zero in (0, 2, 3) if processes > 1 else (0,):

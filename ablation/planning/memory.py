@@ -10,8 +10,8 @@ some GB together.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ablation.config.cluster import Activations, Means
-from ablation.specs import Lora, Shape, Train
+from ablation.config.cluster import Activations, RuntimeOptions
+from ablation.specs import Lora, ModelShape, Train
 
 _FLOAT32, _BF16 = 4, 2
 # AdamW's two moments.
@@ -39,7 +39,7 @@ class Footprint:
         return self.weights + self.gradients + self.optimizer + self.activations
 
 
-def footprint(shape: Shape, recipe: Train, means: Means, processes: int) -> Footprint:
+def footprint(shape: ModelShape, recipe: Train, means: RuntimeOptions, processes: int) -> Footprint:
     """What training takes with rows of the recipe's full block; `processes` share what `means` lets them share."""
     weights, trained = parameters(shape), trained_parameters(shape, recipe.lora)
     zero, share = (means.zero, processes) if processes > 1 else (0, 1)
@@ -62,7 +62,7 @@ def footprint(shape: Shape, recipe: Train, means: Means, processes: int) -> Foot
     )
 
 
-def activations(shape: Shape, tokens: float, precision: str, kind: Activations = "auto") -> tuple[float, float]:
+def activations(shape: ModelShape, tokens: float, precision: str, kind: Activations = "auto") -> tuple[float, float]:
     """Bytes that stay until the backward pass comes to their layer, and those of one layer while it is recomputed."""
     casts = _BF16 * layer_parameters(shape) if precision == "bf16" else 0
     layer = tokens * layer_bytes_per_token(shape, precision) + casts
@@ -72,7 +72,7 @@ def activations(shape: Shape, tokens: float, precision: str, kind: Activations =
     return tokens * inputs * shape.hidden * _FLOAT32, layer
 
 
-def head_bytes(shape: Shape, tokens: float, recipe: Train) -> float:
+def head_bytes(shape: ModelShape, tokens: float, recipe: Train) -> float:
     """Bytes of the loss: a tile of logits, as wide as TRL's whatever the vocabulary, and what it takes of a head that is cast;
     the last states with their gradient; the gradient of the head's weights. Without Triton there is more (`torch_tiles`)."""
     cast = recipe.precision == "bf16"
@@ -81,16 +81,16 @@ def head_bytes(shape: Shape, tokens: float, recipe: Train) -> float:
     return tile + words + 2 * tokens * shape.hidden * _FLOAT32 + (0 if recipe.lora else _head(shape) * _FLOAT32)
 
 
-def torch_tiles(shape: Shape, tokens: float) -> float:
+def torch_tiles(shape: ModelShape, tokens: float) -> float:
     """Bytes of the logits' gradient that TRL's loss keeps besides where it has no Triton, as on a CPU: no part of `footprint`."""
     return _TORCH_TILES * min(tokens, _TILE_TOKENS) * min(shape.vocabulary, _TILE_WORDS) * _FLOAT32
 
 
-def _head(shape: Shape) -> int:
+def _head(shape: ModelShape) -> int:
     return shape.vocabulary * shape.hidden
 
 
-def layer_bytes_per_token(shape: Shape, precision: str) -> float:
+def layer_bytes_per_token(shape: ModelShape, precision: str) -> float:
     """What autograd saves of one layer, by token; under autocast the residual stream and the norms stay float32."""
     norms_and_softmax = _FLOAT32 * (shape.heads + 2)
     if precision == "bf16":
@@ -98,19 +98,19 @@ def layer_bytes_per_token(shape: Shape, precision: str) -> float:
     return _FLOAT32 * (8 * shape.hidden + 2 * shape.keys + 4 * shape.intermediate) + norms_and_softmax
 
 
-def parameters(shape: Shape) -> int:
+def parameters(shape: ModelShape) -> int:
     """Weights of the whole model."""
     embeddings = shape.vocabulary * shape.hidden * (1 if shape.tied else 2)
     return embeddings + shape.layers * layer_parameters(shape) + shape.hidden
 
 
-def layer_parameters(shape: Shape) -> int:
+def layer_parameters(shape: ModelShape) -> int:
     """Weights of one layer."""
     biases = shape.hidden + 2 * shape.keys if shape.biased else 0
     return sum(inputs * outputs for inputs, outputs in _matrices(shape).values()) + biases + 2 * shape.hidden
 
 
-def trained_parameters(shape: Shape, lora: Lora | None) -> int:
+def trained_parameters(shape: ModelShape, lora: Lora | None) -> int:
     """Those that an update changes; an adapter of rank r adds r × (inputs + outputs) to each matrix that it targets."""
     if lora is None:
         return parameters(shape)
@@ -119,7 +119,7 @@ def trained_parameters(shape: Shape, lora: Lora | None) -> int:
     return shape.layers * sum(lora.rank * sum(matrices[name]) for name in targets)
 
 
-def _matrices(shape: Shape) -> Mapping[str, tuple[int, int]]:
+def _matrices(shape: ModelShape) -> Mapping[str, tuple[int, int]]:
     hidden, keys, inner = shape.hidden, shape.keys, shape.intermediate
     return {
         "q_proj": (hidden, hidden), "k_proj": (hidden, keys), "v_proj": (hidden, keys), "o_proj": (hidden, hidden),

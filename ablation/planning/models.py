@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ablation.data.source import local_path
 from ablation.errors import DataError
-from ablation.specs import Model, Shape
+from ablation.specs import Model, ModelShape
 
 _HEADER_LIMIT = 100_000_000
 _KINDS_WITH_BIAS = ("qwen2",)
@@ -49,7 +49,7 @@ def _tensors(file: Path) -> int:
     return sum(prod(told["shape"]) for name, told in header.items() if name != "__metadata__")
 
 
-def shape_of(model: Model) -> Shape | None:
+def shape_of(model: Model) -> ModelShape | None:
     """From the config.json of a model that is on this machine, else as its configuration says."""
     folder = folder_of(model)
     path = folder / "config.json" if folder else None
@@ -59,7 +59,7 @@ def shape_of(model: Model) -> Shape | None:
     try:
         heads = told["num_attention_heads"]
         size = told.get("head_dim") or told["hidden_size"] // heads
-        return Shape(
+        return ModelShape(
             layers=told["num_hidden_layers"],
             hidden=told["hidden_size"],
             intermediate=told["intermediate_size"],

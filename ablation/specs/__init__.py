@@ -3,7 +3,7 @@
 from ablation.specs.benchmark import Benchmark, Columns, Steps
 from ablation.specs.corpus import Corpus, CorpusColumns, Filters, Texts
 from ablation.specs.factors import Across, Category, Count, Embedding, Length, Near, Seeds, Style
-from ablation.specs.model import Model, Shape
+from ablation.specs.model import Model, ModelShape
 from ablation.specs.sample import PassLine, Repetition, Sample
 from ablation.specs.source import Source
 from ablation.specs.train import Lora, Train
@@ -22,6 +22,7 @@ __all__ = [
     "Length",
     "Lora",
     "Model",
+    "ModelShape",
     "Name",
     "Near",
     "PassLine",
@@ -30,7 +31,6 @@ __all__ = [
     "Sample",
     "SeedInt",
     "Seeds",
-    "Shape",
     "Share",
     "Source",
     "Steps",

@@ -9,7 +9,7 @@ from ablation.specs.source import Source
 from ablation.specs.values import Name, Positive
 
 
-class Shape(Spec):
+class ModelShape(Spec):
     """The architecture of a decoder, as its config.json has it; `keys` is the width of all key heads together."""
 
     layers: Positive
@@ -35,7 +35,7 @@ class Model(Spec):
     trust_remote_code: bool = False
     pad_token: str | None = None
     parameters: Positive | None = None
-    shape: Shape | None = None
+    shape: ModelShape | None = None
     gguf: str | None = None
 
     @model_validator(mode="after")

@@ -19,10 +19,10 @@ from typing import Any
 from ablation.errors import RecordError
 from ablation.specs.address import Address
 from ablation.specs.base import difference
-from ablation.store.attempt import Attempt, begin, clear, leave
 from ablation.store.files import age_s, flush, matching, sha256
 from ablation.store.interrupt import Halt, Interrupted, Pause
 from ablation.store.lease import Holder, Lease, Watcher
+from ablation.store.stage_run import StageRun, begin, clear, leave
 
 SEAL = "stage.json"
 # Abandoned folders are swept after this long: nobody copies or removes one folder for a week.
@@ -69,7 +69,7 @@ class Store:
             )
         return path
 
-    def make(self, address: Address, work: Callable[[Attempt], None], halt: Halt | None = None) -> Path:
+    def make(self, address: Address, work: Callable[[StageRun], None], halt: Halt | None = None) -> Path:
         """The complete folder of this stage, doing `work` only when it is missing and nobody else is at it.
 
         While another live process works on the same stage this waits for its result. When another attempt publishes first, its
@@ -90,7 +90,7 @@ class Store:
             pause.after(f"{address.folder}: waiting for {_told(watcher.holder())}")
         return found
 
-    def _attempt(self, address: Address, work: Callable[[Attempt], None], lease: Lease, halt: Halt) -> Path:
+    def _attempt(self, address: Address, work: Callable[[StageRun], None], lease: Lease, halt: Halt) -> Path:
         attempt = begin(lease, halt)
         try:
             with lease.beating(halt):

@@ -27,14 +27,14 @@ _VISIBLE_S = 60.0
 
 
 @dataclass(frozen=True)
-class Origin:
+class CheckpointSource:
     """What a checkpoint is of: the digest of what is trained, and how many processes share its states by which ZeRO stage."""
 
     train: str
     zero: int = 0
     processes: int = 1
 
-    def misfit(self, other: "Origin") -> str | None:
+    def misfit(self, other: "CheckpointSource") -> str | None:
         """Why a run of the other cannot go on from it, or None."""
         if self.train != other.train:
             return "is of another recipe, or of other examples"
@@ -56,7 +56,7 @@ class Checkpoint:
 
 
 def seal(
-    folder: Path, update: int, spent_s: float, awaited: Sequence[str] = (), origin: Origin | None = None
+    folder: Path, update: int, spent_s: float, awaited: Sequence[str] = (), origin: CheckpointSource | None = None
 ) -> Checkpoint:
     """Make what the trainer wrote to `folder` a checkpoint; `awaited` are files that other machines write there.
 
@@ -78,7 +78,7 @@ def seal(
     return Checkpoint(folder, update, spent_s)
 
 
-def newest(place: Path, earlier: Iterable[Path] = (), origin: Origin | None = None) -> Checkpoint | None:
+def newest(place: Path, earlier: Iterable[Path] = (), origin: CheckpointSource | None = None) -> Checkpoint | None:
     """The checkpoint furthest on that is complete, undamaged and of this origin, now below `place`, or None.
 
     Says which, and what it passes over and why.
@@ -127,10 +127,10 @@ def _link(folder: Path, own: Path) -> None:
         other.mkdir() if item.is_dir() else link_or_copy(item, other)
 
 
-def _verified(folder: Path, origin: Origin | None) -> Checkpoint:
+def _verified(folder: Path, origin: CheckpointSource | None) -> Checkpoint:
     content = _content(folder)
     told = content.get("origin")
-    if told and origin and (misfit := Origin(**told).misfit(origin)):
+    if told and origin and (misfit := CheckpointSource(**told).misfit(origin)):
         raise RecordError(f"checkpoint {folder} {misfit}")
     for name, (size, expected) in content["files"].items():
         file = folder / name

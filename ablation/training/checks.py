@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.data.tokenizer import model_place
 from ablation.specs import Model, Train
 
 
-def unfit(recipe: Train, means: Means, processes: int) -> Iterator[str]:
+def unfit(recipe: Train, means: RuntimeOptions, processes: int) -> Iterator[str]:
     """What so many processes cannot do for a recipe by these means, as sentences."""
     degree = means.sequence_parallel
     if problem := recipe.indivisible(means.micro_batch, processes, degree):

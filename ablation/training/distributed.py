@@ -30,7 +30,7 @@ LAST_WORDS_S = 3.0
 RECORDED_S = 30.0
 
 
-class World:
+class ProcessGroup:
     """This process's place among those that train a cell: number `rank` of `size`."""
 
     def __init__(self, rank: int = 0, size: int = 1, address: str = "", port: int = 0) -> None:
@@ -41,18 +41,18 @@ class World:
 
     @staticmethod
     @cache
-    def here() -> "World":
+    def here() -> "ProcessGroup":
         """The world that the environment describes. Raises ConfigProblems."""
-        return World.of(os.environ)
+        return ProcessGroup.of(os.environ)
 
     @staticmethod
-    def of(environment: Mapping[str, str]) -> "World":
+    def of(environment: Mapping[str, str]) -> "ProcessGroup":
         """The world described by the variables. Raises ConfigProblems."""
         if environment.get("WORLD_SIZE", "1") == "1":
-            return World()
+            return ProcessGroup()
         try:
             rank, size, _, address, port = (environment[name] for name in VARIABLES)
-            world = World(int(rank), int(size), address, int(port))
+            world = ProcessGroup(int(rank), int(size), address, int(port))
         except (KeyError, ValueError) as error:
             given = {name: environment.get(name) for name in VARIABLES}
             raise ConfigProblems([f"the variables of a world do not fit together: {given} ({error})"]) from error

@@ -10,15 +10,15 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, PrinterCallback, set_seed
 
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.errors import ConfigProblems, OutOfMemory
 from ablation.specs import Train
 from ablation.specs.cell import Cell, addresses
-from ablation.store.attempt import Attempt
+from ablation.store.stage_run import StageRun
 from ablation.training.base_models import Bases
 from ablation.training.batches import Cut, Packed, Padded, Steps, Updates
-from ablation.training.checkpoint import Checkpoint, Origin, newest, tidy
-from ablation.training.distributed import World
+from ablation.training.checkpoint import Checkpoint, CheckpointSource, newest, tidy
+from ablation.training.distributed import ProcessGroup
 from ablation.training.divergence import Guard
 from ablation.training.encode import IGNORED, Encoded
 from ablation.training.sequence_parallel import own_attention
@@ -30,16 +30,16 @@ from ablation.training.zero import Sharding, whole_weights
 
 
 @dataclass(frozen=True)
-class Task:
+class TrainingRun:
     """What is to be fitted, with what, and among whom. The same in every process of the world but for `world`."""
 
     cell: Cell
     recipe: Train
     tokenizer: PreTrainedTokenizerBase
     encoded: Encoded
-    means: Means
-    attempt: Attempt
-    world: World
+    means: RuntimeOptions
+    attempt: StageRun
+    world: ProcessGroup
 
     @cached_property
     def updates(self) -> Updates:
@@ -52,10 +52,10 @@ class Task:
         return self.means.groups(self.world.size)
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> CheckpointSource:
         """What this run's checkpoints are of."""
         zero = self.means.zero if self.world.size > 1 else 0
-        return Origin(addresses(self.cell)["train"].digest, zero, self.world.size)
+        return CheckpointSource(addresses(self.cell)["train"].digest, zero, self.world.size)
 
     def steps(self, rows: int) -> Steps:
         """How the updates go through the model; packed, `rows` longest examples are the room of one row."""
@@ -88,7 +88,7 @@ class Fitted:
     speed: Speed
 
 
-def fit(task: Task, resume: Checkpoint | None) -> Fitted:
+def fit(task: TrainingRun, resume: Checkpoint | None) -> Fitted:
     """Train to the last update. Raises Interrupted, BadLoss, OutOfMemory and ConfigProblems.
 
     Where the rows do not fit in the device's memory, half of them are tried, from the last checkpoint on: the update stays the
@@ -105,7 +105,7 @@ def fit(task: Task, resume: Checkpoint | None) -> Fitted:
     return fitted
 
 
-def _first_rows(task: Task) -> int:
+def _first_rows(task: TrainingRun) -> int:
     problem = task.recipe.indivisible(task.means.micro_batch, task.world.size, task.means.sequence_parallel)
     if torch.cuda.device_count() > 1 and task.world.size == 1:
         # The trainer would wrap the model in DataParallel and multiply the batch by the devices that it sees.
@@ -116,7 +116,7 @@ def _first_rows(task: Task) -> int:
     return 1 if task.groups < task.world.size else task.recipe.rows(task.means.micro_batch, task.groups)
 
 
-def _try(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fitted | None:
+def _try(task: TrainingRun, rows: int, halvings: int, resume: Checkpoint | None) -> Fitted | None:
     """One run, None when the rows do not fit; what a failed one held in memory is given back."""
     try:
         return _run(task, rows, halvings, resume)
@@ -131,7 +131,7 @@ def _try(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fit
     return None
 
 
-def _run(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fitted:
+def _run(task: TrainingRun, rows: int, halvings: int, resume: Checkpoint | None) -> Fitted:
     recipe, seed = task.recipe, task.cell.seed.train
     set_seed(seed)
     steps = task.steps(rows)
@@ -184,13 +184,13 @@ def _run(task: Task, rows: int, halvings: int, resume: Checkpoint | None) -> Fit
     )
 
 
-def _speed(task: Task, steps: Steps, model: Any, first: int, seconds: float) -> Speed:
+def _speed(task: TrainingRun, steps: Steps, model: Any, first: int, seconds: float) -> Speed:
     useful, through = steps.tokens_through(task.encoded.lengths, first)
     weights = sum(getattr(one, "ds_numel", one.numel()) for one in model.parameters())  # ZeRO 3 leaves empty ones
     return Speed(useful, through, seconds, weights, task.world.size)
 
 
-def _dataset(task: Task) -> Dataset:
+def _dataset(task: TrainingRun) -> Dataset:
     ids, labels = task.encoded.input_ids, task.encoded.labels
     if task.world.size > 1 or task.recipe.packing:
         filler = [task.tokenizer.eos_token_id] * 2
@@ -198,7 +198,7 @@ def _dataset(task: Task) -> Dataset:
     return Dataset.from_dict({"input_ids": ids, "labels": labels})
 
 
-def _out_of_memory(task: Task, rows: int, fewer: int | None) -> str:
+def _out_of_memory(task: TrainingRun, rows: int, fewer: int | None) -> str:
     if fewer is not None:
         return f"out of memory with {rows} rows at once; set cluster.micro_batch={fewer}: the update stays the same"
     return (

@@ -7,19 +7,19 @@ from typing import Any
 
 import torch
 
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.data.corpus.select import read_conversations
 from ablation.data.tokenizer import load_tokenizer
 from ablation.errors import AblationError, BadLoss, ConfigProblems
 from ablation.libraries import taken_s
 from ablation.specs.cell import Cell
-from ablation.store.attempt import Attempt
 from ablation.store.interrupt import Halt, Interrupted
 from ablation.store.records import LOSS_FILE, SUMMARY_FILE, TIMING_FILE, WEIGHTS_FOLDER, write_json
+from ablation.store.stage_run import StageRun
 from ablation.training.checkpoint import Checkpoint, newest
-from ablation.training.distributed import World
+from ablation.training.distributed import ProcessGroup
 from ablation.training.encode import encode
-from ablation.training.fit import Fitted, Task, fit
+from ablation.training.fit import Fitted, TrainingRun, fit
 from ablation.training.loss_curve import curve_lines, mean_loss
 from ablation.training.trl import with_deepspeed_only_for
 from ablation.training.trl_config import save_adapter, with_adapter
@@ -41,7 +41,7 @@ class TrainSummary:
     train_loss: float
 
 
-def train(cell: Cell, selection: Path, pool: Path, attempt: Attempt, means: Means) -> None:
+def train(cell: Cell, selection: Path, pool: Path, attempt: StageRun, means: RuntimeOptions) -> None:
     """Write ``weights/`` (or an adapter there), ``loss.jsonl``, ``summary.json`` and ``timing.json``.
 
     Deterministic on one CPU thread.
@@ -49,7 +49,7 @@ def train(cell: Cell, selection: Path, pool: Path, attempt: Attempt, means: Mean
     Goes on from the newest checkpoint that is whole. All but ``timing.json`` is the same however often that happened, byte for
     byte in one process. Raises Interrupted, BadLoss, OutOfMemory, ConfigProblems and DataError.
     """
-    started, world = time.monotonic(), World.here()
+    started, world = time.monotonic(), ProcessGroup.here()
     task = _task(cell, selection, pool, attempt, means, world)
     encoded = time.monotonic()
     attempt.halt.check()
@@ -69,7 +69,7 @@ def train(cell: Cell, selection: Path, pool: Path, attempt: Attempt, means: Mean
     write_json(attempt.out / TIMING_FILE, {**phases, **means_told, **fitted.speed.as_json()})
 
 
-def _fit_in(world: World, task: Task, resume: Checkpoint | None) -> Fitted:
+def _fit_in(world: ProcessGroup, task: TrainingRun, resume: Checkpoint | None) -> Fitted:
     """Process 0's part. Where another process has failed, its error is raised, with ours as its cause: ours only follows from it.
 
     Nothing is kept back: whatever ends the training here leaves the others in the midst of an exchange, and breaks the world.
@@ -92,7 +92,7 @@ def follow(halt: Halt) -> None:
 
     A request to stop in any process ends the training of all at the same update. Raises AblationError when process 0 is gone.
     """
-    world = World.here()
+    world = ProcessGroup.here()
     while (message := world.hear()) is not None:
         try:
             world.join()
@@ -104,15 +104,17 @@ def follow(halt: Halt) -> None:
             raise
 
 
-def _task(cell: Cell, selection: Path, pool: Path, attempt: Attempt, means: Means, world: World) -> Task:
+def _task(
+    cell: Cell, selection: Path, pool: Path, attempt: StageRun, means: RuntimeOptions, world: ProcessGroup
+) -> TrainingRun:
     if cell.train is None:
         raise ConfigProblems(["count.size: 0 is the base model; there is nothing to train"])
     tokenizer = load_tokenizer(cell.model)
     encoded = encode(read_conversations(selection, pool), cell.train.block_tokens, cell.train.drop_untrainable)
-    return Task(cell, cell.train, tokenizer, encoded, means, attempt, world)
+    return TrainingRun(cell, cell.train, tokenizer, encoded, means, attempt, world)
 
 
-def _message(task: Task, selection: Path, pool: Path, resume: Checkpoint | None) -> dict[str, Any]:
+def _message(task: TrainingRun, selection: Path, pool: Path, resume: Checkpoint | None) -> dict[str, Any]:
     return {
         "cell": task.cell.model_dump(mode="json"),
         "selection": str(selection),
@@ -124,11 +126,11 @@ def _message(task: Task, selection: Path, pool: Path, resume: Checkpoint | None)
     }
 
 
-def _take_part(message: dict[str, Any], world: World, halt: Halt) -> None:
+def _take_part(message: dict[str, Any], world: ProcessGroup, halt: Halt) -> None:
     """Fit as process 0 does, and leave the result to it. What has to be kept of this process goes where its own goes."""
     torch.set_num_threads(message["threads"])
-    attempt = Attempt(out=Path(message["kept"]), kept=Path(message["kept"]), halt=halt)
-    cell, means = Cell.parse(message["cell"]), Means(**message["means"])
+    attempt = StageRun(out=Path(message["kept"]), kept=Path(message["kept"]), halt=halt)
+    cell, means = Cell.parse(message["cell"]), RuntimeOptions(**message["means"])
     resume = message["resume"] and Checkpoint(Path(message["resume"][0]), *message["resume"][1:])
     with with_deepspeed_only_for(means.zero):
         fit(_task(cell, Path(message["selection"]), Path(message["pool"]), attempt, means, world), resume)
@@ -152,7 +154,7 @@ def _phases(fitted: Fitted, started: float, data_s: float) -> dict[str, float]:
     }
 
 
-def _write(task: Task, fitted: Fitted, folder: Path) -> None:
+def _write(task: TrainingRun, fitted: Fitted, folder: Path) -> None:
     model, weights = fitted.model, fitted.weights
     if task.recipe.leaves_adapter:
         save_adapter(model, weights, task.cell.model, folder / WEIGHTS_FOLDER)
@@ -168,7 +170,7 @@ def _write(task: Task, fitted: Fitted, folder: Path) -> None:
     write_json(folder / SUMMARY_FILE, asdict(_summary(task, fitted)))
 
 
-def _summary(task: Task, fitted: Fitted) -> TrainSummary:
+def _summary(task: TrainingRun, fitted: Fitted) -> TrainSummary:
     lengths, targets = task.encoded.lengths, task.encoded.target_lengths
     seen = [index for chosen in task.updates for index in chosen]
     return TrainSummary(

@@ -7,10 +7,10 @@ from typing import Any
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback
 
-from ablation.store.attempt import Attempt
+from ablation.store.stage_run import StageRun
 from ablation.training.batches import Share, Steps
-from ablation.training.checkpoint import Origin, seal, tidy
-from ablation.training.distributed import World
+from ablation.training.checkpoint import CheckpointSource, seal, tidy
+from ablation.training.distributed import ProcessGroup
 from ablation.training.sequence_parallel import Sliced
 from ablation.training.trl import SFTTrainer
 from ablation.training.zero import ALONE, Sharding
@@ -22,7 +22,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
     Where processes share the tokens of examples, each of their groups is a rank of `steps`.
     """
 
-    def __init__(self, steps: Steps, world: World, sharding: Sharding = ALONE, **options: Any) -> None:
+    def __init__(self, steps: Steps, world: ProcessGroup, sharding: Sharding = ALONE, **options: Any) -> None:
         self.steps, self.world, self.sharding, self.degree = steps, world, sharding, sharding.degree
         super().__init__(**options)
         if self.degree > 1:
@@ -64,12 +64,12 @@ class Pace(TrainerCallback):
 
     def __init__(
         self,
-        attempt: Attempt,
-        world: World,
+        attempt: StageRun,
+        world: ProcessGroup,
         checkpoint_s: float,
         spent_s: float,
         sharding: Sharding = ALONE,
-        origin: Origin | None = None,
+        origin: CheckpointSource | None = None,
     ) -> None:
         self.attempt, self.world, self.checkpoint_s, self.before_s = attempt, world, checkpoint_s, spent_s
         self.sharding, self.origin = sharding, origin

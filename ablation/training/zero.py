@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.errors import ConfigProblems
 from ablation.specs import Train
-from ablation.training.distributed import World
+from ablation.training.distributed import ProcessGroup
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Sharding:
     degree: int = 1
 
     @staticmethod
-    def of(means: Means, world: World) -> "Sharding":
+    def of(means: RuntimeOptions, world: ProcessGroup) -> "Sharding":
         """As asked for; a process that is alone has nobody to share with. Raises ConfigProblems without DeepSpeed."""
         if world.size == 1 or means.zero == 0:
             return Sharding()

@@ -19,7 +19,7 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.config.sweep.expand import composed_grid
 from ablation.errors import AblationError
 from ablation.jobs.run.job import Job
@@ -30,9 +30,9 @@ from ablation.jobs.slurm.ledger import Ledger, Submission, latest
 from ablation.jobs.submit import snapshot as snapshots
 from ablation.specs.address import Address
 from ablation.specs.cell import Cell
-from ablation.store.attempt import Attempt
 from ablation.store.files import write_text_atomically
 from ablation.store.records import WEIGHTS_FOLDER
+from ablation.store.stage_run import StageRun
 from ablation.store.store import Store, verify
 from ablation.study.retention import Weights, drop
 
@@ -98,10 +98,10 @@ def _cell() -> Cell:
 
 
 def _job(folder: Path) -> Job:
-    return Job(_cell(), CELL, folder / "store", folder / "log", 1, Means())
+    return Job(_cell(), CELL, folder / "store", folder / "log", 1, RuntimeOptions())
 
 
-def _train(attempt: Attempt) -> None:
+def _train(attempt: StageRun) -> None:
     (attempt.kept / "checkpoint").write_text("half way")
     (attempt.out / "weights").mkdir()
     (attempt.out / "weights" / "model.bin").write_bytes(bytes(range(256)) * 40)

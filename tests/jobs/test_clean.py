@@ -14,10 +14,10 @@ from ablation.jobs.status.states import cell_states
 from ablation.planning.retraining import Retraining, retraining
 from ablation.planning.validate import prepare
 from ablation.specs.cell import addresses
-from ablation.store.attempt import begin
 from ablation.store.interrupt import Halt
 from ablation.store.lease import Watcher
 from ablation.store.leftovers import Bench
+from ablation.store.stage_run import begin
 from ablation.store.store import verify
 from ablation.study.plan import Plan
 from tests.studies import WEIGHTS, finish, planned

@@ -8,7 +8,7 @@ import torch
 from peft import get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
-from ablation.config.cluster import Means, Rule, Slurm
+from ablation.config.cluster import ResourceOverride, RuntimeOptions, Slurm
 from ablation.config.sweep.expand import composed_grid
 from ablation.planning.fits import fits, without_gpu
 from ablation.planning.memory import (
@@ -22,17 +22,17 @@ from ablation.planning.memory import (
     trained_parameters,
 )
 from ablation.planning.models import shape_of
-from ablation.specs import Lora, Shape
+from ablation.specs import Lora, ModelShape
 from ablation.specs.cell import Cell
 from ablation.training.trl_config import lora_config
 from benchmarks.memory import Case, tensor_bytes
 
-SMALL = Shape(layers=3, hidden=128, intermediate=320, heads=4, keys=64, vocabulary=512, tied=True, biased=True)
-WIDE = Shape(layers=4, hidden=192, intermediate=256, heads=6, keys=192, vocabulary=300, tied=False, biased=False)
+SMALL = ModelShape(layers=3, hidden=128, intermediate=320, heads=4, keys=64, vocabulary=512, tied=True, biased=True)
+WIDE = ModelShape(layers=4, hidden=192, intermediate=256, heads=6, keys=192, vocabulary=300, tied=False, biased=False)
 TOKENS = 256
 
 
-def model_of(shape: Shape) -> PreTrainedModel:
+def model_of(shape: ModelShape) -> PreTrainedModel:
     told: dict[str, Any] = {
         "vocab_size": shape.vocabulary, "hidden_size": shape.hidden, "intermediate_size": shape.intermediate,
         "num_hidden_layers": shape.layers, "num_attention_heads": shape.heads,
@@ -63,7 +63,7 @@ def saved_bytes(model: PreTrainedModel, precision: str) -> int:
 
 
 @pytest.mark.parametrize("shape", [SMALL, WIDE], ids=["qwen2", "llama"])
-def test_parameters_are_counted_by_the_architecture(shape: Shape) -> None:
+def test_parameters_are_counted_by_the_architecture(shape: ModelShape) -> None:
     model = model_of(shape)
     assert sum(weight.numel() for weight in model.parameters()) == parameters(shape)
     for targets in ("all-linear", ("q_proj", "down_proj")):
@@ -74,7 +74,7 @@ def test_parameters_are_counted_by_the_architecture(shape: Shape) -> None:
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 @pytest.mark.parametrize("shape", [SMALL, WIDE], ids=["qwen2", "llama"])
-def test_a_layer_keeps_what_autograd_saves_of_it(shape: Shape, precision: str) -> None:
+def test_a_layer_keeps_what_autograd_saves_of_it(shape: ModelShape, precision: str) -> None:
     deeper = shape.model_copy(update={"layers": shape.layers + 2})
     seen = (saved_bytes(model_of(deeper), precision) - saved_bytes(model_of(shape), precision)) / 2
     casts = 2 * sum(one.numel() for one in model_of(shape).model.layers[0].parameters() if one.ndim > 1)
@@ -83,7 +83,7 @@ def test_a_layer_keeps_what_autograd_saves_of_it(shape: Shape, precision: str) -
 
 
 @pytest.mark.parametrize("shape", [SMALL, WIDE], ids=["qwen2", "llama"])
-def test_recomputed_layers_keep_their_input_alone(shape: Shape) -> None:
+def test_recomputed_layers_keep_their_input_alone(shape: ModelShape) -> None:
     def saved(layers: int) -> int:
         model = model_of(shape.model_copy(update={"layers": layers}))
         model.train()
@@ -101,7 +101,7 @@ def test_weights_gradients_and_moments_are_what_an_update_leaves_in_memory(cell_
     optimizer = torch.optim.AdamW(model.parameters())
     model(input_ids=torch.zeros((1, 8), dtype=torch.long), labels=torch.ones((1, 8), dtype=torch.long)).loss.backward()
     optimizer.step()
-    told = footprint(SMALL, recipe, Means(), processes=1)
+    told = footprint(SMALL, recipe, RuntimeOptions(), processes=1)
     assert told.weights == sum(one.nbytes for one in model.parameters())
     assert told.gradients == sum(one.grad.nbytes for one in model.parameters() if one.grad is not None)
     moments = [state[name].nbytes for state in optimizer.state.values() for name in ("exp_avg", "exp_avg_sq")]
@@ -122,10 +122,10 @@ def test_the_estimate_is_the_peak_of_the_trainers_tensors(cell_of: Callable[...,
 def test_zero_shares_the_states_and_stage_three_the_weights(cell_of: Callable[..., Cell]) -> None:
     recipe = cell_of("count.size=8", "train.batch=8").train
     assert recipe
-    alone, two, three = (footprint(SMALL, recipe, Means(zero=zero), processes=4) for zero in (0, 2, 3))
+    alone, two, three = (footprint(SMALL, recipe, RuntimeOptions(zero=zero), processes=4) for zero in (0, 2, 3))
     assert (two.optimizer, two.gradients, two.weights) == (alone.optimizer / 4, alone.gradients / 4, alone.weights)
     assert three.weights < two.weights
-    assert footprint(SMALL, recipe, Means(zero=3, offload=True), processes=4).optimizer == 0
+    assert footprint(SMALL, recipe, RuntimeOptions(zero=3, offload=True), processes=4).optimizer == 0
 
 
 def test_a_process_that_holds_a_slice_or_hands_its_inputs_to_the_host_needs_less(cell_of: Callable[..., Cell]) -> None:
@@ -134,7 +134,7 @@ def test_a_process_that_holds_a_slice_or_hands_its_inputs_to_the_host_needs_less
     deep = SMALL.model_copy(update={"layers": 24})
 
     def needs(**means: Any) -> Footprint:
-        return footprint(deep, recipe, Means(micro_batch=1, zero=3, **means), processes=8)
+        return footprint(deep, recipe, RuntimeOptions(micro_batch=1, zero=3, **means), processes=8)
 
     plain, sliced, handed, kept = (
         needs(), needs(sequence_parallel=4), needs(activations="offload"), needs(activations="keep")
@@ -170,5 +170,7 @@ def test_a_large_model_without_a_gpu_is_told_before_the_queue(cell_of: Callable[
         f"{name}: 32.8 billion weights, and its jobs (cell) ask for no GPU; give cluster.gpus_per_node"
     )
     assert without_gpu([large], Slurm(kind="slurm", gpus_per_node=8)) == []
-    [told] = without_gpu([large], Slurm(kind="slurm", split=True, resources=(Rule(stage="train", gpus_per_node=8),)))
+    [told] = without_gpu(
+        [large], Slurm(kind="slurm", split=True, resources=(ResourceOverride(stage="train", gpus_per_node=8),))
+    )
     assert "its jobs (evaluate) ask" in told

@@ -8,7 +8,7 @@ import pytest
 
 from ablation.jobs.slurm import commands as slurm
 from ablation.jobs.slurm.ledger import Place, Submission
-from ablation.jobs.status.task_state import Seen, Verdict, judge
+from ablation.jobs.status.task_state import Seen, TaskState, judge
 from tests.slurm.daemons import LIMIT_S, until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(LIMIT_S)]
@@ -45,7 +45,7 @@ def test_what_was_requeued_to_wait_is_held_until_it_is_released(submit: Submit, 
     array = submit("exec sleep 600")
     task, place = f"{array}_0", Place(f"{array}_0", Submission(NAME, (("a",), ("b",)), array))
 
-    def found() -> Verdict:
+    def found() -> TaskState:
         return judge(place, (), Seen(slurm.queued_as({task: NAME})), None, tmp_path)
 
     until(lambda: states(array).get(task) == "RUNNING")

@@ -9,16 +9,16 @@ import pytest
 
 from ablation.errors import RecordError
 from ablation.specs.address import Address
-from ablation.store.attempt import Attempt
 from ablation.store.files import check_writable, explain_os_error
 from ablation.store.interrupt import Halt, Interrupted
+from ablation.store.stage_run import StageRun
 from ablation.store.store import SEAL, Store, read_seal, verify
 
 ADDRESS = Address("train", "algebra", {"stage": "train", "spec": {"epochs": 5}})
 
 
-def write(text: str) -> Callable[[Attempt], None]:
-    def work(attempt: Attempt) -> None:
+def write(text: str) -> Callable[[StageRun], None]:
+    def work(attempt: StageRun) -> None:
         (attempt.out / "deep").mkdir()
         (attempt.out / "deep" / "out.txt").write_text(text)
 
@@ -34,7 +34,7 @@ def test_work_is_done_once(store: Store) -> None:
 
 
 def test_work_that_fails_leaves_nothing_that_counts(store: Store) -> None:
-    def fail(attempt: Attempt) -> None:
+    def fail(attempt: StageRun) -> None:
         (attempt.out / "half.txt").write_text("half")
         raise RuntimeError("died")
 
@@ -55,7 +55,7 @@ def taken_over(store: Store, text: str) -> None:
 
 
 def test_an_attempt_that_was_taken_over_does_not_publish(store: Store) -> None:
-    def overtaken(attempt: Attempt) -> None:
+    def overtaken(attempt: StageRun) -> None:
         write("second")(attempt)
         taken_over(store, "first")
 
@@ -64,7 +64,7 @@ def test_an_attempt_that_was_taken_over_does_not_publish(store: Store) -> None:
 
 
 def test_an_attempt_that_writes_on_after_it_was_taken_over_ends_with_the_other_result(store: Store) -> None:
-    def overtaken(attempt: Attempt) -> None:
+    def overtaken(attempt: StageRun) -> None:
         taken_over(store, "first")
         write("second")(attempt)
 
@@ -76,10 +76,10 @@ def test_an_attempt_whose_half_was_cleared_by_one_that_gave_up_does_not_publish(
 ) -> None:
     """It wrote, froze, was taken over and cleared away; the one that took over was stopped; then it woke and wrote the rest."""
 
-    def give_up(_: Attempt) -> None:
+    def give_up(_: StageRun) -> None:
         raise Interrupted("stopped")
 
-    def overtaken(attempt: Attempt) -> None:
+    def overtaken(attempt: StageRun) -> None:
         (attempt.out / "first half.txt").write_text("first half")
         monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
         with pytest.raises(Interrupted, match="stopped"):
@@ -98,12 +98,12 @@ def test_an_attempt_whose_half_was_cleared_by_one_that_gave_up_does_not_publish(
 def test_what_an_interrupted_attempt_kept_reaches_the_next_one(store: Store) -> None:
     halt = Halt()
 
-    def interrupted(attempt: Attempt) -> None:
+    def interrupted(attempt: StageRun) -> None:
         (attempt.kept / "checkpoint").write_text("half way")
         halt.request("USR2")
         attempt.halt.check()
 
-    def resumed(attempt: Attempt) -> None:
+    def resumed(attempt: StageRun) -> None:
         assert [(kept / "checkpoint").read_text() for kept in attempt.earlier] == ["half way"]
         write("whole")(attempt)
 

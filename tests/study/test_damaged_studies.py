@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ablation.cli.__main__ import main
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.jobs.run.job import Job
 from ablation.jobs.run.job_file import Origin, freeze
 from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission
@@ -63,7 +63,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = load_plan(outputs / "smoke")
     Ledger(outputs / "smoke" / LEDGER).intend(Submission("ablation-smoke-1", tuple((one.name,) for one in plan.cells)))
     cell = plan.cells[0]
-    freeze(Job(cell, cell.name, outputs / "store", outputs / "log", 1, Means()), outputs / "smoke/jobs", Origin.here())
+    freeze(
+        Job(cell, cell.name, outputs / "store", outputs / "log", 1, RuntimeOptions()),
+        outputs / "smoke/jobs",
+        Origin.here(),
+    )
     return outputs
 
 

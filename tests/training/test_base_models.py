@@ -11,14 +11,14 @@ from rich.console import Console
 from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
-from ablation.config.cluster import Local, Means
+from ablation.config.cluster import Local, RuntimeOptions
 from ablation.data.source import local_path
 from ablation.jobs.run.job import Job
 from ablation.jobs.run.live_table import Board
 from ablation.jobs.run.local import run_jobs
 from ablation.jobs.run.pipeline import run_cell
 from ablation.specs.cell import Cell
-from ablation.store.attempt import Attempt
+from ablation.store.stage_run import StageRun
 from ablation.store.store import Store
 from ablation.training.base_models import Bases
 from ablation.training.train import train
@@ -36,7 +36,7 @@ CELLS = {
     "lora, another rank": (*LORA, "train.lora.rank=4"),
     "lora, once more": LORA,
 }
-ALONE, SHARED = Means(), Means(keeps_base=True)
+ALONE, SHARED = RuntimeOptions(), RuntimeOptions(keeps_base=True)
 
 
 @pytest.fixture(autouse=True)
@@ -47,12 +47,12 @@ def _nothing_kept() -> Iterator[None]:
     Bases.here().drop()
 
 
-def trained(cell: Cell, selections: Store, place: Path, means: Means) -> Path:
+def trained(cell: Cell, selections: Store, place: Path, means: RuntimeOptions) -> Path:
     """The folder of a fresh train stage."""
     paths = run_cell(cell, selections, last="select")
     for name in ("out", "kept"):
         (place / name).mkdir(parents=True)
-    train(cell, paths["select"], paths["pool"], Attempt(place / "out", place / "kept"), means)
+    train(cell, paths["select"], paths["pool"], StageRun(place / "out", place / "kept"), means)
     return place / "out"
 
 

@@ -12,15 +12,15 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.errors import NanLoss, OutOfMemory, RecordError
 from ablation.jobs.run.pipeline import run_cell
 from ablation.jobs.status.error_kinds import class_of
 from ablation.specs.cell import Cell
-from ablation.store.attempt import Attempt
 from ablation.store.interrupt import Interrupted
+from ablation.store.stage_run import StageRun
 from ablation.store.store import Store
-from ablation.training.checkpoint import COMPLETE_FILE, Origin, newest, seal
+from ablation.training.checkpoint import COMPLETE_FILE, CheckpointSource, newest, seal
 from ablation.training.train import train
 from tests.attempts import Attempts, StopAt
 from tests.killing import killed
@@ -36,7 +36,7 @@ BYTES = ("weights/model.safetensors", "loss.jsonl", "summary.json")
 class Trials(Attempts):
     """Attempts at training one cell."""
 
-    def __init__(self, cell: Cell, chosen: tuple[Path, Path], place: Path, means: Means) -> None:
+    def __init__(self, cell: Cell, chosen: tuple[Path, Path], place: Path, means: RuntimeOptions) -> None:
         super().__init__(place)
         self.cell, self.chosen, self.means = cell, chosen, means
 
@@ -44,7 +44,7 @@ class Trials(Attempts):
         """One attempt; returns its folder. Raises Interrupted after so many of its updates: it looks once before the first."""
         return self.work(self.begin(StopAt(None if stop_after is None else stop_after + 1)))
 
-    def work(self, attempt: Attempt) -> Path:
+    def work(self, attempt: StageRun) -> Path:
         """Train in the folders of an attempt."""
         train(self.cell, *self.chosen, attempt, self.means)
         return attempt.out
@@ -72,10 +72,10 @@ def trials(cell_of: CellOf, shared_store: Store, tmp_path: Path) -> Callable[...
     """Trials at a cell of the given overrides."""
     torch.set_num_threads(1)
 
-    def make(name: str, *overrides: str, means: Means | None = None) -> Trials:
+    def make(name: str, *overrides: str, means: RuntimeOptions | None = None) -> Trials:
         cell = cell_of(*overrides)
         paths = run_cell(cell, shared_store, last="select")
-        return Trials(cell, (paths["select"], paths["pool"]), tmp_path / name, means or Means())
+        return Trials(cell, (paths["select"], paths["pool"]), tmp_path / name, means or RuntimeOptions())
 
     return make
 
@@ -116,7 +116,7 @@ def test_stopped_after_every_update_it_ends_with_the_same_bytes(
 
 
 def test_stopped_twice_with_a_micro_batch_it_ends_with_the_same_bytes(trials: Callable[..., Trials]) -> None:
-    means = Means(micro_batch=4, checkpoint_s=0)
+    means = RuntimeOptions(micro_batch=4, checkpoint_s=0)
     whole = trials("whole", *DROPOUT, means=means).run()
     assert_same(trials("pieces", *DROPOUT, means=means).through([2, 3]), whole)
 
@@ -128,7 +128,7 @@ def test_asked_to_stop_in_the_last_update_it_publishes(trials: Callable[..., Tri
 def test_without_a_reason_nothing_is_kept_and_with_one_only_the_last_two(
     trials: Callable[..., Trials], alone: Callable[..., Path]
 ) -> None:
-    often = trials("often", *SIX, means=Means(checkpoint_s=0))
+    often = trials("often", *SIX, means=RuntimeOptions(checkpoint_s=0))
     assert_same(often.run(), alone(*SIX))
     assert list((alone(*SIX).parent / "kept").iterdir()) == []
     kept = often.begun[0].kept
@@ -204,24 +204,26 @@ def test_a_checkpoint_of_another_recipe_is_passed_over_and_stays(
     folder.mkdir(parents=True)
     own.mkdir()
     (folder / "optimizer.pt").write_bytes(b"state")
-    seal(folder, 3, 1.5, origin=Origin("digest", zero=3, processes=4))
+    seal(folder, 3, 1.5, origin=CheckpointSource("digest", zero=3, processes=4))
     others = {
-        "of another recipe": Origin("another", zero=3, processes=4),
-        "was written by 4 processes at cluster.zero=3, and now 2 train at cluster.zero=3": Origin("digest", 3, 2),
-        "and now 4 train at cluster.zero=0": Origin("digest", 0, 4),
+        "of another recipe": CheckpointSource("another", zero=3, processes=4),
+        "was written by 4 processes at cluster.zero=3, and now 2 train at cluster.zero=3": CheckpointSource(
+            "digest", 3, 2
+        ),
+        "and now 4 train at cluster.zero=0": CheckpointSource("digest", 0, 4),
     }
     for said, other in others.items():
         assert newest(own, [earlier], other) is None
         assert said in capsys.readouterr().out
         assert (folder / COMPLETE_FILE).is_file() and not list(own.iterdir())
-    assert newest(own, [earlier], Origin("digest", zero=3, processes=4))
-    assert Origin("digest", processes=4).misfit(Origin("digest", processes=2)) is None
+    assert newest(own, [earlier], CheckpointSource("digest", zero=3, processes=4))
+    assert CheckpointSource("digest", processes=4).misfit(CheckpointSource("digest", processes=2)) is None
 
 
 def test_a_disk_that_fills_up_while_it_saves_leaves_the_last_good_checkpoint(
     trials: Callable[..., Trials], alone: Callable[..., Path]
 ) -> None:
-    again = trials("again", *SIX, means=Means(checkpoint_s=0))
+    again = trials("again", *SIX, means=RuntimeOptions(checkpoint_s=0))
     attempt = again.begin()
     mounted = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(attempt.kept)]
     if os.geteuid() != 0 or subprocess.run(mounted, check=False).returncode:
@@ -240,7 +242,7 @@ def test_a_disk_that_fills_up_while_it_saves_leaves_the_last_good_checkpoint(
 def test_training_falls_back_and_begins_anew_when_nothing_is_whole(
     trials: Callable[..., Trials], alone: Callable[..., Path]
 ) -> None:
-    damaged = trials("damaged", *SIX, means=Means(checkpoint_s=0))
+    damaged = trials("damaged", *SIX, means=RuntimeOptions(checkpoint_s=0))
     with pytest.raises(Interrupted):
         damaged.run(4)
     flip(damaged.begun[0].kept / "checkpoint-4/optimizer.pt")
@@ -255,7 +257,7 @@ def test_training_falls_back_and_begins_anew_when_nothing_is_whole(
 def test_killed_while_it_saves_it_ends_with_the_same_bytes(
     trials: Callable[..., Trials], alone: Callable[..., Path]
 ) -> None:
-    again = trials("again", *DROPOUT, means=Means(checkpoint_s=0))
+    again = trials("again", *DROPOUT, means=RuntimeOptions(checkpoint_s=0))
     for update in (2, 4):
         attempt = again.begin()
         begun = attempt.kept / f"checkpoint-{update}"
@@ -293,7 +295,7 @@ def small_memory(monkeypatch: pytest.MonkeyPatch, most_rows: int) -> list[int]:
 def test_out_of_memory_halves_the_rows_and_keeps_the_update(
     trials: Callable[..., Trials], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = trials("asked", *SIX, means=Means(micro_batch=2)).run()
+    asked = trials("asked", *SIX, means=RuntimeOptions(micro_batch=2)).run()
     seen = small_memory(monkeypatch, most_rows=3)
     halved = trials("halved", *SIX).run()
     assert seen[:3] == [8, 4, 2]
@@ -315,7 +317,7 @@ def test_a_loss_that_is_no_number_ends_the_cell_and_leaves_no_checkpoint(
     trials: Callable[..., Trials], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     once_loaded(monkeypatch, lambda model: torch.nn.init.constant_(model.get_input_embeddings().weight, torch.nan))
-    one = trials("one", *SIX, means=Means(checkpoint_s=0))
+    one = trials("one", *SIX, means=RuntimeOptions(checkpoint_s=0))
     with pytest.raises(NanLoss, match=r"update 1: the loss is nan .* Lower train.learning_rate \(given 0.002\)"):
         one.run()
     assert list(one.begun[0].kept.iterdir()) == []

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.errors import ConfigProblems
 from ablation.specs.cell import Cell
 from ablation.training import distributed as world
-from ablation.training.distributed import VARIABLES, World
+from ablation.training.distributed import VARIABLES, ProcessGroup
 from ablation.training.train import train
 from tests.attempts import StopAt
 from tests.processes import UNEVEN, Processes, assert_close, read
@@ -23,7 +23,7 @@ from tests.processes import UNEVEN, Processes, assert_close, read
 @pytest.mark.parametrize("recipe", ["mini", pytest.param("mini_lora", marks=pytest.mark.slow)])
 def test_two_and_four_processes_make_the_updates_of_one(processes: Callable[..., Processes], recipe: str) -> None:
     one = processes("one", *UNEVEN, f"train={recipe}")
-    train(one.cell, *one.chosen, one.begin(), Means())
+    train(one.cell, *one.chosen, one.begin(), RuntimeOptions())
     for size in (2, 4):
         many = processes(f"{size}", *UNEVEN, f"train={recipe}")
         assert many.run(size) == [""] * size
@@ -37,7 +37,7 @@ def test_packed_updates_are_those_of_the_unpacked_run_on_one_two_and_four_proces
     processes: Callable[..., Processes], recipe: str
 ) -> None:
     one = processes("one", *UNEVEN, f"train={recipe}")
-    train(one.cell, *one.chosen, one.begin(), Means())
+    train(one.cell, *one.chosen, one.begin(), RuntimeOptions())
     for size in (1, 2, 4):
         packed = processes(f"packed {size}", *UNEVEN, f"train={recipe}", "train.packing=true")
         assert packed.run(size) == [""] * size
@@ -99,7 +99,7 @@ def test_when_another_process_dies_the_cell_fails_and_nothing_hangs(processes: C
 
 def test_when_the_first_process_dies_the_others_end(processes: Callable[..., Processes], tmp_path: Path) -> None:
     def dies(rank: int) -> None:
-        World.here().begin()
+        ProcessGroup.here().begin()
         if rank:
             (tmp_path / "met").touch()
             return
@@ -137,5 +137,5 @@ def test_a_batch_that_the_processes_cannot_share_is_refused_with_those_that_can(
 def test_variables_that_make_no_world_are_refused(wrong: dict[str, str | None], said: str) -> None:
     given = dict(zip(VARIABLES, ("0", "4", "0", "127.0.0.1", "29500"), strict=True)) | wrong
     with pytest.raises(ConfigProblems, match=said):
-        World.of({name: value for name, value in given.items() if value is not None})
-    assert World.of({}).size == World.of({"WORLD_SIZE": "1"}).size == 1
+        ProcessGroup.of({name: value for name, value in given.items() if value is not None})
+    assert ProcessGroup.of({}).size == ProcessGroup.of({"WORLD_SIZE": "1"}).size == 1

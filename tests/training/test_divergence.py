@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.errors import ExplodedLoss, NanLoss, NoGradient, StillWeights
 from ablation.specs import Train
 from ablation.specs.cell import Cell
@@ -100,9 +100,9 @@ def test_means_that_cannot_carry_out_a_recipe_are_refused(
 ) -> None:
     cell = cell_of("count.size=8", *filter(None, [override]))
     assert cell.train
-    [problem] = unfit(cell.train, Means(**means), processes)
+    [problem] = unfit(cell.train, RuntimeOptions(**means), processes)
     assert re.search(said, problem)
-    assert not list(unfit(cell.train, Means(zero=3, offload=True), processes=4))
+    assert not list(unfit(cell.train, RuntimeOptions(zero=3, offload=True), processes=4))
 
 
 def test_heads_that_cannot_be_dealt_out_are_refused_with_the_numbers_that_can(cell_of: CellOf) -> None:

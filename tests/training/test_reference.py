@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, set_seed
 
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.data.corpus.select import read_selection
 from ablation.data.tokenizer import load_tokenizer, model_place
 from ablation.jobs.run.pipeline import run_cell
@@ -148,7 +148,7 @@ def compare(cell: Cell, store: Store, place: Path) -> None:
     torch.set_num_threads(1)
     paths = run_cell(cell, store, last="select")
     attempt = Attempts(place).begin()
-    train(cell, paths["select"], paths["pool"], attempt, Means(micro_batch=2))
+    train(cell, paths["select"], paths["pool"], attempt, RuntimeOptions(micro_batch=2))
     weights, curve = results(attempt)
     expected, losses = Reference.of(cell, paths["select"], paths["pool"]).run()
     for told, wanted in zip(curve, losses, strict=True):

@@ -11,12 +11,12 @@ from torch.nn.functional import cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from ablation.config.cluster import Activations, Means
+from ablation.config.cluster import Activations, RuntimeOptions
 from ablation.data.tokenizer import load_tokenizer
 from ablation.errors import ConfigProblems
 from ablation.specs.cell import Cell
 from ablation.training.batches import Padded, Steps, Updates
-from ablation.training.distributed import World
+from ablation.training.distributed import ProcessGroup
 from ablation.training.encode import IGNORED
 from ablation.training.sequence_parallel import Sliced
 from ablation.training.train import train
@@ -37,7 +37,7 @@ def test_recomputed_activations_change_no_bit(processes: Callable[..., Processes
     runs = []
     for kind in kinds:
         one = processes(kind, *recipe, "count.size=9", "train.epochs=1", "train.batch=8")
-        train(one.cell, *one.chosen, one.begin(), Means(micro_batch=2, activations=kind))
+        train(one.cell, *one.chosen, one.begin(), RuntimeOptions(micro_batch=2, activations=kind))
         runs.append(results(one.last))
     (weights, curve), (others, other_curve) = runs
     assert curve == other_curve
@@ -62,7 +62,7 @@ def made(cell: Cell, folder: Path, activations: Activations = "auto") -> tuple[A
     rows = Dataset.from_dict({"input_ids": ids.tolist(), "labels": labels.tolist()})
     trainer = Trainer(
         steps,
-        World(),
+        ProcessGroup(),
         model=model,
         args=sft_config(recipe, 0, folder, steps, activations=activations),
         train_dataset=rows,

@@ -11,14 +11,14 @@ from safetensors.torch import load_file
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.data.corpus.pool import Conversation
 from ablation.data.corpus.select import read_selection
 from ablation.data.tokenizer import load_tokenizer, model_place, prompt_ids
 from ablation.errors import ConfigProblems, DataError, StillWeights
 from ablation.jobs.run.pipeline import run_cell
 from ablation.specs.cell import Cell
-from ablation.store.attempt import Attempt
+from ablation.store.stage_run import StageRun
 from ablation.store.store import Store
 from ablation.training.encode import IGNORED, encode
 from ablation.training.train import train
@@ -46,7 +46,7 @@ def trained(cell_of: CellOf, shared_store: Store, tmp_path: Path) -> Callable[..
         folder.mkdir()
         kept.mkdir()
         paths = run_cell(cell, shared_store, last="select")
-        train(cell, paths["select"], paths["pool"], Attempt(folder, kept), Means(micro_batch))
+        train(cell, paths["select"], paths["pool"], StageRun(folder, kept), RuntimeOptions(micro_batch))
         return folder
 
     return run

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, set_seed
 
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.data.tokenizer import model_place
 from ablation.specs.cell import Cell
 from ablation.training.train import train
@@ -56,26 +56,28 @@ def _compiled(pytestconfig: pytest.Config) -> Iterator[None]:
 @pytest.mark.parametrize("recipe", ["mini", "mini_lora"])
 def test_sharded_updates_are_those_of_one_process(processes: Callable[..., Processes], recipe: str, zero: int) -> None:
     one = processes("one", *UNEVEN, f"train={recipe}")
-    train(one.cell, *one.chosen, one.begin(), Means())
+    train(one.cell, *one.chosen, one.begin(), RuntimeOptions())
     for size in (2, 4):
         many = processes(f"{size}", *UNEVEN, f"train={recipe}")
-        assert many.run(size, Means(zero=zero)) == [""] * size
+        assert many.run(size, RuntimeOptions(zero=zero)) == [""] * size
         assert_close(one.last, many.last)
         AutoModelForCausalLM.from_pretrained(many.last.out / "weights")
 
 
 def test_an_adapter_is_whole_though_weights_are_split(processes: Callable[..., Processes]) -> None:
     one, many = (processes(name, *UNEVEN, "train=mini_lora", "train.lora.merged=false") for name in ("one", "many"))
-    train(one.cell, *one.chosen, one.begin(), Means())
-    assert many.run(2, Means(zero=3)) == ["", ""]
+    train(one.cell, *one.chosen, one.begin(), RuntimeOptions())
+    assert many.run(2, RuntimeOptions(zero=3)) == ["", ""]
     alone, sharded = (load_file(told.last.out / "weights/adapter_model.safetensors") for told in (one, many))
     assert alone.keys() == sharded.keys()
     assert_near(alone, sharded)
 
 
-@pytest.mark.parametrize(("recipe", "means"), [("mini", Means(zero=2)), ("mini_lora", Means(zero=3, offload=True))])
+@pytest.mark.parametrize(
+    ("recipe", "means"), [("mini", RuntimeOptions(zero=2)), ("mini_lora", RuntimeOptions(zero=3, offload=True))]
+)
 def test_a_sharded_run_goes_on_where_it_was_stopped(
-    processes: Callable[..., Processes], recipe: str, means: Means
+    processes: Callable[..., Processes], recipe: str, means: RuntimeOptions
 ) -> None:
     whole, pieces = (processes(name, *UNEVEN, f"train={recipe}") for name in ("whole", "pieces"))
     assert whole.run(2, means) == ["", ""]
@@ -88,8 +90,8 @@ def test_a_sharded_run_goes_on_where_it_was_stopped(
 
 def test_bf16_is_the_same_autocast_over_float32_masters(processes: Callable[..., Processes]) -> None:
     one, many = (processes(name, *UNEVEN, "train.precision=bf16") for name in ("one", "many"))
-    train(one.cell, *one.chosen, one.begin(), Means())
-    assert many.run(2, Means(zero=3)) == ["", ""]
+    train(one.cell, *one.chosen, one.begin(), RuntimeOptions())
+    assert many.run(2, RuntimeOptions(zero=3)) == ["", ""]
     (weights, curve), (others, other_curve) = results(one.last), results(many.last)
     assert [told["loss"] for told in curve] == pytest.approx([told["loss"] for told in other_curve], rel=1e-2)
     assert {tensor.dtype for tensor in [*weights.values(), *others.values()]} == {torch.float32}
@@ -117,9 +119,9 @@ def test_processes_that_share_the_tokens_of_an_example_make_the_updates_of_one_p
     processes: Callable[..., Processes], four_heads: str, recipe: str, zero: int, size: int
 ) -> None:
     one = processes("one", *UNEVEN, f"train={recipe}", four_heads)
-    train(one.cell, *one.chosen, one.begin(), Means())
+    train(one.cell, *one.chosen, one.begin(), RuntimeOptions())
     many = processes("many", *UNEVEN, f"train={recipe}", four_heads)
-    means = Means(zero=zero, sequence_parallel=2, checkpoint_s=0)
+    means = RuntimeOptions(zero=zero, sequence_parallel=2, checkpoint_s=0)
     assert many.run(size, means, halts={1: StopAt(2)})[0].startswith("Interrupted")
     assert many.run(size, means) == [""] * size
     assert read(many.last, "timing.json")["went_on_from_update"] == 2

@@ -21,14 +21,14 @@ ALPHA = 0.05
 
 
 @dataclass(frozen=True)
-class Rule:
+class PassRule:
     """Count at least `min_count`, length and style among those named, any category."""
 
     min_count: int
     lengths: frozenset[str]
     styles: frozenset[str]
 
-    def asks_more_than(self, other: "Rule") -> bool:
+    def asks_more_than(self, other: "PassRule") -> bool:
         """True when every condition that this rule admits is admitted by `other`, and the rules differ."""
         inside = self.min_count >= other.min_count and self.lengths <= other.lengths and self.styles <= other.styles
         return inside and self != other
@@ -126,19 +126,19 @@ def neighbours(rules: pd.DataFrame) -> pd.DataFrame:
     return rules.loc[kept]
 
 
-def _rules(bounds: pd.DataFrame) -> Iterable[Rule]:
+def _rules(bounds: pd.DataFrame) -> Iterable[PassRule]:
     lengths, styles = _subsets(levels(bounds, "length")), _subsets(levels(bounds, "style"))
     for count in levels(bounds, "count"):
         for chosen in lengths:
             for style in styles:
-                yield Rule(int(float(str(count))), chosen, style)
+                yield PassRule(int(float(str(count))), chosen, style)
 
 
 def _subsets(found: list[object]) -> list[frozenset[str]]:
     return [frozenset(map(str, c)) for size in range(1, len(found) + 1) for c in combinations(found, size)]
 
 
-def _admitted(bounds: pd.DataFrame, rule: Rule) -> "pd.Series[bool]":
+def _admitted(bounds: pd.DataFrame, rule: PassRule) -> "pd.Series[bool]":
     inside = (bounds["count"] >= rule.min_count) & bounds["length"].isin(rule.lengths)
     return inside & bounds["style"].isin(rule.styles)
 

@@ -23,7 +23,7 @@ from ablation.analysis.records.matching import levels
 from ablation.analysis.records.measures import measure
 from ablation.analysis.records.tally import Tally
 
-Verdict = Literal["supported", "refuted", "undecided", "untestable"]
+ClaimVerdict = Literal["supported", "refuted", "undecided", "untestable"]
 # Rule and numbers of the study's findings, as read from its paper.
 PUBLISHED_RULE = {"min_count": 500, "lengths": ("long", "normal"), "styles": ("r1",)}
 PUBLISHED_GAP = 0.20
@@ -37,7 +37,7 @@ class Claim:
 
     name: str
     claim: str
-    verdict: Verdict
+    verdict: ClaimVerdict
     text: str
 
 
@@ -84,7 +84,7 @@ def _pass_line(tally: Tally) -> Claim:
     ]
     if stated.empty:
         return Claim("pass line", claim, "untestable", f"{text} No cells with N = 500, both lengths and style r1.")
-    verdicts: dict[str, Verdict] = {"holds": "supported", "refuted": "refuted", "undecided": "undecided"}
+    verdicts: dict[str, ClaimVerdict] = {"holds": "supported", "refuted": "refuted", "undecided": "undecided"}
     return Claim("pass line", claim, verdicts[str(stated["verdict"].iloc[0])], text)
 
 
@@ -108,7 +108,7 @@ def _same(tally: Tally, factor: str, claim: str) -> Claim:
         text += f" About {int(more)} more seeds would decide those that can be, if the estimates stayed."
     elif number["undecided"] and pairs["reason"].any():
         text += f" Reason: {next(reason for reason in pairs['reason'] if reason)}."
-    verdicts: dict[str, Verdict] = {"equivalent": "supported", "different": "refuted", "undecided": "undecided"}
+    verdicts: dict[str, ClaimVerdict] = {"equivalent": "supported", "different": "refuted", "undecided": "undecided"}
     return Claim(factor, claim, verdicts[verdict], text)
 
 
@@ -136,7 +136,7 @@ def _growth(tally: Tally, draws: int, seed: int) -> Claim:
     )
     if slope["reason"]:
         text += f" {slope['reason'].capitalize()}."
-    verdict: Verdict = "refuted" if slope["high"] < 0 else "undecided"
+    verdict: ClaimVerdict = "refuted" if slope["high"] < 0 else "undecided"
     if slope["low"] > 0 and slope["counts"] >= 6:
         better = top["leave_one_out"] < slope["leave_one_out"]
         verdict = "supported" if better and top["low"] <= 0.65 <= top["high"] else "undecided"
@@ -156,7 +156,7 @@ def _potential(tally: Tally) -> Claim:
         f"cov@{int(gaps['k'].iloc[0])} − avg is {least:.1f} to {most:.1f} points; the interval "
         f"lies above 20 points for {over} and below for {under} of {counted(len(gaps), 'setting')}."
     )
-    verdict: Verdict = "supported" if over == len(gaps) else "refuted" if under == len(gaps) else "undecided"
+    verdict: ClaimVerdict = "supported" if over == len(gaps) else "refuted" if under == len(gaps) else "undecided"
     return Claim("potential", claim, verdict, text)
 
 
@@ -172,7 +172,7 @@ def _ladder(tally: Tally, seed: int) -> Claim:
     )
     held = held_out_h(tally, seed)
     text += f"; H {held:.2f} with the order from other attempts." if np.isfinite(held) else "."
-    verdict: Verdict = (
+    verdict: ClaimVerdict = (
         "supported" if found.low > 0.3 and found.p <= 0.05 else "refuted" if found.high < 0.3 else "undecided"
     )
     return Claim("ladder", claim, verdict, text)
@@ -190,7 +190,7 @@ def _exhausted(tally: Tally) -> Claim:
         f"At most {bounds['estimate'].max():.1%} in a setting; {below} of {counted(len(bounds), 'setting')} lie below 10 % "
         f"and {above} above, by bounds that hold for all at once."
     )
-    verdict: Verdict = "refuted" if above else "supported" if below == len(bounds) else "undecided"
+    verdict: ClaimVerdict = "refuted" if above else "supported" if below == len(bounds) else "undecided"
     return Claim("exh", claim, verdict, text)
 
 

@@ -19,7 +19,7 @@ TIER_RATES: Mapping[str, tuple[int, float]] = {
 
 
 @dataclass(frozen=True)
-class World:
+class SimulatedWorld:
     """What moves the log odds of a correct attempt, as standard deviations; `rates` are tier → (questions, rate)."""
 
     question_sd: float = 0.5
@@ -37,7 +37,7 @@ class World:
 
 def study(
     rng: Generator,
-    world: World,
+    world: SimulatedWorld,
     arms: pd.DataFrame,
     seeds: int,
     n: int,

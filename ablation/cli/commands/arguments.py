@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ablation.errors import RecordError
 
 if TYPE_CHECKING:
-    from ablation.jobs.status.states import CellState
+    from ablation.jobs.status.states import CellStatus
     from ablation.specs.cell import Cell
     from ablation.study.plan import Plan
 
@@ -77,7 +77,7 @@ def records_of(given: argparse.Namespace) -> Path:
     )
 
 
-def states_of(given: argparse.Namespace) -> "tuple[Plan, list[Cell], list[CellState]]":
+def states_of(given: argparse.Namespace) -> "tuple[Plan, list[Cell], list[CellStatus]]":
     """The study that was asked for, the cells that pass the filters, and the state of each."""
     from ablation.jobs.status.states import selected_states
     from ablation.study.plan import load_plan

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ablation.cli.commands.arguments import Commands
-    from ablation.jobs.status.states import CellState
+    from ablation.jobs.status.states import CellStatus
     from ablation.jobs.status.time_left import Left
     from ablation.specs.cell import Cell
     from ablation.study.plan import Plan
@@ -61,7 +61,7 @@ def _status(given: argparse.Namespace) -> int:
     return SlurmUnreachable.exit_code if counts["unknown"] else 0
 
 
-def _left(plan: "Plan", cells: "Sequence[Cell]", states: "Sequence[CellState]") -> "Left | None":
+def _left(plan: "Plan", cells: "Sequence[Cell]", states: "Sequence[CellStatus]") -> "Left | None":
     from ablation.jobs.status.time_left import seconds_left
 
     ended = {one.name: one.state == "done" for one in states}
@@ -97,9 +97,9 @@ def _watch(given: argparse.Namespace) -> int:
     cells = chosen if given.filters else None
     if not given.json:
         return follow(plan, console(), cells=cells)
-    before: dict[str, CellState] = {}
+    before: dict[str, CellStatus] = {}
 
-    def show(states: "Sequence[CellState]") -> None:
+    def show(states: "Sequence[CellStatus]") -> None:
         changed = [vars(one) for one in states if before.get(one.name) != one]
         before.update({one.name: one for one in states})
         print(json.dumps({"study": plan.execution.study, "counts": totals(states), "cells": changed}), flush=True)

@@ -41,11 +41,11 @@ def register(commands: "Commands") -> None:
 
 def _tiers(given: argparse.Namespace) -> int:
     from ablation.analysis import load
-    from ablation.data.benchmark.tier_rule import Rule
+    from ablation.data.benchmark.tier_rule import TierRule
     from ablation.study.interchange.tiers import counts_of, derive, left_out, read_labels, write_tiers
 
     study = load(records_of(given))
-    rule = Rule(given.easy_above, given.medium_above, given.exh_below, given.exh_over)
+    rule = TierRule(given.easy_above, given.medium_above, given.exh_below, given.exh_over)
     counts = counts_of(study, given.base, given.small, given.small_count)
     derived = derive(counts, rule, read_labels(study, given.labels))
     derived = replace(derived, told=[*derived.told, *left_out(study)])

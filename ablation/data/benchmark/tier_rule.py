@@ -15,7 +15,7 @@ Id = TypeVar("Id", int, str)
 
 
 @dataclass(frozen=True)
-class Rule:
+class TierRule:
     """The thresholds, as shares of correct attempts. A role's rate is pooled over its models.
 
     `exh_over` says what must lie below `exh_below`: the rate `pooled` over all attempts of all models, which gives the study's
@@ -40,7 +40,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Count(Generic[Id]):
+class ReferenceCount(Generic[Id]):
     """What one reference model did on one question: `correct` of `attempts`. `role` is base, small or large."""
 
     question: Id
@@ -64,7 +64,7 @@ class Count(Generic[Id]):
         return self.correct / self.attempts
 
 
-def tier(counts: Sequence[Count[Id]], rule: Rule) -> str:
+def tier(counts: Sequence[ReferenceCount[Id]], rule: TierRule) -> str:
     """The tier of one question. Raises ValueError where a role that the rule needs has no count."""
     if _role_rate(counts, "base") > rule.easy_above:
         return "easy"
@@ -74,9 +74,9 @@ def tier(counts: Sequence[Count[Id]], rule: Rule) -> str:
     return "exh" if all(rate < rule.exh_below for rate in rates) else "hard"
 
 
-def tiers(counts: Iterable[Count[Id]], rule: Rule) -> dict[Id, str]:
+def tiers(counts: Iterable[ReferenceCount[Id]], rule: TierRule) -> dict[Id, str]:
     """Question → tier for every question, in the order in which they first appear."""
-    by_question: dict[Id, list[Count[Id]]] = {}
+    by_question: dict[Id, list[ReferenceCount[Id]]] = {}
     for count in counts:
         by_question.setdefault(count.question, []).append(count)
     return {question: tier(mine, rule) for question, mine in by_question.items()}
@@ -87,12 +87,12 @@ def disagreements(by_rule: Mapping[Id, str], labels: Mapping[Id, str]) -> list[I
     return [question for question, found in by_rule.items() if labels.get(question, found) != found]
 
 
-def pooled(counts: Sequence[Count[Id]]) -> float:
+def pooled(counts: Sequence[ReferenceCount[Id]]) -> float:
     """The share of correct attempts of several counts together."""
     return sum(count.correct for count in counts) / sum(count.attempts for count in counts)
 
 
-def _role_rate(counts: Sequence[Count[Id]], role: str) -> float:
+def _role_rate(counts: Sequence[ReferenceCount[Id]], role: str) -> float:
     mine = [count for count in counts if count.role == role]
     if not mine:
         question = counts[0].question if counts else "(none)"

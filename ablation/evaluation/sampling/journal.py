@@ -17,8 +17,8 @@ from typing import Self
 from pydantic import ValidationError
 
 from ablation.evaluation.sampling.plan import Unit, plan_digest
-from ablation.store.attempt import Attempt
 from ablation.store.records import COMPLETIONS_FILE, Completion
+from ablation.store.stage_run import StageRun
 
 # Losing the power costs a second of sampling and what was under way; waiting for the disk after every unit would cost more.
 _FLUSH_S = 1.0
@@ -39,7 +39,7 @@ class Journal:
     `engine` is who answers, with its version: what another one answered before counts as foreign, since the two do not compare.
     """
 
-    def __init__(self, attempt: Attempt, units: Sequence[Unit], engine: str) -> None:
+    def __init__(self, attempt: StageRun, units: Sequence[Unit], engine: str) -> None:
         self.plan = plan_digest(units, engine)
         self.wanted = {(row.question, row.attempt) for unit in units for row in unit}
         self.done: dict[tuple[str, int], Completion] = {}
@@ -72,7 +72,7 @@ class Journal:
         self._stream.write(_line(self.plan, unit))
         self.done |= {(row.question, row.attempt): row for row in unit if (row.question, row.attempt) in self.wanted}
 
-    def _take_over(self, attempt: Attempt) -> None:
+    def _take_over(self, attempt: StageRun) -> None:
         """Write down again what earlier attempts kept, and remove it there once it has reached the disk here."""
         found = [read(folder / COMPLETIONS_FILE, self.plan) for folder in reversed(attempt.earlier)]
         dropped = sum(one.dropped for one in found)

@@ -17,14 +17,14 @@ from ablation.evaluation.sampling.journal import Journal
 from ablation.evaluation.sampling.plan import Sampling, Unit, in_units, planned
 from ablation.specs.base import digest
 from ablation.specs.cell import Cell
-from ablation.store.attempt import Attempt
 from ablation.store.records import COMPLETIONS_FILE, TIMING_FILE, Completion, Question, write_json, write_rows
+from ablation.store.stage_run import StageRun
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-def sample(cell: Cell, attempts: range, weights: Path | None, attempt: Attempt) -> None:
+def sample(cell: Cell, attempts: range, weights: Path | None, attempt: StageRun) -> None:
     """Write ``completions.jsonl`` ordered by question and attempt; `weights` None samples the base model.
 
     Goes on from the units that earlier tries finished; with the reference engine the file is the same, byte for byte, however

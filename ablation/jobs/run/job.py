@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.config.execution import Keep
 from ablation.errors import AblationError, ConfigProblems, RecordError
 from ablation.jobs.run.pipeline import OnStage, run_cell, unheard
@@ -36,7 +36,7 @@ class Job:
     store_root: Path
     log: Path
     threads: int
-    means: Means
+    means: RuntimeOptions
     keep: Keep = "weights"
 
 

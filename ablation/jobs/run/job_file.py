@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ablation.config.cluster import Means, Stage
+from ablation.config.cluster import JobPart, RuntimeOptions
 from ablation.errors import RecordError
 from ablation.jobs.run.job import Job
 from ablation.specs.cell import Cell
@@ -58,7 +58,7 @@ def thaw(path: Path) -> tuple[Job, Origin]:
     try:
         told = _read(path, FORMAT)
         cell = Cell.parse(told["cell"])
-        places, means = (Path(told["store"]), Path(told["log"])), Means(**told["means"])
+        places, means = (Path(told["store"]), Path(told["log"])), RuntimeOptions(**told["means"])
         job = Job(cell, told["name"], *places, told["threads"], means, told["keep"])
         origin = Origin(**told["origin"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
@@ -75,7 +75,7 @@ class Order:
     """What the tasks of one array run: for each task the frozen jobs' files, and how far they go."""
 
     name: str
-    stage: Stage
+    stage: JobPart
     tasks: tuple[tuple[str, ...], ...]
     timeout_min: int
     requeues: int

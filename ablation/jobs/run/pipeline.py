@@ -6,12 +6,12 @@ The heavy stages are imported late, each when it has work.
 from collections.abc import Callable
 from pathlib import Path
 
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.errors import RecordError
 from ablation.libraries import importing
 from ablation.specs.cell import Cell, addresses
-from ablation.store.attempt import Attempt
 from ablation.store.interrupt import Halt
+from ablation.store.stage_run import StageRun
 from ablation.store.store import Store
 
 OnStage = Callable[[str], None]
@@ -25,7 +25,7 @@ def unheard(stage: str) -> None:
 def run_cell(
     cell: Cell,
     store: Store,
-    means: Means | None = None,
+    means: RuntimeOptions | None = None,
     on_stage: OnStage = unheard,
     last: str = "grade",
     halt: Halt | None = None,
@@ -36,12 +36,12 @@ def run_cell(
     """
     paths: dict[str, Path] = {}
 
-    def work(name: str, stage: str, attempt: Attempt) -> None:
+    def work(name: str, stage: str, attempt: StageRun) -> None:
         on_stage(name)
         if stage == "sample":
             _sample(cell, cell.blocks[name], paths, attempt)
         else:
-            _WORK[stage](cell, paths, attempt, means or Means())
+            _WORK[stage](cell, paths, attempt, means or RuntimeOptions())
 
     for name, address in addresses(cell).items():
         if last in paths and address.stage != last:
@@ -54,7 +54,7 @@ def run_cell(
     return paths
 
 
-def _pool(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
+def _pool(cell: Cell, paths: dict[str, Path], attempt: StageRun, means: RuntimeOptions) -> None:
     from ablation.data.corpus.pool import make_pool
 
     del paths, means
@@ -62,14 +62,14 @@ def _pool(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) ->
         make_pool(cell.corpus, cell.model, attempt.out, attempt.halt, attempt.published)
 
 
-def _sift(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
+def _sift(cell: Cell, paths: dict[str, Path], attempt: StageRun, means: RuntimeOptions) -> None:
     from ablation.data.corpus.filter import make_sifted
 
     del means
     make_sifted(paths["pool"], cell, attempt.out)
 
 
-def _near(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
+def _near(cell: Cell, paths: dict[str, Path], attempt: StageRun, means: RuntimeOptions) -> None:
     from ablation.data.corpus.near import make_near
 
     del means
@@ -77,21 +77,21 @@ def _near(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) ->
         make_near(paths["pool"], paths["sift"], cell.category, attempt.out)
 
 
-def _select(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
+def _select(cell: Cell, paths: dict[str, Path], attempt: StageRun, means: RuntimeOptions) -> None:
     from ablation.data.corpus.select import make_selection
 
     del means
     make_selection(paths["sift"], paths.get("near"), cell, attempt.out)
 
 
-def _train(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
+def _train(cell: Cell, paths: dict[str, Path], attempt: StageRun, means: RuntimeOptions) -> None:
     with importing():
         from ablation.training.train import train
 
     train(cell, paths["select"], paths["pool"], attempt, means)
 
 
-def _sample(cell: Cell, attempts: range, paths: dict[str, Path], attempt: Attempt) -> None:
+def _sample(cell: Cell, attempts: range, paths: dict[str, Path], attempt: StageRun) -> None:
     from ablation.evaluation.sampling.sample import sample
     from ablation.store.records import WEIGHTS_FOLDER
 
@@ -101,14 +101,14 @@ def _sample(cell: Cell, attempts: range, paths: dict[str, Path], attempt: Attemp
     sample(cell, attempts, weights, attempt)
 
 
-def _grade(cell: Cell, paths: dict[str, Path], attempt: Attempt, means: Means) -> None:
+def _grade(cell: Cell, paths: dict[str, Path], attempt: StageRun, means: RuntimeOptions) -> None:
     from ablation.evaluation.grading.grade import grade
 
     del means
     grade(cell, [paths[name] for name in cell.blocks], attempt.out)
 
 
-_WORK: dict[str, Callable[[Cell, dict[str, Path], Attempt, Means], None]] = {
+_WORK: dict[str, Callable[[Cell, dict[str, Path], StageRun, RuntimeOptions], None]] = {
     "pool": _pool,
     "sift": _sift,
     "near": _near,

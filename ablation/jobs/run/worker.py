@@ -26,7 +26,7 @@ from ablation.jobs.slurm.events import Event
 from ablation.jobs.status.error_kinds import RETRYABLE
 from ablation.store.interrupt import Halt, Interrupted
 from ablation.study.provenance import differences, versions
-from ablation.training.distributed import World
+from ablation.training.distributed import ProcessGroup
 
 COMPLETE, FAILED, UNREADABLE, INTERRUPTED, HELD = 0, 1, 2, 85, 86
 # Slurm's notice before the time limit comes up to a minute early, on top of the 90 s that we ask for.
@@ -47,13 +47,13 @@ def main(arguments: Sequence[str] | None = None, asked: Halt | None = None) -> i
         asked.on_signals()
     try:
         order, here = Order.read(given.tasks), Here.of(os.environ, given.index)
-        return Task(order, here, given.tasks.parent, asked).run()
+        return ArrayTask(order, here, given.tasks.parent, asked).run()
     except (RecordError, OSError, ValueError, IndexError) as error:
         print(f"cannot run {given.tasks}: {error}", file=sys.stderr)
         return UNREADABLE
 
 
-class Task:
+class ArrayTask:
     """One task of an order, at `here`; `jobs` is the folder of its records."""
 
     def __init__(self, order: Order, here: Here, jobs: Path, asked: Halt) -> None:
@@ -74,7 +74,7 @@ class Task:
         quiet_libraries()
         if self.here.rank:
             return self._take_part()
-        world = World.here()
+        world = ProcessGroup.here()
         world.begin()
         try:
             return max((COMPLETE, *self._run_cells([Path(path) for path in paths])))

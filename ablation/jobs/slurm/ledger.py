@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ablation.config.cluster import Stage
+from ablation.config.cluster import JobPart
 from ablation.errors import RecordError
 from ablation.store.files import flush
 
@@ -32,7 +32,7 @@ class Submission:
     name: str
     tasks: tuple[tuple[str, ...], ...]
     job: str | None = None
-    stage: Stage = "cell"
+    stage: JobPart = "cell"
     after: str | None = None
     gate: str | None = None
     retries: Mapping[str, str] = field(default_factory=dict)
@@ -147,9 +147,9 @@ class Ledger:
         return self.path.read_bytes().rfind(b"\n") + 1
 
 
-def latest(submissions: Sequence[Submission]) -> dict[str, dict[Stage, "Place"]]:
+def latest(submissions: Sequence[Submission]) -> dict[str, dict[JobPart, "Place"]]:
     """Where each cell was submitted last, by part: a training and the evaluation that follows it, or one of them alone."""
-    found: dict[str, dict[Stage, Place]] = {}
+    found: dict[str, dict[JobPart, Place]] = {}
     for one in submissions:
         if one.job is None:
             continue

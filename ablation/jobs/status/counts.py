@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from ablation.jobs.status.filters import value_of
-from ablation.jobs.status.states import CellState
+from ablation.jobs.status.states import CellStatus
 from ablation.jobs.status.task_state import State
 from ablation.specs.cell import Cell
 
@@ -17,12 +17,12 @@ _NATURAL = ("short", "normal", "long")
 _URGENCY = ("failed", "lost", "held", "unknown", "running", "queued", "missing", "done")
 
 
-def totals(states: Sequence[CellState]) -> Counter[str]:
+def totals(states: Sequence[CellStatus]) -> Counter[str]:
     """Cells by state."""
     return Counter[str](one.state for one in states)
 
 
-def by_factor(cells: Sequence[Cell], states: Sequence[CellState]) -> dict[str, ByLevel]:
+def by_factor(cells: Sequence[Cell], states: Sequence[CellStatus]) -> dict[str, ByLevel]:
     """Cells by state for each level of the factors that have several. The base model counts where it has a level."""
     found: dict[str, ByLevel] = {}
     for factor in _FACTORS:
@@ -47,7 +47,7 @@ def in_order(levels: "Sequence[str] | ByLevel") -> list[str]:
     return sorted(levels, key=place)
 
 
-def grid(cells: Sequence[Cell], states: Sequence[CellState]) -> dict[tuple[str, str], dict[tuple[str, int], str]]:
+def grid(cells: Sequence[Cell], states: Sequence[CellStatus]) -> dict[tuple[str, str], dict[tuple[str, int], str]]:
     """For each (length, style), the most urgent state at each (category, count); the base model is not in it."""
     found: dict[tuple[str, str], dict[tuple[str, int], str]] = {}
     for cell, state in zip(cells, states, strict=True):

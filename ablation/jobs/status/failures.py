@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ablation.jobs.status.error_kinds import NEXT_STEPS, class_of_message
-from ablation.jobs.status.states import CellState
+from ablation.jobs.status.states import CellStatus
 
 _NUMBERS = re.compile(r"0x[0-9a-f]+|\d+(\.\d+)?")
 
@@ -20,9 +20,9 @@ class Failure:
     cells: tuple[str, ...]
 
 
-def failures(states: Sequence[CellState]) -> list[Failure]:
+def failures(states: Sequence[CellStatus]) -> list[Failure]:
     """The failed, lost and held cells, the largest group first."""
-    groups: dict[tuple[str, str], list[CellState]] = {}
+    groups: dict[tuple[str, str], list[CellStatus]] = {}
     for one in states:
         if one.state in ("failed", "lost", "held"):
             kind = one.state if one.state == "held" else one.kind or class_of_message(one.detail or "")

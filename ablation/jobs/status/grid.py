@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ablation.jobs.status.counts import grid, in_order
-from ablation.jobs.status.states import CellState
+from ablation.jobs.status.states import CellStatus
 from ablation.specs.cell import Cell
 
 STYLES = {
@@ -24,7 +24,7 @@ _GAP = 3
 Panel = Mapping[tuple[str, int], str]
 
 
-def panels(cells: Sequence[Cell], states: Sequence[CellState], console: Console) -> Group | None:
+def panels(cells: Sequence[Cell], states: Sequence[CellStatus], console: Console) -> Group | None:
     """The panels side by side, as many as the terminal has room for; None where there is no grid, or it would not fit."""
     found = grid(cells, states)
     categories = in_order(list({category for panel in found.values() for category, _ in panel}))

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import get_args
 
-from ablation.config.cluster import Stage
+from ablation.config.cluster import JobPart
 from ablation.jobs.slurm import commands as slurm
 from ablation.jobs.slurm import events as history
 from ablation.jobs.slurm.hold import why_held
@@ -14,7 +14,7 @@ from ablation.jobs.slurm.ledger import LEDGER, Ledger, Place, Submission, latest
 from ablation.jobs.status.error_kinds import class_of_message
 from ablation.jobs.status.filters import read_filters
 from ablation.jobs.status.presence import in_hand, is_running
-from ablation.jobs.status.task_state import Seen, State, Verdict, judge
+from ablation.jobs.status.task_state import Seen, State, TaskState, judge
 from ablation.specs.cell import Cell
 from ablation.store.store import Store
 from ablation.study.manifest import noted_failures, read_errors
@@ -24,7 +24,7 @@ WAITS_FOR_ROOM = "waits_for_room"
 
 
 @dataclass(frozen=True)
-class CellState:
+class CellStatus:
     """One cell's state; `detail` is the error, the reason for waiting, or what accounting says.
 
     A failure has its class in `kind`, and so has a cell that waits for room. `job` is the task in charge, `stage` its part of the
@@ -36,7 +36,7 @@ class CellState:
     detail: str | None = None
     kind: str | None = None
     job: str | None = None
-    stage: Stage | None = None
+    stage: JobPart | None = None
     host: str | None = None
 
 
@@ -47,7 +47,7 @@ def select_cells(cells: Sequence[Cell], filters: Sequence[str]) -> list[Cell]:
 
 def selected_states(
     cells: Sequence[Cell], filters: Sequence[str], store: Store, study: Path
-) -> tuple[list[Cell], list[CellState]]:
+) -> tuple[list[Cell], list[CellStatus]]:
     """The cells that match every filter, ``state=…`` included, and the state of each. Raises UnknownFilter."""
     wanted = read_filters(filters, cells, get_args(State))
     chosen = wanted.cells(cells)
@@ -56,7 +56,7 @@ def selected_states(
     return [cell for cell, _ in passing], [one for _, one in passing]
 
 
-def cell_states(cells: Sequence[Cell], store: Store, study: Path) -> list[CellState]:
+def cell_states(cells: Sequence[Cell], store: Store, study: Path) -> list[CellStatus]:
     """The state of each cell, in order. Slurm is asked once, and only when something was submitted and is not done."""
     survey = Survey(cells, store, study)
     return [survey.state(cell) for cell in cells]
@@ -90,25 +90,27 @@ class Survey:
         self._why_held = cache(lambda submission: why_held(self.jobs, submission))
         self._why_stuck = cache(self._failed_canary)
 
-    def state(self, cell: Cell) -> CellState:
+    def state(self, cell: Cell) -> CellStatus:
         """Where one cell stands."""
         name, parts = cell.name, self.places.get(cell.name)
         if name in self.done:
-            return CellState(name, "done")
+            return CellStatus(name, "done")
         if parts:
             place = parts[self._part_in_charge(cell, parts)]
             found = self._verdict(name, place)
             if found.state in ("failed", "lost") and self.store.has(cell.outcome):
-                return CellState(name, "done")  # published since the store was listed
-            return CellState(name, found.state, found.detail, found.kind, place.job, place.submission.stage, found.host)
+                return CellStatus(name, "done")  # published since the store was listed
+            return CellStatus(
+                name, found.state, found.detail, found.kind, place.job, place.submission.stage, found.host
+            )
         if name in self.waiting:
-            return CellState(name, "missing", f"waits for room in the queue: {self.waiting[name]}", WAITS_FOR_ROOM)
+            return CellStatus(name, "missing", f"waits for room in the queue: {self.waiting[name]}", WAITS_FOR_ROOM)
         if name in self.in_hand:
-            return CellState(name, "running")
+            return CellStatus(name, "running")
         error = (self.noted if self.is_local else self.errors).get(name)
         if self.is_local and not error:
-            return CellState(name, "queued", "waits for a worker of the launch command")
-        return CellState(name, "failed" if error else "missing", error, class_of_message(error) if error else None)
+            return CellStatus(name, "queued", "waits for a worker of the launch command")
+        return CellStatus(name, "failed" if error else "missing", error, class_of_message(error) if error else None)
 
     def is_blocked(self, cell: Cell) -> bool:
         """True when what is left of the cell in the queue waits for a canary that failed, or in an array that is held."""
@@ -118,16 +120,16 @@ class Survey:
             for place in self.places.get(cell.name, {}).values()
         )
 
-    def _part_in_charge(self, cell: Cell, parts: Mapping[Stage, Place]) -> Stage:
+    def _part_in_charge(self, cell: Cell, parts: Mapping[JobPart, Place]) -> JobPart:
         """The training until its weights are there: its failure is the cause of what becomes of the evaluation."""
         if "train" not in parts or "evaluate" not in parts:
             return next(iter(parts))
         return "evaluate" if (self.store.root / cell.folders["train"]).is_dir() else "train"
 
-    def _verdict(self, cell: str, place: Place) -> Verdict:
+    def _verdict(self, cell: str, place: Place) -> TaskState:
         stuck = self._why_stuck(place.submission.gate)
         if stuck and not self._has_begun(place):
-            return Verdict("held", stuck)
+            return TaskState("held", stuck)
         return judge(place, history.read(self.jobs, cell), self.seen, self._why_held(place.submission.name), self.logs)
 
     def _has_begun(self, place: Place) -> bool:

@@ -10,20 +10,20 @@ from rich.text import Text
 
 from ablation.jobs.status.counts import STATES, by_factor, totals
 from ablation.jobs.status.grid import STYLES, panels
-from ablation.jobs.status.states import CellState
+from ablation.jobs.status.states import CellStatus
 from ablation.specs.cell import Cell
 from ablation.terminal import printable
 
 _SHOWN_EXCEPTIONS = 20
 
 
-def tables(cells: Sequence[Cell], states: Sequence[CellState], console: Console) -> RenderableType:
+def tables(cells: Sequence[Cell], states: Sequence[CellStatus], console: Console) -> RenderableType:
     """A table with a line for each level of each factor, and the grid of categories and counts where it fits."""
     drawn = panels(cells, states, console)
     return Group(_by_factor(cells, states), "", *((drawn, "") if drawn else ()))
 
 
-def headline(study: str, states: Sequence[CellState]) -> Text:
+def headline(study: str, states: Sequence[CellStatus]) -> Text:
     """``cnls: 49 cells: 12 done, 4 running, 33 queued``."""
     counts = totals(states)
     told = Text(f"{study}: {len(states)} cells")
@@ -32,7 +32,7 @@ def headline(study: str, states: Sequence[CellState]) -> Text:
     return told
 
 
-def exceptions(states: Sequence[CellState], study: str) -> list[Text]:
+def exceptions(states: Sequence[CellStatus], study: str) -> list[Text]:
     """One line for each cell that needs somebody's attention, up to twenty."""
     odd = [one for one in states if _is_odd(one)]
     lines = [
@@ -44,7 +44,7 @@ def exceptions(states: Sequence[CellState], study: str) -> list[Text]:
     return lines
 
 
-def _is_odd(one: CellState) -> bool:
+def _is_odd(one: CellStatus) -> bool:
     return one.state in ("failed", "lost", "unknown", "held") or (one.detail or "").startswith("will never start")
 
 
@@ -52,7 +52,7 @@ def _first_line(detail: str | None) -> str:
     return next((line for line in printable(detail or "").splitlines() if line.strip()), "no reason was recorded")
 
 
-def _by_factor(cells: Sequence[Cell], states: Sequence[CellState]) -> Table:
+def _by_factor(cells: Sequence[Cell], states: Sequence[CellStatus]) -> Table:
     counts = totals(states)
     shown = [state for state in STATES if counts[state]]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)

@@ -54,7 +54,7 @@ _RUNNING = ("RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TaskState:
     """A state; `detail` is the error or the reason for waiting, `kind` the class of a failure, `host` where it ran last."""
 
     state: State
@@ -71,24 +71,24 @@ class Seen:
     accounted: Mapping[str, Accounted] = field(default_factory=dict)
 
 
-def judge(place: Place, events: Sequence[Event], seen: Seen, held: str | None, logs: Path) -> Verdict:
+def judge(place: Place, events: Sequence[Event], seen: Seen, held: str | None, logs: Path) -> TaskState:
     """The state of a cell's part whose results are not there. `events` are the cell's, `held` says why its array is held."""
     own = [event for event in events if event.job == place.job]
     # After a node failure the old process may live on beside the one that Slurm has started again, and end with an error.
     last = max(reversed(own), key=lambda event: event.restart, default=None)
     host = last.host if last else None
     if last and last.is_failure:
-        return Verdict("failed", last.error, last.kind, host)
+        return TaskState("failed", last.error, last.kind, host)
     if last and last.is_complete and place.submission.stage == "train":
-        return Verdict("missing", "trained; launch again to submit its evaluation", None, host)
+        return TaskState("missing", "trained; launch again to submit its evaluation", None, host)
     if seen.queue is None:
-        return Verdict("unknown", "Slurm does not answer")
+        return TaskState("unknown", "Slurm does not answer")
     queued = seen.queue.get(place.job)
     turned_away = last.error if last and last.is_held else None
     # What had begun and ended without a word has a cause of its own, which the hold must not hide.
     waits = queued.state == "PENDING" if queued else not own or turned_away
     if waits and (why := held or turned_away):
-        return Verdict("held", f"{why}; correct it, then launch again or `ablation release STUDY`")
+        return TaskState("held", f"{why}; correct it, then launch again or `ablation release STUDY`")
     if queued:
         return _waiting(queued)
     if place.job in seen.accounted:
@@ -96,49 +96,49 @@ def judge(place: Place, events: Sequence[Event], seen: Seen, held: str | None, l
     return _vanished(place, last, logs)
 
 
-def _waiting(queued: Queued) -> Verdict:
+def _waiting(queued: Queued) -> TaskState:
     if queued.state in _RUNNING:
-        return Verdict("running")
+        return TaskState("running")
     if queued.reason in _HELD:
-        return Verdict("held", _HELD[queued.reason])
+        return TaskState("held", _HELD[queued.reason])
     fix = _HOPELESS.get(queued.reason) or next(
         (fix for reason, fix in _HOPELESS.items() if queued.reason.startswith(reason)), None
     )
     fix = fix or next((fix for pattern, fix in _HOPELESS_PATTERNS if re.match(pattern, queued.reason)), None)
     if fix:
-        return Verdict("queued", f"will never start: {queued.reason}: {fix}")
+        return TaskState("queued", f"will never start: {queued.reason}: {fix}")
     away = "its nodes are down, drained or reserved: it starts when they are back, or cancel and ask for others"
     is_away = queued.reason.startswith("ReqNodeNotAvail")
-    return Verdict("queued", f"{queued.reason}: {away}" if is_away else queued.reason)
+    return TaskState("queued", f"{queued.reason}: {away}" if is_away else queued.reason)
 
 
-def _accounted(place: Place, told: Accounted, last: Event | None, logs: Path) -> Verdict:
+def _accounted(place: Place, told: Accounted, last: Event | None, logs: Path) -> TaskState:
     if told.state == "COMPLETED":
-        return Verdict(
+        return TaskState(
             "lost", "Slurm says COMPLETED, but the results are not there; is the disk shared and healthy?", "lost"
         )
     if told.state == "CANCELLED" and place.submission.after:  # its training ended otherwise than by completing the task
-        return Verdict("lost", "Slurm cancelled it with its training, which is complete now", "lost", told.nodes)
+        return TaskState("lost", "Slurm cancelled it with its training, which is complete now", "lost", told.nodes)
     if told.state == "FAILED":
         kind, words = last_words(place, logs)
         never_began = last is None and kind == "lost"
         said = "there is no log; was its folder there?" if words is None else words
-        return Verdict("failed", f"Slurm ended the job: FAILED: {said}", "error" if never_began else kind, told.nodes)
-    return Verdict("failed", f"Slurm ended the job: {told.state}", class_of_slurm(told.state), told.nodes)
+        return TaskState("failed", f"Slurm ended the job: FAILED: {said}", "error" if never_began else kind, told.nodes)
+    return TaskState("failed", f"Slurm ended the job: {told.state}", class_of_slurm(told.state), told.nodes)
 
 
-def _vanished(place: Place, last: Event | None, logs: Path) -> Verdict:
+def _vanished(place: Place, last: Event | None, logs: Path) -> TaskState:
     kind, words = last_words(place, logs)
     if kind != "lost":
-        return Verdict("failed", words, kind, last.host if last else None)
+        return TaskState("failed", words, kind, last.host if last else None)
     if last and last.kind == "interrupted":
         kind = "cancelled" if "SIGTERM" in (last.error or "") else "lost"
-        return Verdict("failed", f"{last.error}, and Slurm did not start it again", kind, last.host)
+        return TaskState("failed", f"{last.error}, and Slurm did not start it again", kind, last.host)
     if last is None and words is not None:
         text = "the job ended before its cell began; look at cluster.setup, cluster.prefix and its log"
-        return Verdict("failed", f"{text} ({words})" if words else text, "error")
+        return TaskState("failed", f"{text} ({words})" if words else text, "error")
     text = "the job left the queue without a result; the same launch command submits the cell again"
-    return Verdict("lost", f"{text} ({words})" if words else text, "lost", last.host if last else None)
+    return TaskState("lost", f"{text} ({words})" if words else text, "lost", last.host if last else None)
 
 
 def last_words(place: Place, logs: Path) -> tuple[str, str | None]:

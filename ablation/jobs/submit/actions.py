@@ -12,13 +12,13 @@ from ablation.jobs.slurm.events import Event
 from ablation.jobs.slurm.hold import hold as hold_array
 from ablation.jobs.slurm.hold import reason_to_hold, released_after, unhold, why_held
 from ablation.jobs.slurm.ledger import LEDGER, Ledger, Place, Submission, latest
-from ablation.jobs.status.states import CellState, cell_states
+from ablation.jobs.status.states import CellStatus, cell_states
 from ablation.jobs.submit.retry import Retry, retries
 from ablation.jobs.submit.submitter import Handover, submit_missing, submit_waiting, withdraw_waiting
 from ablation.study.plan import Plan
 
 
-def cancel(plan: Plan, states: Sequence[CellState]) -> list[str]:
+def cancel(plan: Plan, states: Sequence[CellStatus]) -> list[str]:
     """Cancel what of these cells is in the queue or waits for room there; their names. Cells that share a task go together.
 
     Raises SlurmUnreachable, and RecordError while another process submits.
@@ -42,14 +42,14 @@ def _note_cancelled(jobs: Path, cell: str, place: Place) -> None:
     history.record(jobs, cell, told)
 
 
-def hold(plan: Plan, states: Sequence[CellState]) -> list[str]:
+def hold(plan: Plan, states: Sequence[CellStatus]) -> list[str]:
     """Keep what of these cells has not begun from starting; their names. Raises SlurmUnreachable."""
     places = _in_queue(plan, states, "PENDING")
     slurm.hold(sorted({place.job for found in places.values() for place in found}))
     return list(places)
 
 
-def release(plan: Plan, states: Sequence[CellState]) -> tuple[list[str], Handover]:
+def release(plan: Plan, states: Sequence[CellStatus]) -> tuple[list[str], Handover]:
     """Let held cells go on: the names of those that waited in the queue, and what was submitted of the others.
 
     Raises SlurmUnreachable, and what submitting raises.
@@ -64,14 +64,14 @@ def release(plan: Plan, states: Sequence[CellState]) -> tuple[list[str], Handove
     return list(waiting), _submit(plan, [one.name for one in held])
 
 
-def retry(plan: Plan, states: Sequence[CellState], kinds: Sequence[str] | None = None) -> Handover:
+def retry(plan: Plan, states: Sequence[CellStatus], kinds: Sequence[str] | None = None) -> Handover:
     """Submit the failed cells again, of these classes or of any, however often they were tried. Raises what submitting raises."""
     wanted = kinds or sorted({one.kind for one in states if one.kind})
     due = retries(states, Ledger(plan.folder / LEDGER).submissions(), None, wanted)
     return _submit(plan, [one.cell for one in due], due)
 
 
-def go_on(plan: Plan, states: Sequence[CellState]) -> list[str]:
+def go_on(plan: Plan, states: Sequence[CellStatus]) -> list[str]:
     """What following a study does: hold what fails in a row, try again what may pass, submit what waits for room. Lines that say
     what was done.
 
@@ -95,7 +95,7 @@ def go_on(plan: Plan, states: Sequence[CellState]) -> list[str]:
     return said
 
 
-def _hold_what_fails(plan: Plan, states: Sequence[CellState], hold_after: int) -> list[str]:
+def _hold_what_fails(plan: Plan, states: Sequence[CellStatus], hold_after: int) -> list[str]:
     """Hold arrays whose cells ended alike in a row without a worker that could see it: the kernel or Slurm ended them."""
     jobs, said = plan.folder / "jobs", []
     arrays = [one for one in Ledger(plan.folder / LEDGER).submissions() if one.job]
@@ -120,13 +120,13 @@ def _why_beside(jobs: Path, array: Submission, arrays: Sequence[Submission]) -> 
     return next((why for one in beside if (why := why_held(jobs, one.name))), None)
 
 
-def _tasks(array: Submission, states: Sequence[CellState]) -> list[CellState]:
+def _tasks(array: Submission, states: Sequence[CellStatus]) -> list[CellStatus]:
     """The states of an array's tasks, in their order."""
     by_task = {one.job: one for one in states if one.job}
     return [one for at in range(len(array.tasks)) if (one := by_task.get(f"{array.job}_{at}"))]
 
 
-def _ends(array: Submission, states: Sequence[CellState]) -> list[tuple[str | None, str | None]]:
+def _ends(array: Submission, states: Sequence[CellStatus]) -> list[tuple[str | None, str | None]]:
     """The class and error of each of its tasks that has ended, in their order."""
     return [(one.kind, one.detail) for one in _tasks(array, states) if one.state in ("failed", "lost", "done")]
 
@@ -143,12 +143,12 @@ def _submit(plan: Plan, names: Sequence[str], due: Sequence[Retry] = ()) -> Hand
     )
 
 
-def _places(plan: Plan, states: Sequence[CellState]) -> dict[str, list[Place]]:
+def _places(plan: Plan, states: Sequence[CellStatus]) -> dict[str, list[Place]]:
     found = latest(Ledger(plan.folder / LEDGER).submissions())
     return {one.name: list(found[one.name].values()) for one in states if one.name in found}
 
 
-def _in_queue(plan: Plan, states: Sequence[CellState], state: str | None = None) -> dict[str, list[Place]]:
+def _in_queue(plan: Plan, states: Sequence[CellStatus], state: str | None = None) -> dict[str, list[Place]]:
     """The tasks in the queue (in this state of Slurm's) of each cell that has any."""
     places = _places(plan, [one for one in states if one.state != "done"])
     names = {one.job: one.submission.name for found in places.values() for one in found}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablation.config.cluster import Resources, Slurm, Stage, unfit_for_slurm
+from ablation.config.cluster import JobPart, Resources, Slurm, unfit_for_slurm
 from ablation.errors import ConfigProblems
 from ablation.jobs.submit.groups import Group
 from ablation.specs.base import digest
@@ -18,7 +18,7 @@ class Array:
     """One sbatch. `after` names the array whose task of the same index must succeed first, `gate` the canary that must."""
 
     name: str
-    stage: Stage
+    stage: JobPart
     resources: Resources
     tasks: tuple[tuple[Cell, ...], ...]
     after: str | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ablation.config.cluster import Resources, Slurm, Stage
+from ablation.config.cluster import JobPart, Resources, Slurm
 from ablation.specs.cell import Cell
 
 
@@ -11,7 +11,7 @@ from ablation.specs.cell import Cell
 class Part:
     """One array's share of a cell: all of it, its training, or its evaluation."""
 
-    stage: Stage
+    stage: JobPart
     resources: Resources
 
 
@@ -54,13 +54,13 @@ def work(cell: Cell) -> tuple[float, int]:
     return cell.train.examples_seen(cell.count.size) if cell.train else 0.0, cell.sample.n
 
 
-def _stages(cell: Cell, cluster: Slurm, is_trained: IsTrained) -> tuple[Stage, ...]:
+def _stages(cell: Cell, cluster: Slurm, is_trained: IsTrained) -> tuple[JobPart, ...]:
     if not cluster.split:
         return ("cell",)
     return ("evaluate",) if cell.is_base or is_trained(cell) else ("train", "evaluate")
 
 
-def _part(cell: Cell, stage: Stage, cluster: Slurm, change: Change | None) -> Part:
+def _part(cell: Cell, stage: JobPart, cluster: Slurm, change: Change | None) -> Part:
     resources = cluster.resources_for(stage, cell.model.name)
     resources = change(cell, resources) if change else resources
     if stage == "evaluate" or cell.is_base:  # only training knows a world of several processes

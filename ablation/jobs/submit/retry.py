@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ablation.config.cluster import Resources
 from ablation.jobs.slurm.ledger import Submission
 from ablation.jobs.status.error_kinds import RETRYABLE
-from ablation.jobs.status.states import CellState
+from ablation.jobs.status.states import CellStatus
 
 # Memory grows by this factor with every time that a cell has run out of it.
 _MORE_MEMORY = 1.5
@@ -38,7 +38,7 @@ class Retry:
 
 
 def retries(
-    states: Sequence[CellState], submissions: Sequence[Submission], cap: int | None, kinds: Sequence[str] = RETRYABLE
+    states: Sequence[CellStatus], submissions: Sequence[Submission], cap: int | None, kinds: Sequence[str] = RETRYABLE
 ) -> list[Retry]:
     """The tries that are due: failed cells of these classes that have had fewer than `cap` (None: any number) for that class."""
     had = Counter((cell, kind) for one in submissions for cell, kind in one.retries.items())

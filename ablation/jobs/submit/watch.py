@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from ablation.errors import AblationError
-from ablation.jobs.status.states import WAITS_FOR_ROOM, CellState, cell_states
+from ablation.jobs.status.states import WAITS_FOR_ROOM, CellStatus, cell_states
 from ablation.jobs.submit.actions import go_on
 from ablation.specs.cell import Cell
 from ablation.study.plan import Plan
@@ -18,12 +18,12 @@ from ablation.study.plan import Plan
 _FIRST_POLL_S, _SLOWEST_POLL_S, _SLOWER = 2.0, 60.0, 1.3
 _PENDING = ("running", "queued", "unknown")
 
-Show = Callable[[Sequence[CellState]], None]
+Show = Callable[[Sequence[CellStatus]], None]
 
 
 def wait_for_cells(
     plan: Plan, console: Console, show: Show | None = None, cells: Sequence[Cell] | None = None
-) -> list[CellState]:
+) -> list[CellStatus]:
     """The states of `cells`, or of all, once none is queued or running. One lost at one poll is asked for again at the next.
 
     Meanwhile what waits for room is submitted, and what may pass is tried again, whichever cells are watched. Ctrl-C ends the
@@ -49,13 +49,13 @@ def _screen(plan: Plan, cells: Sequence[Cell], console: Console) -> Iterator[Sho
         return
     with Live(console=console, auto_refresh=False, transient=True) as live:
 
-        def show(states: Sequence[CellState]) -> None:
+        def show(states: Sequence[CellStatus]) -> None:
             live.update(Group(headline(plan.execution.study, states), "", tables(cells, states, console)), refresh=True)
 
         yield show
 
 
-def _watched(plan: Plan, cells: Sequence[Cell], console: Console, show: Show) -> list[CellState]:
+def _watched(plan: Plan, cells: Sequence[Cell], console: Console, show: Show) -> list[CellStatus]:
     watched = {cell.name for cell in cells}
     before: Counter[str] = Counter()
     pause, quiet, problem = _FIRST_POLL_S, 0, ""
@@ -81,11 +81,11 @@ def _watched(plan: Plan, cells: Sequence[Cell], console: Console, show: Show) ->
         pause = min(pause * _SLOWER, _SLOWEST_POLL_S) if not quiet else _FIRST_POLL_S
 
 
-def _is_pending(one: CellState) -> bool:
+def _is_pending(one: CellStatus) -> bool:
     return one.state in _PENDING or (one.state == "missing" and one.kind == WAITS_FOR_ROOM)
 
 
-def _gone_on(plan: Plan, states: Sequence[CellState]) -> tuple[list[str], str]:
+def _gone_on(plan: Plan, states: Sequence[CellStatus]) -> tuple[list[str], str]:
     """What was submitted, and why more could not be: that must not end the watching."""
     try:
         return go_on(plan, states), ""
@@ -99,7 +99,7 @@ def line(counts: Counter[str]) -> str:
     return ", ".join(f"{counts[state]} {state}" for state in order if counts[state])
 
 
-def exceptions(states: Sequence[CellState]) -> list[str]:
+def exceptions(states: Sequence[CellStatus]) -> list[str]:
     """One line for each cell that needs somebody's attention."""
     return [
         f"{one.name}: {one.state}: {one.detail}"

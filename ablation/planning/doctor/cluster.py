@@ -4,14 +4,14 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ablation.config.cluster import Resources, Slurm, Stage
+from ablation.config.cluster import JobPart, Resources, Slurm
 from ablation.errors import ConfigProblems
 from ablation.jobs.slurm import commands as slurm
 from ablation.jobs.slurm.limits import limits
 from ablation.planning.doctor.check import Check, fail, ok, warn
 
 _COMMANDS = ("sbatch", "squeue", "scontrol", "scancel")
-_STAGES: tuple[Stage, ...] = ("cell", "train", "evaluate")
+_STAGES: tuple[JobPart, ...] = ("cell", "train", "evaluate")
 _SITE = "correct the values in your conf/cluster/SITE.yaml"
 
 

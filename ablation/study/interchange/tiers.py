@@ -10,7 +10,7 @@ import yaml
 
 from ablation.analysis.records.evaluators import apart
 from ablation.analysis.records.load import Study
-from ablation.data.benchmark.tier_rule import ROLES, TIERS, Count, Rule, disagreements, pooled, tiers
+from ablation.data.benchmark.tier_rule import ROLES, TIERS, ReferenceCount, TierRule, disagreements, pooled, tiers
 from ablation.errors import RecordError
 from ablation.store.files import write_text_atomically
 
@@ -19,12 +19,14 @@ from ablation.store.files import write_text_atomically
 class Derived:
     """Tier → ids by the rule, and in words where a label says otherwise."""
 
-    rule: Rule
+    rule: TierRule
     members: dict[str, list[str]]
     told: list[str]
 
 
-def counts_of(study: Study, base: Collection[str], small: Collection[str], small_count: int) -> list[Count[str]]:
+def counts_of(
+    study: Study, base: Collection[str], small: Collection[str], small_count: int
+) -> list[ReferenceCount[str]]:
     """Every cell's correct attempts at every question, with the cell's role by its name or its count.
 
     A cell without name and count is large. Raises RecordError where a name is no cell, or a role of the rule has none. Cells
@@ -48,7 +50,7 @@ def counts_of(study: Study, base: Collection[str], small: Collection[str], small
         [study.results["question"], study.results["cell"]], sort=False
     )
     return [
-        Count(str(question), roles[str(cell)], str(cell), int(one.size), int(one.sum()))
+        ReferenceCount(str(question), roles[str(cell)], str(cell), int(one.size), int(one.sum()))
         for (question, cell), one in right
         if cell not in without
     ]
@@ -59,7 +61,7 @@ def left_out(study: Study) -> list[str]:
     return [f"left out: {cell}, {reason}" for cell, reason in apart(study).items()]
 
 
-def derive(counts: Sequence[Count[str]], rule: Rule, labels: Mapping[str, str]) -> Derived:
+def derive(counts: Sequence[ReferenceCount[str]], rule: TierRule, labels: Mapping[str, str]) -> Derived:
     """The tiers, and one sentence for each question whose label is another tier."""
     try:
         found = tiers(counts, rule)
@@ -102,7 +104,7 @@ def _role(cell: str, count: float, base: Collection[str], small: Collection[str]
     return "base" if count == 0 else "small" if count <= small_count else "large"
 
 
-def _rates(question: str, counts: Sequence[Count[str]]) -> str:
+def _rates(question: str, counts: Sequence[ReferenceCount[str]]) -> str:
     parts = []
     for role in ROLES:
         mine = [count for count in counts if count.question == question and count.role == role]

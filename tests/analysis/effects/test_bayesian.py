@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ablation.analysis import bayesian_model, model_table
-from ablation.analysis.power.simulation import World, arms, study
+from ablation.analysis.power.simulation import SimulatedWorld, arms, study
 from ablation.errors import UsageError
 
-WORLD = World(question_sd=0.5, seed_sd=0.1, seed_question_sd=0.2, rates={"medium": (16, 0.6)})
+WORLD = SimulatedWorld(question_sd=0.5, seed_sd=0.1, seed_question_sd=0.2, rates={"medium": (16, 0.6)})
 ARMS = arms(style=["r1", "gemini"], length=["normal", "short"])
 HERE = importlib.util.find_spec("bambi") is not None
 
@@ -34,7 +34,7 @@ def test_the_truth_lies_in_its_intervals_and_near_the_model_table() -> None:
 
 
 def test_what_cannot_be_estimated_has_a_reason() -> None:
-    few = World(rates={"medium": (4, 0.6)})
+    few = SimulatedWorld(rates={"medium": (4, 0.6)})
     found = bayesian_model(study(np.random.default_rng(5), few, ARMS, seeds=1, n=4))
     assert len(found) == 2 and found["reason"].all() and found["log_odds"].isna().all()
 

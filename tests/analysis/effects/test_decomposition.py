@@ -9,14 +9,14 @@ from ablation.analysis.effects.conditions import cell_errors, common_k, conditio
 from ablation.analysis.effects.interactions import interactions
 from ablation.analysis.effects.model import model_table
 from ablation.analysis.effects.variance import budget, components, variance_components
-from ablation.analysis.power.simulation import World, arms, study
+from ablation.analysis.power.simulation import SimulatedWorld, arms, study
 from tests.analysis.studies import build, factorial, row_of, trained
 
 GRID = arms(count=[50, 100, 200], style=["r1", "gemini"])
 
 
 def _tally(seeds: int = 3, n: int = 8, seed_sd: float = 0.0, seed_question_sd: float = 0.3) -> Tally:
-    world = World(seed_sd=seed_sd, seed_question_sd=seed_question_sd)
+    world = SimulatedWorld(seed_sd=seed_sd, seed_question_sd=seed_question_sd)
     return study(np.random.default_rng(0), world, GRID, seeds, n)
 
 
@@ -71,7 +71,7 @@ def test_an_interaction_is_a_difference_of_differences() -> None:
 def test_the_model_finds_what_was_put_in() -> None:
     counts, styles = GRID["count"].to_numpy(dtype=float), GRID["style"].to_numpy()
     effects = 0.5 * np.log2(counts / 50) - 1.0 * (styles == "gemini")
-    world = World(question_sd=1.0, seed_question_sd=0.0, rates={"middle": (40, 0.5)})
+    world = SimulatedWorld(question_sd=1.0, seed_question_sd=0.0, rates={"middle": (40, 0.5)})
     tally = study(np.random.default_rng(1), world, GRID, 2, 16, effect_a=effects)
     found = model_table(tally)
     style, count = (row_of(found, tier="all", factor=factor) for factor in ("style", "count"))

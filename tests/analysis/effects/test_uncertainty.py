@@ -12,7 +12,7 @@ from ablation.analysis.effects.multiplicity import holm
 from ablation.analysis.effects.replicates import replicates
 from ablation.analysis.effects.uncertainty import expanded_tail
 from ablation.analysis.power import simulation as simulated
-from ablation.analysis.power.simulation import World
+from ablation.analysis.power.simulation import SimulatedWorld
 from ablation.analysis.records.measures import coverage_at, gap_at, measure
 from ablation.analysis.records.tally import Floats, Tally
 from benchmarks.intervals import coverage
@@ -26,7 +26,7 @@ def _contrast(tally: Tally, weights_c: Floats, scope: str = "all", draws: int = 
 
 
 def test_with_one_seed_the_error_is_the_paired_t_test_over_questions() -> None:
-    tally = simulated.study(np.random.default_rng(0), World(arm_question_sd=1.0), TWO, seeds=1, n=64)
+    tally = simulated.study(np.random.default_rng(0), SimulatedWorld(arm_question_sd=1.0), TWO, seeds=1, n=64)
     row, rates_cq = _contrast(tally, WEIGHTS[1]), tally.rates_cq("all")
     paired = stats.ttest_rel(rates_cq[0], rates_cq[1])
     interval = paired.confidence_interval()
@@ -35,14 +35,14 @@ def test_with_one_seed_the_error_is_the_paired_t_test_over_questions() -> None:
 
 
 def test_on_these_questions_with_one_seed_the_error_is_the_attempts_alone() -> None:
-    tally = simulated.study(np.random.default_rng(0), World(), TWO, seeds=1, n=8)
+    tally = simulated.study(np.random.default_rng(0), SimulatedWorld(), TWO, seeds=1, n=8)
     rates_cq = tally.rates_cq("all")
     variance = (rates_cq * (1 - rates_cq) / 7).sum() / 30**2
     assert _contrast(tally, WEIGHTS[1])["se_these"] == pytest.approx(np.sqrt(variance))
 
 
 def test_the_sampling_variance_of_cov_is_the_parametric_bootstraps() -> None:
-    tally = simulated.study(np.random.default_rng(1), World(), TWO, seeds=1, n=8)
+    tally = simulated.study(np.random.default_rng(1), SimulatedWorld(), TWO, seeds=1, n=8)
     rng, rates_cq = np.random.default_rng(2), tally.rates_cq("all")
     drawn = rng.binomial(8, rates_cq, size=(20_000, *rates_cq.shape))
     for of in (coverage_at(4), gap_at(8)):
@@ -51,7 +51,7 @@ def test_the_sampling_variance_of_cov_is_the_parametric_bootstraps() -> None:
 
 
 def test_seed_variance_is_recovered_and_absent_without_replicates() -> None:
-    rng, world = np.random.default_rng(3), World(seed_sd=0.4, seed_question_sd=0.0)
+    rng, world = np.random.default_rng(3), SimulatedWorld(seed_sd=0.4, seed_question_sd=0.0)
     found = [
         replicates(tally, measure(tally, "all")).run.value
         for tally in (simulated.study(rng, world, TWO, seeds=4, n=16) for _ in range(100))
@@ -63,7 +63,7 @@ def test_seed_variance_is_recovered_and_absent_without_replicates() -> None:
 
 
 def test_a_replicated_anchor_lends_its_seed_variance_to_single_runs() -> None:
-    rng, world = np.random.default_rng(4), World(seed_sd=0.5)
+    rng, world = np.random.default_rng(4), SimulatedWorld(seed_sd=0.5)
     tally = simulated.study(rng, world, simulated.arms(style=["r1", "gemini", "other"]), seeds=4, n=8)
     single = ~(tally.cells["style"].ne("other") & tally.cells["seed"].ne(0)).to_numpy()
     fewer = Tally(
@@ -77,22 +77,22 @@ def test_a_replicated_anchor_lends_its_seed_variance_to_single_runs() -> None:
 
 
 def test_what_never_varies_has_no_interval_but_a_reason() -> None:
-    tally = simulated.study(np.random.default_rng(0), World(rates={"easy": (8, 1 - 1e-12)}), TWO, seeds=2, n=8)
+    tally = simulated.study(np.random.default_rng(0), SimulatedWorld(rates={"easy": (8, 1 - 1e-12)}), TWO, seeds=2, n=8)
     row = _contrast(tally, WEIGHTS[2])
     assert row["estimate"] == 0 and np.isnan(row["low"]) and np.isnan(row["low_these"]) and np.isnan(row["p"])
     assert row["reason"] == "nothing varied, so no error can be estimated"
 
 
 def test_one_attempt_a_question_borrows_from_the_other_seeds() -> None:
-    tally = simulated.study(np.random.default_rng(5), World(), TWO, seeds=4, n=1)
+    tally = simulated.study(np.random.default_rng(5), SimulatedWorld(), TWO, seeds=4, n=1)
     assert np.isfinite(_contrast(tally, WEIGHTS[4])["se_these"])
-    alone = _contrast(simulated.study(np.random.default_rng(5), World(), TWO, seeds=1, n=1), WEIGHTS[1])
+    alone = _contrast(simulated.study(np.random.default_rng(5), SimulatedWorld(), TWO, seeds=1, n=1), WEIGHTS[1])
     assert np.isnan(alone["se_these"]) and np.isfinite(alone["se"])
 
 
 def test_the_bootstrap_over_questions_is_scipys() -> None:
     """Percentile intervals of the paired differences; 20,000 draws each, so the ends differ by their noise."""
-    tally = simulated.study(np.random.default_rng(8), World(arm_question_sd=0.5), TWO, seeds=1, n=8)
+    tally = simulated.study(np.random.default_rng(8), SimulatedWorld(arm_question_sd=0.5), TWO, seeds=1, n=8)
     ours = _contrast(tally, WEIGHTS[1], draws=20_000)
     difference_q = WEIGHTS[1] @ tally.rates_cq("all")
     level = 1 - 2 * expanded_tail(len(difference_q))
@@ -104,7 +104,7 @@ def test_the_bootstrap_over_questions_is_scipys() -> None:
 
 
 def test_the_sign_turns_the_interval_and_the_bootstrap_depends_on_its_seed_alone() -> None:
-    tally = simulated.study(np.random.default_rng(6), World(seed_sd=0.3), TWO, seeds=4, n=8)
+    tally = simulated.study(np.random.default_rng(6), SimulatedWorld(seed_sd=0.3), TWO, seeds=4, n=8)
     one, turned = _contrast(tally, WEIGHTS[4], draws=500), _contrast(tally, -WEIGHTS[4], draws=500)
     for name in ("", "_these", "_bootstrap"):
         assert (one[f"low{name}"], one[f"high{name}"]) == pytest.approx((-turned[f"high{name}"], -turned[f"low{name}"]))
@@ -113,7 +113,9 @@ def test_the_sign_turns_the_interval_and_the_bootstrap_depends_on_its_seed_alone
 
 def test_recording_every_attempt_twice_does_not_halve_the_interval() -> None:
     """Copies are not evidence: between-question and between-seed variance stay."""
-    tally = simulated.study(np.random.default_rng(7), World(seed_sd=0.3, arm_question_sd=0.5), TWO, seeds=4, n=8)
+    tally = simulated.study(
+        np.random.default_rng(7), SimulatedWorld(seed_sd=0.3, arm_question_sd=0.5), TWO, seeds=4, n=8
+    )
     twice = Tally(
         tally.cells, tally.questions, tally.tiers, 16, 2 * tally.correct_cq, 2 * tally.attempts_cq, 2 * tally.planned_c
     )
@@ -130,7 +132,7 @@ def test_holm_agrees_with_statsmodels() -> None:
 @pytest.mark.parametrize(("seeds", "n", "seed_sd"), [(1, 8, 0.0), (2, 8, 0.15), (4, 8, 0.15)])
 def test_intervals_cover_the_truth_in_a_few_hundred_studies(seeds: int, n: int, seed_sd: float) -> None:
     """250 studies each: the standard error of a coverage of 95 % is 1.4 points."""
-    world = World(seed_sd=seed_sd, seed_question_sd=0.3 if seeds > 1 else 0)
+    world = SimulatedWorld(seed_sd=seed_sd, seed_question_sd=0.3 if seeds > 1 else 0)
     these, like = coverage(world, seeds, n, 250)
     assert these[0] >= 0.91 and like[0] >= 0.91
 
@@ -139,6 +141,6 @@ def test_intervals_cover_the_truth_in_a_few_hundred_studies(seeds: int, n: int, 
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("seeds", "seed_sd"), [(1, 0.0), (4, 0.15)])
 def test_intervals_cover_the_truth_in_thousands_of_studies(seeds: int, seed_sd: float) -> None:
-    world = World(seed_sd=seed_sd, seed_question_sd=0.3 if seeds > 1 else 0)
+    world = SimulatedWorld(seed_sd=seed_sd, seed_question_sd=0.3 if seeds > 1 else 0)
     these, like = coverage(world, seeds, 8, 4000)
     assert these[0] >= 0.935 and like[0] >= 0.935

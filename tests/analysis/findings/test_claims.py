@@ -14,7 +14,7 @@ from ablation.analysis.effects.equivalence import equivalence, overall, tost
 from ablation.analysis.ladder.potential import per_step, pooled_coverage
 from ablation.analysis.ladder.rasch import fit, rasch
 from ablation.analysis.ladder.scalability import guttman, held_out_h, ladder, mokken_h, question_h
-from ablation.analysis.power.simulation import World, arms, study
+from ablation.analysis.power.simulation import SimulatedWorld, arms, study
 from tests.analysis.studies import BASE, build, factorial, row_of, trained
 
 CATEGORIES = arms(category=["algebra", "geometry", "diverse"])
@@ -28,24 +28,27 @@ def test_tost_is_the_one_of_statsmodels() -> None:
 
 
 def test_alike_far_and_unclear_levels_get_three_verdicts() -> None:
-    world, rng = World(seed_question_sd=0.0), np.random.default_rng(1)
+    world, rng = SimulatedWorld(seed_question_sd=0.0), np.random.default_rng(1)
     alike = equivalence(study(rng, world, CATEGORIES, 8, 32), "category")
     far = equivalence(study(rng, world, CATEGORIES, 8, 32, effect_a=[0, 0, 2]), "category")
-    unclear = equivalence(study(rng, World(seed_sd=0.3), CATEGORIES, 3, 8), "category")
+    unclear = equivalence(study(rng, SimulatedWorld(seed_sd=0.3), CATEGORIES, 3, 8), "category")
     assert (overall(alike), overall(far), overall(unclear)) == ("equivalent", "different", "undecided")
     wanted = unclear[unclear["verdict"] == "undecided"]["more_seeds"].dropna()
     assert (wanted > 0).all()
 
 
 def test_one_seed_never_shows_equivalence() -> None:
-    found = equivalence(study(np.random.default_rng(2), World(), CATEGORIES, 1, 64), "category")
+    found = equivalence(study(np.random.default_rng(2), SimulatedWorld(), CATEGORIES, 1, 64), "category")
     assert set(found["verdict"]) == {"undecided"} and found["reason"].str.contains("two training runs").all()
 
 
 def test_a_difference_at_the_margin_is_rarely_called_equivalent() -> None:
     """Truth 4 points apart at the margin of 4: at most 5 % may be called equivalent; 60 studies, so at most 13 %."""
     rates = {"middle": (30, 0.5)}
-    world, pair = World(question_sd=0.0, seed_question_sd=0.0, rates=rates), arms(category=["algebra", "diverse"])
+    world, pair = (
+        SimulatedWorld(question_sd=0.0, seed_question_sd=0.0, rates=rates),
+        arms(category=["algebra", "diverse"]),
+    )
     shift = np.log(0.54 / 0.46)
     rng = np.random.default_rng(3)
     called = [
@@ -67,7 +70,7 @@ def test_the_score_bound_is_wilsons_without_seed_variance(correct: int, distance
 
 def test_with_many_cells_below_the_line_none_passes_by_luck() -> None:
     """72 settings whose true rate is 88 %: by point estimates some cell passes nearly always, by bounds hardly ever."""
-    world = World(question_sd=0.0, seed_question_sd=0.0, rates={"medium": (10, 0.88)})
+    world = SimulatedWorld(question_sd=0.0, seed_question_sd=0.0, rates={"medium": (10, 0.88)})
     grid = arms(category=list("abcdefgh"), count=[1, 2, 3], length=["long", "normal", "short"])
     rng = np.random.default_rng(4)
     tables = [pass_bounds(study(rng, world, grid, 1, 8), "medium") for _ in range(20)]
@@ -122,7 +125,9 @@ def test_guttman_by_hand() -> None:
 
 def _rows(ability_sd: float) -> Tally:
     rng, many = np.random.default_rng(5), arms(category=[f"c{place}" for place in range(40)])
-    return study(rng, World(seed_question_sd=0.0), many, 1, 8, effect_a=(ability_sd * rng.normal(size=40)).tolist())
+    return study(
+        rng, SimulatedWorld(seed_question_sd=0.0), many, 1, 8, effect_a=(ability_sd * rng.normal(size=40)).tolist()
+    )
 
 
 def test_h_tells_a_ladder_from_independent_questions_where_reproducibility_hardly_does() -> None:

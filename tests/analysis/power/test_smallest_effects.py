@@ -8,7 +8,7 @@ import pytest
 
 from ablation.analysis.effects.replicates import replicates
 from ablation.analysis.effects.uncertainty import these_questions
-from ablation.analysis.power.simulation import World, arms, study
+from ablation.analysis.power.simulation import SimulatedWorld, arms, study
 from ablation.analysis.power.smallest_effects import Assumed, assumed, lines, recorded, smallest_effects, what_to_raise
 from ablation.analysis.records.load import SEEDS
 from ablation.analysis.records.measures import measure
@@ -20,7 +20,7 @@ TIERS = ["easy"] * 4 + ["medium"] * 10 + ["hard"] * 12 + ["exh"] * 4
 
 
 def _planned(seeds: int) -> Tally:
-    return study(np.random.default_rng(0), World(), arms(style=["r1", "gemini"]), seeds, 8)
+    return study(np.random.default_rng(0), SimulatedWorld(), arms(style=["r1", "gemini"]), seeds, 8)
 
 
 def test_the_figure_gives_the_published_tier_means() -> None:
@@ -40,7 +40,7 @@ def test_without_replicates_the_smallest_effect_is_that_of_the_attempts() -> Non
 
 def test_twice_the_seeds_beats_twice_the_attempts_where_seeds_differ() -> None:
     tally = _planned(4)
-    table = what_to_raise(tally.cells, 32, recorded(study(np.random.default_rng(1), World(seed_sd=0.8),
+    table = what_to_raise(tally.cells, 32, recorded(study(np.random.default_rng(1), SimulatedWorld(seed_sd=0.8),
                           arms(style=["r1", "gemini"]), 6, 32)), studies=10)  # fmt: skip
     style = {row["option"]: row["effect_these"] for row in table[table["factor"] == "style"].to_dict("records")}
     assert style["twice the seeds"] < 0.8 * style["as planned"] < style["twice the attempts"]
@@ -54,7 +54,7 @@ def test_twice_the_seeds_beats_twice_the_attempts_where_seeds_differ() -> None:
 def test_an_effect_of_that_size_is_found_about_as_often_as_promised() -> None:
     """80 % promised; 150 simulated studies have a standard error of 3.3 points."""
     rates = {"middle": (30, 0.5)}
-    world = World(question_sd=0.0, seed_sd=0.15, seed_question_sd=0.0, rates=rates)
+    world = SimulatedWorld(question_sd=0.0, seed_sd=0.15, seed_question_sd=0.0, rates=rates)
     planned, pair = _planned(4), arms(style=["r1", "gemini"])
     weights_ec = np.repeat([1.0, -1.0], 4)[None, :] / 4
     effect = row_of(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.data.benchmark.tier_rule import TIERS, Count, Rule, disagreements, tier, tiers
+from ablation.data.benchmark.tier_rule import TIERS, ReferenceCount, TierRule, disagreements, tier, tiers
 from tests.conftest import ROOT
 
 COLUMNS = {
@@ -16,18 +16,20 @@ COLUMNS = {
 }
 
 
-def published() -> tuple[list[Count[int]], dict[int, str]]:
+def published() -> tuple[list[ReferenceCount[int]], dict[int, str]]:
     with (ROOT / "tests/data/ladder_figure1.csv").open() as lines:
         rows = list(csv.DictReader(lines))
     counts = [
-        Count(int(row["id"]), role, role, n, int(row[column])) for row in rows for role, (column, n) in COLUMNS.items()
+        ReferenceCount(int(row["id"]), role, role, n, int(row[column]))
+        for row in rows
+        for role, (column, n) in COLUMNS.items()
     ]
     return counts, {int(row["id"]): row["tier"] for row in rows}
 
 
 def test_the_bare_rule_and_the_labels_differ_in_one_question() -> None:
     counts, labels = published()
-    found = tiers(counts, Rule())
+    found = tiers(counts, TierRule())
     assert [list(labels.values()).count(name) for name in TIERS] == [4, 10, 12, 4]
     assert [list(found.values()).count(name) for name in TIERS] == [4, 11, 11, 4]
     assert disagreements(found, labels) == [70]
@@ -35,15 +37,15 @@ def test_the_bare_rule_and_the_labels_differ_in_one_question() -> None:
 
 def test_by_the_letter_one_success_of_a_strong_model_ends_exh() -> None:
     counts, _ = published()
-    assert tiers(counts, Rule(exh_over="each"))[89] == "hard"
+    assert tiers(counts, TierRule(exh_over="each"))[89] == "hard"
 
 
 @given(st.tuples(*[st.integers(0, 8)] * 3), st.sampled_from(["pooled", "each"]))
 def test_one_more_success_never_makes_a_question_harder(right: tuple[int, int, int], over: str) -> None:
-    rule = Rule(exh_over=over)  # type: ignore[arg-type]
+    rule = TierRule(exh_over=over)  # type: ignore[arg-type]
 
     def place(successes: tuple[int, ...]) -> int:
-        counts = [Count(1, role, role, 8, one) for role, one in zip(COLUMNS, successes, strict=True)]
+        counts = [ReferenceCount(1, role, role, 8, one) for role, one in zip(COLUMNS, successes, strict=True)]
         return TIERS.index(tier(counts, rule))
 
     for role in range(3):
@@ -53,9 +55,9 @@ def test_one_more_success_never_makes_a_question_harder(right: tuple[int, int, i
 
 def test_a_rule_needs_its_roles_and_counts_that_can_be() -> None:
     with pytest.raises(ValueError, match="question 1 has no reference run of role 'small'"):
-        tier([Count(1, "base", "m", 8, 0)], Rule())
+        tier([ReferenceCount(1, "base", "m", 8, 0)], TierRule())
     for attempts, correct in ((0, 0), (4, 5), (4, -1)):
         with pytest.raises(ValueError, match="is not a count"):
-            Count(1, "base", "m", attempts, correct)
+            ReferenceCount(1, "base", "m", attempts, correct)
     with pytest.raises(ValueError, match="'teacher' of question 1 is none of"):
-        Count(1, "teacher", "m", 1, 1)
+        ReferenceCount(1, "teacher", "m", 1, 1)

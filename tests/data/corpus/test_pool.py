@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from transformers import ByT5Tokenizer
 
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.data.corpus import batches, pool
 from ablation.data.corpus.chat import encoded
 from ablation.data.corpus.pool import INDEX_FILE, TRAJECTORIES_FILE, make_pool, read_trajectories
@@ -102,7 +102,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def pooled(cell: Cell, store: Store) -> Path:
-    return run_cell(cell, store, Means(), last="pool")["pool"]
+    return run_cell(cell, store, RuntimeOptions(), last="pool")["pool"]
 
 
 def test_two_models_with_one_tokenizer_share_what_it_encoded(

@@ -12,9 +12,9 @@ from ablation.evaluation.sampling.journal import Journal, read
 from ablation.evaluation.sampling.plan import Planned, Unit, plan_digest
 from ablation.evaluation.sampling.sample import sample
 from ablation.specs.cell import Cell
-from ablation.store.attempt import Attempt
 from ablation.store.interrupt import Interrupted
 from ablation.store.records import COMPLETIONS_FILE, Completion
+from ablation.store.stage_run import StageRun
 from tests.attempts import Attempts, StopAt
 from tests.killing import killed
 
@@ -105,12 +105,12 @@ def finished(unit: Unit, text: str = "so \\boxed{7}\u2028 …") -> list[Completi
     ]
 
 
-def attempts(tmp_path: Path, names: Sequence[str] = "123") -> list[Attempt]:
+def attempts(tmp_path: Path, names: Sequence[str] = "123") -> list[StageRun]:
     """Newest last; each knows the ones before."""
-    made: list[Attempt] = []
+    made: list[StageRun] = []
     for name in names:
         (tmp_path / name).mkdir()
-        made.append(Attempt(tmp_path / name, tmp_path / name, tuple(one.kept for one in reversed(made))))
+        made.append(StageRun(tmp_path / name, tmp_path / name, tuple(one.kept for one in reversed(made))))
     return made
 
 
@@ -143,7 +143,7 @@ def test_a_flipped_bit_anywhere_never_changes_a_text(tmp_path: Path) -> None:
 def test_what_several_attempts_kept_is_taken_over_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, two, three = attempts(tmp_path)
     for attempt, units in ((one, UNITS[:1]), (two, UNITS[:2])):
-        with Journal(Attempt(attempt.out, attempt.kept), UNITS, "engine 1") as journal:
+        with Journal(StageRun(attempt.out, attempt.kept), UNITS, "engine 1") as journal:
             for unit in units:
                 journal.keep(finished(unit))
     with (two.kept / COMPLETIONS_FILE).open("ab") as stream:

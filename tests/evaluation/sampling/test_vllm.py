@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from ablation.analysis.records.load import load
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.data.benchmark import read_questions
 from ablation.errors import ConfigProblems
 from ablation.evaluation.evaluator import EVALUATOR_FILE, evaluator
@@ -28,9 +28,9 @@ from ablation.evaluation.sampling.sample import sample
 from ablation.evaluation.sampling.vllm_process import EngineError, Request, Start, VllmProcess, generate_on
 from ablation.jobs.run.pipeline import run_cell
 from ablation.specs.cell import Cell
-from ablation.store.attempt import Attempt
 from ablation.store.interrupt import Halt
 from ablation.store.records import COMPLETIONS_FILE, WEIGHTS_FOLDER, Completion, read_rows
+from ablation.store.stage_run import StageRun
 from ablation.store.store import Store
 from ablation.study.cell_facts import planned_attempts
 from tests.conftest import ROOT, TINY
@@ -58,7 +58,7 @@ def one_gigabyte_of_cache() -> Iterator[None]:
 
 
 def sampled(cell: Cell, folder: Path, weights: Path | None = None, earlier: tuple[Path, ...] = ()) -> list[Completion]:
-    attempt = Attempt(folder / "out", folder / "kept", earlier)
+    attempt = StageRun(folder / "out", folder / "kept", earlier)
     attempt.out.mkdir(parents=True)
     attempt.kept.mkdir()
     sample(cell, range(cell.sample.n), weights, attempt)
@@ -114,7 +114,7 @@ def test_equal_seeds_repeat_and_others_do_not(base: Callable[..., Cell], tmp_pat
 def test_a_killed_engine_costs_the_attempts_that_were_under_way(base: Callable[..., Cell], tmp_path: Path) -> None:
     cell = base("vllm", "sample.n=4", TOKENS)
     folder = tmp_path / "killed"
-    attempt = Attempt(folder / "out", folder / "kept", halt=KillsTheEngine(folder / "kept" / COMPLETIONS_FILE))
+    attempt = StageRun(folder / "out", folder / "kept", halt=KillsTheEngine(folder / "kept" / COMPLETIONS_FILE))
     attempt.out.mkdir(parents=True)
     attempt.kept.mkdir()
     with pytest.raises(EngineError, match="process ended"):
@@ -150,7 +150,7 @@ class KillsTheEngine(Halt):
 def test_a_killed_evaluation_takes_its_engine_along_and_resumes(base: Callable[..., Cell], tmp_path: Path) -> None:
     """SIGKILL of the process that asks, while vLLM is generating: nobody is left who could tell it to stop."""
     cell, folder = base("vllm", "sample.n=4", TOKENS), tmp_path / "killed"
-    attempt = Attempt(folder / "out", folder / "kept")
+    attempt = StageRun(folder / "out", folder / "kept")
     attempt.out.mkdir(parents=True)
     attempt.kept.mkdir()
     journal, engines = attempt.kept / COMPLETIONS_FILE, tmp_path / "engines"
@@ -221,7 +221,7 @@ def test_weights_are_swapped_in_place(cell_of: CellOf, base: Callable[..., Cell]
     """One engine serves the base model, a fine-tuned one, and the base model again."""
     greedy = ("sample.temperature=0", "sample.n=1", TOKENS)
     tuned = cell_of("count.size=8", "train.epochs=2", *greedy)
-    trained = run_cell(tuned, Store(tmp_path / "store"), Means(), last="sample")
+    trained = run_cell(tuned, Store(tmp_path / "store"), RuntimeOptions(), last="sample")
     before = sampled(base("vllm", *greedy), tmp_path / "before")
     [process] = vllm_process._warm
     asked = cell_of("count.size=8", "train.epochs=2", *greedy, "sample.engine=vllm", f"sample.python={PYTHON}")
@@ -261,7 +261,7 @@ def test_weights_that_were_shared_out_in_training_are_read_alike(
 ) -> None:
     pytest.importorskip("deepspeed")
     many = processes("many", "count.size=8", "train.epochs=5", f"train={recipe}")
-    assert many.run(2, Means(zero=zero)) == ["", ""]
+    assert many.run(2, RuntimeOptions(zero=zero)) == ["", ""]
     weights, greedy = many.last.out / WEIGHTS_FOLDER, ("sample.temperature=0", "sample.n=1", "sample.max_tokens=40")
     ours = sampled(base("transformers", *greedy), tmp_path / "ours", weights)
     assert sampled(base("vllm", *greedy), tmp_path / "theirs", weights) == ours

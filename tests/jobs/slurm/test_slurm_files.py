@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.config.cluster import Means
+from ablation.config.cluster import RuntimeOptions
 from ablation.config.environment import JOBS
 from ablation.errors import ConfigProblems, RecordError
 from ablation.jobs.run import worker
@@ -25,7 +25,7 @@ from ablation.jobs.slurm import hold as held
 from ablation.jobs.slurm.events import Event
 from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission, latest
 from ablation.jobs.status.failures import failures
-from ablation.jobs.status.states import CellState, cell_states
+from ablation.jobs.status.states import CellStatus, cell_states
 from ablation.jobs.submit.snapshot import snapshot
 from ablation.specs.cell import Cell
 from ablation.store.interrupt import Halt
@@ -38,7 +38,7 @@ ORIGIN = Origin("abc", {"torch": "1"}, "login")
 @pytest.fixture
 def job(cell_of: CellOf, store: Store, tmp_path: Path) -> Job:
     cell = cell_of()
-    return Job(cell, cell.name, store.root, tmp_path / "log", 1, Means(micro_batch=2))
+    return Job(cell, cell.name, store.root, tmp_path / "log", 1, RuntimeOptions(micro_batch=2))
 
 
 def test_a_frozen_job_is_the_same_job(job: Job, tmp_path: Path) -> None:
@@ -356,10 +356,10 @@ def test_keys_do_not_reach_a_job(monkeypatch: pytest.MonkeyPatch, fake_slurm: Pa
 
 def test_failures_are_grouped_by_what_went_wrong() -> None:
     states = [
-        CellState("a-1", "failed", "ValueError: 3 rows in a-1 at 0x7f", "error"),
-        CellState("b-2", "failed", "ValueError: 17 rows in b-2 at 0x8e", "error"),
-        CellState("c-3", "failed", "Slurm ended the job: TIMEOUT", "timeout"),
-        CellState("d-4", "done"),
+        CellStatus("a-1", "failed", "ValueError: 3 rows in a-1 at 0x7f", "error"),
+        CellStatus("b-2", "failed", "ValueError: 17 rows in b-2 at 0x8e", "error"),
+        CellStatus("c-3", "failed", "Slurm ended the job: TIMEOUT", "timeout"),
+        CellStatus("d-4", "done"),
     ]
     found = failures(states)
     assert [(one.cells, one.kind) for one in found] == [(("a-1", "b-2"), "error"), (("c-3",), "timeout")]

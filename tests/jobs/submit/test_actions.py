@@ -12,7 +12,7 @@ from ablation.jobs.run.job import jobs_of
 from ablation.jobs.slurm import events as history
 from ablation.jobs.slurm.events import Event
 from ablation.jobs.slurm.ledger import LEDGER, Ledger
-from ablation.jobs.status.states import WAITS_FOR_ROOM, CellState, cell_states
+from ablation.jobs.status.states import WAITS_FOR_ROOM, CellStatus, cell_states
 from ablation.jobs.submit.actions import cancel, go_on, release, retry
 from ablation.jobs.submit.submitter import submit_missing
 from ablation.study.plan import Plan
@@ -38,7 +38,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("outputs")
 
 
-def states_of(plan: Plan) -> list[CellState]:
+def states_of(plan: Plan) -> list[CellStatus]:
     return cell_states(plan.cells, plan.store, plan.folder)
 
 

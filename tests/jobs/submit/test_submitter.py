@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.config.cluster import Means, Resources, Slurm
+from ablation.config.cluster import Resources, RuntimeOptions, Slurm
 from ablation.errors import ConfigProblems, RecordError
 from ablation.jobs.run.job import Job
 from ablation.jobs.run.slurm_env import Here, world_variables
@@ -20,7 +20,7 @@ from ablation.jobs.slurm.commands import SlurmUnreachable, expanded
 from ablation.jobs.slurm.events import Event
 from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission
 from ablation.jobs.slurm.limits import limits
-from ablation.jobs.status.states import CellState
+from ablation.jobs.status.states import CellStatus
 from ablation.jobs.submit.retry import Retry, retries
 from ablation.jobs.submit.submitter import only_submitter, submit_missing
 from ablation.jobs.submit.wave import preview
@@ -36,7 +36,7 @@ CLUSTER = Slurm(kind="slurm", canary=False, mem_gb=10, timeout_min=5)
 @pytest.fixture
 def jobs(cell_of: CellOf, store: Store, tmp_path: Path) -> list[Job]:
     cells = [cell_of(f"count={count}") for count in ("n25", "n50", "n100")]
-    return [Job(cell, cell.name, store.root, tmp_path / "log", 1, Means()) for cell in cells]
+    return [Job(cell, cell.name, store.root, tmp_path / "log", 1, RuntimeOptions()) for cell in cells]
 
 
 @pytest.fixture
@@ -175,8 +175,8 @@ def test_a_retry_asks_for_what_the_failure_calls_for() -> None:
 
 def test_only_what_may_pass_is_tried_again_and_only_so_often() -> None:
     states = [
-        CellState("a", "failed", "…", "oom_host"), CellState("b", "failed", "…", "config_error"),
-        CellState("c", "lost", "…", "lost"), CellState("d", "failed", "…", "cancelled"), CellState("e", "done"),
+        CellStatus("a", "failed", "…", "oom_host"), CellStatus("b", "failed", "…", "config_error"),
+        CellStatus("c", "lost", "…", "lost"), CellStatus("d", "failed", "…", "cancelled"), CellStatus("e", "done"),
     ]  # fmt: skip
     before = [Submission("x", (("a",), ("c",)), "1", retries={"a": "oom_host", "c": "node_fail"})]
     assert retries(states, before, 2) == [Retry("a", "oom_host", 2), Retry("c", "lost", 1)]

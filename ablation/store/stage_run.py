@@ -12,7 +12,7 @@ from ablation.store.lease import Lease
 
 
 @dataclass(frozen=True)
-class Attempt:
+class StageRun:
     """What a stage gets to work with. Nobody else writes below `out` and `kept`.
 
     `out` becomes the stage's folder when the work returns. `kept` outlives an attempt that dies: what stands there, complete
@@ -36,7 +36,7 @@ class Attempt:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def begin(lease: Lease, halt: Halt) -> Attempt:
+def begin(lease: Lease, halt: Halt) -> StageRun:
     """Fresh folders for the holder of a lease. What earlier attempts had half written is removed, what they kept is not.
 
     It is moved away in one step first: an attempt that was taken for dead and is just about to publish publishes all or nothing.
@@ -48,13 +48,13 @@ def begin(lease: Lease, halt: Halt) -> Attempt:
         for dropped in listed(folder, "dropped-*"):
             shutil.rmtree(dropped, ignore_errors=True)
     own = lease.bench / f"attempt-{lease.token:06d}-{lease.holder.attempt}"
-    attempt = Attempt(own / "out", own / "kept", tuple(folder / "kept" for folder in earlier), halt)
+    attempt = StageRun(own / "out", own / "kept", tuple(folder / "kept" for folder in earlier), halt)
     for folder in (attempt.out, attempt.kept):
         folder.mkdir(parents=True)
     return attempt
 
 
-def leave(attempt: Attempt, lease: Lease) -> None:
+def leave(attempt: StageRun, lease: Lease) -> None:
     """Give up a stage that is not complete: half of it is removed, what was kept stays, and the next attempt may begin."""
     shutil.rmtree(attempt.out, ignore_errors=True)
     with suppress(OSError):  # not empty: there is something to go on from
