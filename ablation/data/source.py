@@ -18,6 +18,11 @@ Kind = Literal["dataset", "model"]
 Known = dict[tuple[Kind, Spec], Spec]
 
 PACKAGE_SCHEME = "package:"
+# Files of this package that lie elsewhere since plans named them; a plan that is frozen keeps the name of then.
+_MOVED = {
+    "package:ablation.benchmark/data/aime24.yaml": "package:ablation.data.benchmark/shipped/aime24_answers.yaml",
+    "package:ablation/tiers/aime24.yaml": "package:ablation.data.benchmark/shipped/aime24_tiers.yaml",
+}
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _HUB_TIMEOUT_S = 20.0
 # What cannot change a number: documentation and logs beside weights.
@@ -53,7 +58,7 @@ def place_of(path: str) -> Path:
     """
     if not path.startswith(PACKAGE_SCHEME):
         return Path(path).expanduser().resolve()
-    package, _, inner = path.removeprefix(PACKAGE_SCHEME).partition("/")
+    package, _, inner = _MOVED.get(path, path).removeprefix(PACKAGE_SCHEME).partition("/")
     try:
         found = find_spec(package)
     except ModuleNotFoundError:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ablation.cli.__main__ import main
+from ablation.data.source import local_path
 from ablation.errors import RecordError
 from ablation.jobs.run.job_file import FORMAT, Order, thaw
 from ablation.jobs.slurm import events as history
@@ -76,6 +77,18 @@ def test_what_can_be_read_is_read(study: Callable[[str], Path], name: str, capsy
     assert "old: 1 cells" in told.out and "Traceback" not in told.err
     if name.startswith("warn/"):
         assert f"failed {cell.name}: ValueError: it broke" in " ".join(told.out.split())
+
+
+def test_a_plan_finds_shipped_files_that_have_moved_since() -> None:
+    [cell] = load_plan(FOLDERS["valid/plan-2-aime24"]).cells
+    assert cell.key.startswith("f35c6a"), "the key of then"
+    assert cell.corpus
+    benchmarks = (cell.benchmark, *(benchmark for benchmark in cell.corpus.filters.benchmarks if benchmark.answers))
+    for source in (source for benchmark in benchmarks for source in (benchmark.answers, benchmark.tiers)):
+        assert source
+        assert str(source.path) in ("package:ablation.benchmark/data/aime24.yaml", "package:ablation/tiers/aime24.yaml")
+        path = local_path(source)  # raises where the content is not the one that was pinned
+        assert path and path.is_relative_to(ROOT / "ablation/data/benchmark/shipped")
 
 
 @pytest.mark.parametrize("name", REFUSED)
