@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablation.config.sweep.expand import composed_grid
+from ablation.config.sweep.cells import compose_sweep
 from ablation.data.source import pinned_cell
 from ablation.jobs.run.pipeline import run_cell
 from ablation.specs.cell import Cell
@@ -76,7 +76,7 @@ def main() -> None:
     given = parser.parse_args()
     levels = {**_GRID, **dict(text.split("=", 1) for text in given.levels)}
     grid = [f"{key}={value}" for key, value in levels.items()]
-    cells = [pinned_cell(cell) for cell in composed_grid(grid).cells]
+    cells = [pinned_cell(cell) for cell in compose_sweep(grid).cells]
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         work = Path(folder)
         run_cell(cells[0], Store(work / "pool"), last="sift")

@@ -194,7 +194,7 @@ def cell_on(path: Path, model: Path) -> Any:
     from hydra import compose, initialize_config_dir
 
     from ablation.config.read import plain, read_cell
-    from ablation.config.sweep.expand import CONFIG_DIR
+    from ablation.config.sweep.cells import CONFIG_DIR
 
     local = [f"{name}.source.{key}=null" for name in ("corpus", "model") for key in ("hub", "revision")]
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):

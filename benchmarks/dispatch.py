@@ -27,7 +27,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ablation.config.cluster import Local, RuntimeOptions, Slurm
-from ablation.config.sweep.expand import composed_grid
+from ablation.config.sweep.cells import compose_sweep
 from ablation.data.benchmark import read_questions
 from ablation.data.source import pinned_cell
 from ablation.jobs.run import pipeline
@@ -37,7 +37,7 @@ from ablation.jobs.run.live_table import Board
 from ablation.jobs.run.local import run_jobs
 from ablation.jobs.slurm import commands as slurm
 from ablation.jobs.submit.submitter import submit_missing
-from ablation.planning.validate import prepare
+from ablation.planning.validate import prepare_cells
 from ablation.specs.cell import Cell
 from ablation.store.records import (
     COMPLETIONS_FILE,
@@ -158,11 +158,11 @@ def submitting(count: int, overrides: Sequence[str]) -> Took:
         "cluster.cpus_per_task=8",
         "cluster.canary=false",
     ]
-    found = composed_grid(asked)
+    found = compose_sweep(asked)
     cluster, outputs = found.execution.cluster, Path(found.execution.outputs)
     if not isinstance(cluster, Slurm):
         raise TypeError(cluster)
-    cells = tuple(prepare(found.cells, Store(outputs / "store"), print, cluster))
+    cells = tuple(prepare_cells(found.cells, Store(outputs / "store"), print, cluster))
     plan = Plan(cells, (), found.execution, "", "", None)
     open_study(plan)
     started, used = time.monotonic(), time.process_time()
@@ -183,8 +183,8 @@ def benchmark_of_two(folder: Path) -> list[str]:
 
 def stand_ins(arguments: Sequence[str], outputs: Path) -> list[Cell]:
     """The cells of a large study, their real pool made."""
-    cells = [pinned_cell(cell) for cell in composed_grid(arguments).cells]
-    return prepare(cells, Store(outputs / "store"), print, Local(kind="local"))
+    cells = [pinned_cell(cell) for cell in compose_sweep(arguments).cells]
+    return prepare_cells(cells, Store(outputs / "store"), print, Local(kind="local"))
 
 
 def jobs_of(cells: Sequence[Cell], work: Path) -> list[Job]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.config.cluster import Activations, RuntimeOptions
-from ablation.config.sweep.expand import composed_grid
+from ablation.config.sweep.cells import compose_sweep
 from ablation.planning.memory import GB, Footprint, footprint, torch_tiles
 from ablation.specs import Lora, ModelShape, Train
 
@@ -103,7 +103,7 @@ def _fits(size: Footprint) -> str:
 
 def recipe_of(train: str) -> tuple[Train, ModelShape]:
     """The recipe at the paper's scale, and the architecture of its model."""
-    cells = composed_grid(["sweep=cnls", "scale=paper", "count=n100", f"train={train}"]).cells
+    cells = compose_sweep(["sweep=cnls", "scale=paper", "count=n100", f"train={train}"]).cells
     cell = next(cell for cell in cells if cell.train)
     assert cell.train and cell.model.shape
     return cell.train, cell.model.shape
@@ -111,7 +111,7 @@ def recipe_of(train: str) -> tuple[Train, ModelShape]:
 
 def measured_table() -> None:
     """One line for each case, in the order of the sum."""
-    recipe = composed_grid(["sweep=smoke"]).cells[-1].train
+    recipe = compose_sweep(["sweep=smoke"]).cells[-1].train
     assert recipe
     columns = ("model", "method", "tokens", "activations", "states", "activations and loss", "tiles", "estimate", "tensors",
                "ratio", "resident set")  # fmt: skip
@@ -184,7 +184,7 @@ def trainer_of(case: Case, recipe: Train, folder: Path) -> Any:
     from ablation.training.trainer import Trainer
     from ablation.training.trl_config import lora_config, sft_config
 
-    tokenizer = load_tokenizer(composed_grid(["sweep=smoke"]).cells[-1].model)
+    tokenizer = load_tokenizer(compose_sweep(["sweep=smoke"]).cells[-1].model)
     shape = case.shape
     told: dict[str, Any] = {
         "vocab_size": shape.vocabulary, "hidden_size": shape.hidden, "intermediate_size": shape.intermediate,

@@ -26,7 +26,7 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback, Qwen2Config, 
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from ablation.config.sweep.expand import composed_grid
+from ablation.config.sweep.cells import compose_sweep
 from ablation.data.tokenizer import load_tokenizer
 from ablation.specs import Train
 from ablation.training.batches import Cut, Packed, Padded, Steps, Updates
@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 2], help="longest examples that a packed row holds")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
-    cell = composed_grid(["sweep=smoke"]).cells[-1]
+    cell = compose_sweep(["sweep=smoke"]).cells[-1]
     assert cell.train
     recipe = cell.train.model_copy(update={"batch": BATCH, "epochs": 1, "block_tokens": BLOCK})
     tokenizer = load_tokenizer(cell.model)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablation.config.cluster import RuntimeOptions
-from ablation.config.sweep.expand import composed_grid
+from ablation.config.sweep.cells import compose_sweep
 from ablation.data.source import pinned_cell
 from ablation.jobs.run.job import Job
 from ablation.jobs.run.job_file import Order, Origin, freeze
@@ -82,7 +82,7 @@ def main() -> None:
 
 def small_cells(count: int, examples: int) -> list[Cell]:
     """LoRA cells of one recipe on the embedded corpus, which differ in their seeds."""
-    grid = composed_grid(["sweep=smoke", "train=mini_lora", f"count.size={examples}"])
+    grid = compose_sweep(["sweep=smoke", "train=mini_lora", f"count.size={examples}"])
     one = pinned_cell(grid.cells[-1])
     return [one.model_copy(update={"seed": one.seed.model_copy(update={"train": seed})}) for seed in range(count)]
 

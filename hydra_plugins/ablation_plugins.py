@@ -40,18 +40,18 @@ class AblationLauncher(basic_launcher.BasicLauncher):
         """Hydra's contract: one JobReturn for each list of overrides, in order. Exits with 1 when a cell of ours failed."""
         if self.config is None or self.hydra_context is None or not has_cells(self.config):
             return super().launch(job_overrides, initial_job_idx)
-        from ablation.cli.entry import taught
-        from ablation.cli.launch import carry_out
+        from ablation.cli.entry import exit_on_refusal
+        from ablation.cli.launch import run_study
         from ablation.config.read import read_execution
-        from ablation.config.sweep.expand import composed_cells, refuse_unexpanded
+        from ablation.config.sweep.cells import read_composed_cells, refuse_unexpanded_design
 
-        with taught():
-            refuse_unexpanded(self.config)
+        with exit_on_refusal():
+            refuse_unexpanded_design(self.config)
             loader = self.hydra_context.config_loader
             configs = [loader.load_sweep_config(self.config, list(overrides)) for overrides in job_overrides]
-            cells, contents = composed_cells(configs)
+            cells, contents = read_composed_cells(configs)
             self._cells += cells
-            code = carry_out(self._cells, (), read_execution(contents[0]))
+            code = run_study(self._cells, (), read_execution(contents[0]))
         if code:
             sys.exit(code)
         return [
@@ -79,18 +79,18 @@ class AblationSweeper(Sweeper):
         """Run the sweep; exits with 1 when a cell failed, and with 2 when the configuration is wrong and nothing was started."""
         if not has_cells(self.config):
             return self._crossed(arguments)
-        from ablation.cli.entry import taught
-        from ablation.cli.launch import carry_out
-        from ablation.config.sweep.expand import expanded
+        from ablation.cli.entry import exit_on_refusal
+        from ablation.cli.launch import run_study
+        from ablation.config.sweep.cells import expand_sweep
 
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        with taught():
-            grid = expanded(self.config, parser.parse_overrides(arguments), self.hydra_context.config_loader)
+        with exit_on_refusal():
+            grid = expand_sweep(self.config, parser.parse_overrides(arguments), self.hydra_context.config_loader)
             returned: Sequence[JobReturn] = ()
             if not isinstance(self.launcher, AblationLauncher):
                 # Another launcher runs the cells as it runs any job; below, the whole study is shown from what they left.
                 returned = self.launcher.launch(grid.overrides, initial_job_idx=0)
-            code = carry_out(grid.cells, grid.left_out, grid.execution, grid.remarks)
+            code = run_study(grid.cells, grid.left_out, grid.execution, grid.remarks)
         if code:
             sys.exit(code)
         return [returned]

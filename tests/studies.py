@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from ablation.config.sweep.expand import composed_grid
+from ablation.config.sweep.cells import compose_sweep
 from ablation.data.source import pinned_cell
 from ablation.specs.cell import Cell, addresses
 from ablation.store.records import TIMING_FILE, WEIGHTS_FOLDER
@@ -17,7 +17,7 @@ WEIGHTS = b"weights" * 100
 
 def planned(outputs: Path, *overrides: str) -> Plan:
     """A study that was planned and not begun."""
-    grid = composed_grid([*overrides, "tracker=none", f"outputs='{outputs}'"])
+    grid = compose_sweep([*overrides, "tracker=none", f"outputs='{outputs}'"])
     cells = tuple(pinned_cell(cell) for cell in grid.cells)
     plan = Plan(cells, grid.left_out, grid.execution, "python launch.py", "2026-01-01T00:00:00+00:00", None)
     open_study(plan)

@@ -19,8 +19,8 @@ from pydantic import ValidationError
 from ablation.cli.__main__ import main
 from ablation.config.cluster import Slurm
 from ablation.config.read import read_cell, read_execution
-from ablation.config.sweep import expand as expansion
-from ablation.config.sweep.expand import composed_grid
+from ablation.config.sweep import cells as sweep_cells
+from ablation.config.sweep.cells import compose_sweep
 from ablation.data.tokenizer import load_tokenizer
 from ablation.errors import ConfigProblems, DataError, RecordError
 from ablation.jobs.submit.arrays import Array, Places, sbatch_text
@@ -215,7 +215,7 @@ def test_any_line_of_the_site_is_one_line_and_no_directive_or_refused(text: str)
 def test_an_interpolation_that_leads_nowhere_is_refused_by_name(override: str, named: str | None) -> None:
     loop = ["outputs=${study}"] if named is None else []
     with pytest.raises(ConfigProblems) as refused:
-        composed_grid(["sweep=smoke", "cluster=slurm", override, *loop])
+        compose_sweep(["sweep=smoke", "cluster=slurm", override, *loop])
     assert (named or "nterpolation") in str(refused.value)
 
 
@@ -227,10 +227,10 @@ def test_a_file_of_the_configuration_that_is_none_is_refused_by_name(
     text, named = FILES[file]
     shutil.copytree(ROOT / "conf", tmp_path / "conf")
     (tmp_path / "conf/cluster/site.yaml").write_text(text)
-    monkeypatch.setattr(expansion, "CONFIG_DIR", tmp_path / "conf")
+    monkeypatch.setattr(sweep_cells, "CONFIG_DIR", tmp_path / "conf")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigProblems) as refused:
-        composed_grid(["sweep=smoke", "cluster=site"])
+        compose_sweep(["sweep=smoke", "cluster=site"])
     assert named in str(refused.value) and "site.yaml" in str(refused.value)
     assert not (tmp_path / "sprung").exists()
 

@@ -34,7 +34,7 @@ UNUSED = ("vllm", "deepspeed", "wandb", "sklearn")
     "module",
     [
         "ablation.cli.entry",
-        "ablation.config.sweep.expand",
+        "ablation.config.sweep.cells",
         "ablation.config.overrides",
         "ablation.cli",
         "ablation.store.store",

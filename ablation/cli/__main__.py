@@ -20,7 +20,7 @@ from ablation.cli.commands import (
     status,
     tiers,
 )
-from ablation.cli.entry import taught
+from ablation.cli.entry import exit_on_refusal
 from ablation.terminal import ready_streams
 
 _GROUPS = (
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse and carry out one command. Exit codes: 0 fine, 1 some cells failed, 2 refused, 3 no cluster, 130 Ctrl-C."""
     ready_streams()
     given = _parsed(arguments)
-    with taught():
+    with exit_on_refusal():
         code: int = given.run(given)
         return code
 

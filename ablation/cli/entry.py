@@ -18,7 +18,7 @@ READER_GONE = 141
 
 
 @contextmanager
-def taught() -> Iterator[None]:
+def exit_on_refusal() -> Iterator[None]:
     """Print a refusal as text and exit with its code: 2, or 3 where the cluster cannot be reached; Ctrl-C exits with 130.
 
     A reader that closed our output ends us in silence. Anything else is a defect and keeps its trace.
@@ -42,23 +42,23 @@ def taught() -> Iterator[None]:
         raise SystemExit(INTERRUPTED) from None
 
 
-def run_single(config: DictConfig) -> int:
+def run_single_cell(config: DictConfig) -> int:
     """Run the one cell of a composed configuration, as a study of its own; the exit code."""
-    from ablation.cli.launch import carry_out
+    from ablation.cli.launch import run_study
     from ablation.config.cluster import Local
-    from ablation.config.sweep.expand import single
+    from ablation.config.sweep.cells import read_single_cell
 
-    with taught():
-        cell, execution = single(config)
+    with exit_on_refusal():
+        cell, execution = read_single_cell(config)
         if isinstance(execution.cluster, Local):  # a worker process would gain nothing for one cell
             in_process = execution.cluster.model_copy(update={"in_process": True})
             execution = execution.model_copy(update={"cluster": in_process})
-        return carry_out([cell], [], execution)
+        return run_study([cell], [], execution)
 
 
-def checked(arguments: Sequence[str], config_dir: Path) -> list[str]:
+def check_arguments(arguments: Sequence[str], config_dir: Path) -> list[str]:
     """The command line, ready for Hydra, once every group, level and key in it is known; exits with 2 otherwise."""
     from ablation.config.overrides import preflight
 
-    with taught():
+    with exit_on_refusal():
         return preflight(arguments, config_dir)

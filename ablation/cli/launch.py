@@ -19,7 +19,7 @@ from ablation.config.execution import Execution
 from ablation.config.sweep.design import LeftOut
 from ablation.jobs.run.job import Job, Outcome, jobs_of
 from ablation.jobs.submit.strays import refuse_strays
-from ablation.planning.engines import of_another_engine
+from ablation.planning.engines import engine_conflicts
 from ablation.specs.cell import Cell
 from ablation.store.files import check_writable
 from ablation.study.manifest import FAILED, is_shown, mark_shown, note_failure, open_study, write_study
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 EXIT_OK, EXIT_CELLS_FAILED = 0, 1
 
 
-def carry_out(
+def run_study(
     cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Execution, remarks: Sequence[str] = ()
 ) -> int:
     """Run a study to its report, or hand it to Slurm. Returns the exit code; raises AblationError when nothing was started."""
@@ -43,7 +43,7 @@ def carry_out(
     jobs = _missing_jobs(plan)
     done = len(plan.cells) - len(jobs)
     console.print(f"study {execution.study}: {len(plan.cells)} cells, {done} done already, {len(jobs)} to run")
-    for line in of_another_engine(plan.cells, plan.store) if jobs else []:
+    for line in engine_conflicts(plan.cells, plan.store) if jobs else []:
         console.print(Text(f"warning: {line}", style="yellow"), soft_wrap=True)
     cluster = execution.cluster
     if isinstance(cluster, Slurm):
@@ -51,11 +51,11 @@ def carry_out(
         if jobs:
             return _hand_over(plan, jobs, cluster, console)
     save_plan(plan)
-    return conclude(plan, _run_here(plan, jobs, cluster, console) if isinstance(cluster, Local) else {}, console)
+    return conclude_study(plan, _run_here(plan, jobs, cluster, console) if isinstance(cluster, Local) else {}, console)
 
 
 def _prepared(cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Execution, console: Console) -> Plan:
-    from ablation.planning.validate import prepare
+    from ablation.planning.validate import prepare_cells
 
     outputs = Path(execution.outputs)
     check_writable(outputs)
@@ -67,7 +67,7 @@ def _prepared(cells: Sequence[Cell], left_out: Sequence[LeftOut], execution: Exe
     def say(text: str) -> None:
         console.print(Text(text, style="dim"), soft_wrap=True)
 
-    ready = prepare(cells, plan.store, say, execution.cluster)
+    ready = prepare_cells(cells, plan.store, say, execution.cluster)
     unique = tuple({cell.key: cell for cell in ready}.values())
     if len(unique) < len(ready):
         console.print(
@@ -106,13 +106,13 @@ def _run_here(plan: Plan, jobs: Sequence[Job], cluster: Local, console: Console)
 
 def _hand_over(plan: Plan, jobs: Sequence[Job], cluster: Slurm, console: Console) -> int:
     from ablation.jobs.submit.submitter import submit_missing
-    from ablation.planning.cost import confirm
-    from ablation.planning.fits import without_gpu
+    from ablation.planning.cost import confirm_budget
+    from ablation.planning.fits import models_without_gpu
 
     cells = [job.cell for job in jobs]
-    for line in without_gpu(cells, cluster):
+    for line in models_without_gpu(cells, cluster):
         console.print(Text(f"warning: {line}", style="yellow"), soft_wrap=True)
-    confirm(cells, cluster, plan.store, plan.folder)
+    confirm_budget(cells, cluster, plan.store, plan.folder)
     # A launch that is refused leaves the plan of what is queued as it was.
     done = submit_missing(jobs, cluster, plan.folder, on_begin=lambda: save_plan(plan))
     ids = ", ".join(str(one.job) for one in done.taken)
@@ -127,7 +127,7 @@ def _hand_over(plan: Plan, jobs: Sequence[Job], cluster: Slurm, console: Console
             soft_wrap=True,
         )
     if cluster.wait:
-        return follow(plan, console)
+        return follow_study(plan, console)
     write_study(plan, {})
     console.print(
         f"they run without this command: `ablation watch {plan.execution.study}` follows them to the report",
@@ -136,7 +136,7 @@ def _hand_over(plan: Plan, jobs: Sequence[Job], cluster: Slurm, console: Console
     return EXIT_OK
 
 
-def follow(plan: Plan, console: Console, show: "Show | None" = None, cells: Sequence[Cell] | None = None) -> int:
+def follow_study(plan: Plan, console: Console, show: "Show | None" = None, cells: Sequence[Cell] | None = None) -> int:
     """Watch a study until nothing of it is queued or running, then conclude. Ctrl-C stops the watching alone.
 
     `show` is given the states of all cells whenever they have changed, in place of a table. With `cells` these alone are watched,
@@ -154,7 +154,7 @@ def follow(plan: Plan, console: Console, show: "Show | None" = None, cells: Sequ
         )
         return EXIT_CELLS_FAILED if errors else EXIT_OK
     if isinstance(plan.execution.cluster, Slurm):
-        return conclude(plan, errors, console)
+        return conclude_study(plan, errors, console)
     console.print(
         "nothing of it runs any more; its launch command writes the report, and so does `ablation report`",
         soft_wrap=True,
@@ -162,7 +162,7 @@ def follow(plan: Plan, console: Console, show: "Show | None" = None, cells: Sequ
     return EXIT_CELLS_FAILED if errors else EXIT_OK
 
 
-def conclude(plan: Plan, errors: dict[str, str], console: Console) -> int:
+def conclude_study(plan: Plan, errors: dict[str, str], console: Console) -> int:
     """Write tables, tracker runs and report from the records unless they show this already; say how it ended; the exit code."""
     if not errors and is_shown(plan):
         page = plan.folder / "report/index.html"

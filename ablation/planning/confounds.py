@@ -10,7 +10,7 @@ from ablation.specs.cell import Cell
 from ablation.study.cell_facts import released
 
 FACTORS = ("category", "count", "length", "style")
-Measure = Callable[[Cell], float | None]
+CellQuantity = Callable[[Cell], float | None]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Confound:
     by_level: dict[str, float]
 
 
-def updates(cell: Cell) -> int:
+def planned_updates(cell: Cell) -> int:
     """Optimizer updates: epochs × ⌈N / batch⌉, since the last, smaller batch of an epoch is kept, or those of the budget.
 
     With a budget of tokens, what it takes when every example is a full block.
@@ -31,26 +31,26 @@ def updates(cell: Cell) -> int:
         return 0
     if cell.train.epochs:
         return cell.train.epochs * ceil(cell.count.size / cell.train.batch)
-    return cell.train.updates or ceil(examples(cell) / cell.train.batch)
+    return cell.train.updates or ceil(planned_examples(cell) / cell.train.batch)
 
 
-def examples(cell: Cell) -> float:
+def planned_examples(cell: Cell) -> float:
     """Examples seen: epochs × N, or what the budget allows."""
     return cell.train.examples_seen(cell.count.size) if cell.train else 0
 
 
-def confounds(cells: Sequence[Cell], mean_tokens: Mapping[Cell, float]) -> list[Confound]:
+def find_confounds(cells: Sequence[Cell], mean_tokens: Mapping[Cell, float]) -> list[Confound]:
     """For each factor, the planned quantities whose mean differs between its levels, among cells that agree in all else.
 
     `mean_tokens` is the mean length of a cell's trajectories, where it is known.
     """
-    quantities: dict[str, Measure] = {
-        "updates": updates,
-        "examples": examples,
+    quantities: dict[str, CellQuantity] = {
+        "updates": planned_updates,
+        "examples": planned_examples,
         "epochs": lambda cell: cell.train.epochs if cell.train else None,
         "batch": lambda cell: cell.train.batch if cell.train else None,
         "mean length": mean_tokens.get,
-        "tokens": lambda cell: mean_tokens[cell] * examples(cell) if cell in mean_tokens else None,
+        "tokens": lambda cell: mean_tokens[cell] * planned_examples(cell) if cell in mean_tokens else None,
     }
     found = []
     for factor in FACTORS:
@@ -63,7 +63,7 @@ def confounds(cells: Sequence[Cell], mean_tokens: Mapping[Cell, float]) -> list[
     return found
 
 
-def warnings(cells: Sequence[Cell]) -> list[str]:
+def comparison_warnings(cells: Sequence[Cell]) -> list[str]:
     """What makes a comparison of levels mean something else, or impossible, as sentences."""
     found = []
     for factor in FACTORS:
@@ -104,7 +104,7 @@ def _differ(values: Sequence[float | None]) -> bool:
     return not all(isclose(value, known[0]) for value in known)
 
 
-def _mean(cells: Sequence[Cell], measure: Measure) -> float | None:
+def _mean(cells: Sequence[Cell], measure: CellQuantity) -> float | None:
     values = [value for cell in cells if (value := measure(cell)) is not None]
     return mean(values) if values else None
 

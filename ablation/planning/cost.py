@@ -16,7 +16,7 @@ from ablation.terminal import agrees
 
 
 @dataclass(frozen=True)
-class Ask:
+class ArrayRequest:
     """One array as it would be asked for: `tasks` jobs for `cells` cells, each with these resources."""
 
     stage: str
@@ -36,38 +36,40 @@ class Ask:
         return asked.timeout_min / 60 * asked.nodes * asked.tasks_per_node * asked.cpus_per_task * self.tasks
 
 
-def asks(found: Sequence[Group]) -> list[Ask]:
+def array_requests(found: Sequence[Group]) -> list[ArrayRequest]:
     """Every array of these groups, before they are cut to what Slurm takes."""
     return [
-        Ask(part.stage, len(group.cells), len(group.tasks), part.resources) for group in found for part in group.parts
+        ArrayRequest(part.stage, len(group.cells), len(group.tasks), part.resources)
+        for group in found
+        for part in group.parts
     ]
 
 
 def gpu_hours(found: Sequence[Group]) -> float:
     """The most GPU-hours that these groups can use without being started again: every task to its time limit."""
-    return sum(ask.gpu_hours for ask in asks(found))
+    return sum(ask.gpu_hours for ask in array_requests(found))
 
 
-def per_cell(cluster: Slurm) -> tuple[int, int]:
+def gpus_and_cpus_per_cell(cluster: Slurm) -> tuple[int, int]:
     """GPUs and CPUs of a cell where no rule says otherwise."""
     return cluster.nodes * cluster.gpus_per_node, cluster.nodes * cluster.tasks_per_node * cluster.cpus_per_task
 
 
-def grouped(cells: Sequence[Cell], cluster: Slurm, store: Store) -> list[Group]:
+def job_groups(cells: Sequence[Cell], cluster: Slurm, store: Store) -> list[Group]:
     """The cells as they would be submitted."""
     return groups(cells, cluster, lambda cell: (store.root / cell.folders["train"]).is_dir())
 
 
-def confirm(cells: Sequence[Cell], cluster: Slurm, store: Store, study: Path) -> None:
+def confirm_budget(cells: Sequence[Cell], cluster: Slurm, store: Store, study: Path) -> None:
     """Return when the time limits of those cells that are not queued yet stay within the budget, or a person agrees.
 
     Raises ConfigProblems otherwise, naming the override that allows it.
     """
-    if gpu_hours(grouped(cells, cluster, store)) <= cluster.budget_gpu_hours:
+    if gpu_hours(job_groups(cells, cluster, store)) <= cluster.budget_gpu_hours:
         return
     queued = {one.name for one in cell_states(cells, store, study) if one.state in ("queued", "running", "held")}
     cells = [cell for cell in cells if cell.name not in queued]
-    asked = gpu_hours(grouped(cells, cluster, store))
+    asked = gpu_hours(job_groups(cells, cluster, store))
     if asked <= cluster.budget_gpu_hours:
         return
     told = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ablation.config.execution import Keep
 from ablation.planning.memory import trained_parameters
-from ablation.planning.models import parameters, shape_of
+from ablation.planning.models import count_parameters, shape_of
 from ablation.specs import Model, Train
 from ablation.specs.cell import Cell
 
@@ -19,7 +19,7 @@ _CHECKPOINTS = 2
 
 
 @dataclass(frozen=True)
-class Disk:
+class DiskNeeds:
     """Bytes. `weights` of all cells still to be trained, `checkpoints` at most while `running` cells train at once.
 
     No more than `weights_at_once` are there at a time, unless cells share them, where `keep` is not weights: adapters that stay,
@@ -41,14 +41,14 @@ class Disk:
         return weights + self.checkpoints > self.free
 
 
-def disk(untrained: Sequence[Cell], running: int, outputs: Path, keep: Keep = "weights") -> Disk:
+def disk_needs(untrained: Sequence[Cell], running: int, outputs: Path, keep: Keep = "weights") -> DiskNeeds:
     """What training these cells will write. Completions and tables are small beside it."""
     sizes = {(cell.model, cell.train): _written(cell.model, cell.train) for cell in untrained if cell.train}
     of_cells = [(cell.train, size) for cell in untrained if cell.train and (size := sizes[cell.model, cell.train])]
     staying = [size.weights for recipe, size in of_cells if keep == "adapter" and recipe.leaves_adapter]
     going = [size.weights for recipe, size in of_cells if not (keep == "adapter" and recipe.leaves_adapter)]
     free = shutil.disk_usage(next(path for path in (outputs, *outputs.absolute().parents) if path.is_dir())).free
-    return Disk(
+    return DiskNeeds(
         keep=keep,
         weights=sum(size.weights for _, size in of_cells),
         weights_at_once=sum(staying) + _largest(going, running),
@@ -69,7 +69,7 @@ class _Written:
 
 def _written(model: Model, recipe: Train) -> _Written | None:
     """An adapter is counted from the model's architecture; None where nobody has said what that takes."""
-    whole = parameters(model)
+    whole = count_parameters(model)
     shape = shape_of(model) if recipe.lora else None
     trained = trained_parameters(shape, recipe.lora) if shape else whole
     published = trained if recipe.leaves_adapter else whole

@@ -14,7 +14,7 @@ from ablation.store.store import Store
 _WAYS = "install that version again, ask for what was sampled by it alone, or sample all anew with another seed.sample or outputs"
 
 
-def of_another_engine(cells: Sequence[Cell], store: Store) -> list[str]:
+def engine_conflicts(cells: Sequence[Cell], store: Store) -> list[str]:
     """One sentence for each pair of engines, where samples are sealed that another version than the installed one made, while
     others are missing. Nothing where none is missing; where the engine is not installed here, nothing is known and nothing said.
     """

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ablation.config.cluster import Activations, JobPart, RuntimeOptions, Slurm
-from ablation.planning.memory import GB, Footprint, footprint, parameters
+from ablation.planning.memory import GB, Footprint, footprint, parameters_of_shape
 from ablation.planning.models import shape_of
 from ablation.specs import Model, ModelShape, Train
 from ablation.specs.cell import Cell
@@ -14,7 +14,7 @@ _FOR_A_GPU = 10**9
 
 
 @dataclass(frozen=True)
-class Fit:
+class MemoryFit:
     """The memory that training one kind of cell takes on each GPU, in bytes; `remedy` is what would fit where it does not."""
 
     model: str
@@ -32,9 +32,9 @@ class Fit:
         return self.footprint.total <= self.gpu_memory_gb * GB
 
 
-def fits(cells: Sequence[Cell], cluster: Slurm) -> list[Fit]:
+def memory_fits(cells: Sequence[Cell], cluster: Slurm) -> list[MemoryFit]:
     """One for each kind of training that asks for GPUs, where the model's architecture is known."""
-    found: dict[tuple[Model, Train], Fit] = {}
+    found: dict[tuple[Model, Train], MemoryFit] = {}
     for cell in cells:
         if cell.train is None or (cell.model, cell.train) in found:
             continue
@@ -45,7 +45,7 @@ def fits(cells: Sequence[Cell], cluster: Slurm) -> list[Fit]:
     return list(found.values())
 
 
-def without_gpu(cells: Sequence[Cell], cluster: Slurm) -> list[str]:
+def models_without_gpu(cells: Sequence[Cell], cluster: Slurm) -> list[str]:
     """A sentence for each model of a billion weights and more whose jobs ask for no GPU."""
     models = {cell.model.name: cell.model for cell in cells}
     stages: tuple[JobPart, ...] = ("train", "evaluate") if cluster.split else ("cell",)
@@ -53,20 +53,22 @@ def without_gpu(cells: Sequence[Cell], cluster: Slurm) -> list[str]:
     for name, model in models.items():
         shape = shape_of(model)
         idle = [stage for stage in stages if not cluster.resources_for(stage, name).gpus_per_node]
-        if shape and parameters(shape) >= _FOR_A_GPU and idle:
+        if shape and parameters_of_shape(shape) >= _FOR_A_GPU and idle:
             found.append(
-                f"{name}: {parameters(shape) / 1e9:.1f} billion weights, and its jobs ({', '.join(idle)}) ask for no GPU; give "
-                "cluster.gpus_per_node, or a site's own file (see conf/cluster/example_site.yaml)"
+                f"{name}: {parameters_of_shape(shape) / 1e9:.1f} billion weights, and its jobs ({', '.join(idle)}) ask for no "
+                "GPU; give cluster.gpus_per_node, or a site's own file (see conf/cluster/example_site.yaml)"
             )
     return found
 
 
-def _fit(model: Model, recipe: Train, shape: ModelShape, cluster: Slurm) -> Fit:
+def _fit(model: Model, recipe: Train, shape: ModelShape, cluster: Slurm) -> MemoryFit:
     processes, means = cluster.processes_for(model.name), cluster.means_for(model.name)
     told = footprint(shape, recipe, means, processes)
     too_much = told.total > cluster.gpu_memory_gb * GB
     remedy = _remedy(shape, recipe, means, cluster.gpu_memory_gb) if too_much else None
-    return Fit(model.name, recipe.method, recipe.block_tokens, processes, means, told, cluster.gpu_memory_gb, remedy)
+    return MemoryFit(
+        model.name, recipe.method, recipe.block_tokens, processes, means, told, cluster.gpu_memory_gb, remedy
+    )
 
 
 def _remedy(shape: ModelShape, recipe: Train, means: RuntimeOptions, gpu_memory_gb: float) -> str:

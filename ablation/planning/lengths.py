@@ -8,7 +8,7 @@ from ablation.store.store import Store
 
 
 @dataclass(frozen=True)
-class Drawn:
+class CorpusFacts:
     """`lengths`: the mean tokens of what a cell draws from. `unfilled`: why cells cannot be filled, a sentence each.
 
     `unread` names the corpora that were not read here yet; their cells are in neither.
@@ -19,7 +19,7 @@ class Drawn:
     unread: tuple[str, ...]
 
 
-def drawn(cells: Sequence[Cell], store: Store) -> Drawn:
+def corpus_facts(cells: Sequence[Cell], store: Store) -> CorpusFacts:
     """The trained cells held against their corpora, as far as these are in the store; nothing is read for it."""
     from ablation.data.corpus.capacity import by_source, fill
     from ablation.data.corpus.select import usable
@@ -35,4 +35,4 @@ def drawn(cells: Sequence[Cell], store: Store) -> Drawn:
             unfilled |= dict.fromkeys(found.problems)
         elif members[0].corpus:
             unread.add(members[0].corpus.name)
-    return Drawn(lengths, tuple(unfilled), tuple(sorted(unread)))
+    return CorpusFacts(lengths, tuple(unfilled), tuple(sorted(unread)))

@@ -41,7 +41,7 @@ class Footprint:
 
 def footprint(shape: ModelShape, recipe: Train, means: RuntimeOptions, processes: int) -> Footprint:
     """What training takes with rows of the recipe's full block; `processes` share what `means` lets them share."""
-    weights, trained = parameters(shape), trained_parameters(shape, recipe.lora)
+    weights, trained = parameters_of_shape(shape), trained_parameters(shape, recipe.lora)
     zero, share = (means.zero, processes) if processes > 1 else (0, 1)
     groups, offload = means.groups(processes), means.offload and zero > 0
     rows = 1 if groups < processes else recipe.rows(means.micro_batch, groups)
@@ -98,7 +98,7 @@ def layer_bytes_per_token(shape: ModelShape, precision: str) -> float:
     return _FLOAT32 * (8 * shape.hidden + 2 * shape.keys + 4 * shape.intermediate) + norms_and_softmax
 
 
-def parameters(shape: ModelShape) -> int:
+def parameters_of_shape(shape: ModelShape) -> int:
     """Weights of the whole model."""
     embeddings = shape.vocabulary * shape.hidden * (1 if shape.tied else 2)
     return embeddings + shape.layers * layer_parameters(shape) + shape.hidden
@@ -113,7 +113,7 @@ def layer_parameters(shape: ModelShape) -> int:
 def trained_parameters(shape: ModelShape, lora: Lora | None) -> int:
     """Those that an update changes; an adapter of rank r adds r × (inputs + outputs) to each matrix that it targets."""
     if lora is None:
-        return parameters(shape)
+        return parameters_of_shape(shape)
     matrices = _matrices(shape)
     targets = matrices if lora.targets == "all-linear" else [name for name in matrices if name in lora.targets]
     return shape.layers * sum(lora.rank * sum(matrices[name]) for name in targets)

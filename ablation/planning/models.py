@@ -12,14 +12,14 @@ _HEADER_LIMIT = 100_000_000
 _KINDS_WITH_BIAS = ("qwen2",)
 
 
-def parameters(model: Model) -> int | None:
+def count_parameters(model: Model) -> int | None:
     """How many parameters a model has: counted where its weights are on this machine, else as its configuration says."""
-    folder = folder_of(model)
+    folder = model_folder(model)
     files = sorted(folder.glob("*.safetensors")) if folder else []
     return sum(map(_tensors, files)) if files else model.parameters
 
 
-def folder_of(model: Model) -> Path | None:
+def model_folder(model: Model) -> Path | None:
     """Where a model lies on this machine, in a folder of its own or in the shared cache; None where it does not."""
     try:
         folder = local_path(model.source)
@@ -51,7 +51,7 @@ def _tensors(file: Path) -> int:
 
 def shape_of(model: Model) -> ModelShape | None:
     """From the config.json of a model that is on this machine, else as its configuration says."""
-    folder = folder_of(model)
+    folder = model_folder(model)
     path = folder / "config.json" if folder else None
     if path is None or not path.is_file():
         return model.shape

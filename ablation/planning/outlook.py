@@ -13,15 +13,15 @@ from ablation.config.sweep.design import LeftOut
 from ablation.data.download import Wanted, wanted
 from ablation.data.source import is_pinned
 from ablation.jobs.status.time_left import Left, seconds_left
-from ablation.planning.confounds import Confound, confounds, warnings
-from ablation.planning.cost import Ask, asks, grouped, per_cell
-from ablation.planning.disk import Disk, disk
-from ablation.planning.engines import of_another_engine
-from ablation.planning.fits import Fit, fits, without_gpu
-from ablation.planning.lengths import drawn
+from ablation.planning.confounds import Confound, comparison_warnings, find_confounds
+from ablation.planning.cost import ArrayRequest, array_requests, gpus_and_cpus_per_cell, job_groups
+from ablation.planning.disk import DiskNeeds, disk_needs
+from ablation.planning.engines import engine_conflicts
+from ablation.planning.fits import MemoryFit, memory_fits, models_without_gpu
+from ablation.planning.lengths import corpus_facts
 from ablation.planning.power import power_lines
-from ablation.planning.retraining import Retraining, retraining
-from ablation.planning.work import Work, standing
+from ablation.planning.retraining import Retraining, count_retraining
+from ablation.planning.work import WorkCounts, read_progress
 from ablation.specs.cell import Cell
 from ablation.store.store import Store
 
@@ -34,15 +34,15 @@ class Outlook:
     """
 
     study: str
-    work: Work
+    work: WorkCounts
     left_out: dict[str, int]
     remarks: tuple[str, ...]
-    asks: tuple[Ask, ...]
+    asks: tuple[ArrayRequest, ...]
     left: Left | None
     gpus: int
     cores: int
-    fits: tuple[Fit, ...]
-    disk: Disk
+    fits: tuple[MemoryFit, ...]
+    disk: DiskNeeds
     retraining: Retraining
     power: tuple[str, ...]
     confounds: tuple[Confound, ...]
@@ -75,41 +75,41 @@ class Outlook:
         return {**asdict(self), "asks": arrays, "at_most": at_most}
 
 
-def outlook(
+def build_outlook(
     cells: Sequence[Cell], execution: Execution, left_out: Sequence[LeftOut] = (), remarks: Sequence[str] = ()
 ) -> Outlook:
     """Look at the store and at the base models' sizes; `cells` have their sources pinned."""
     outputs, cluster = Path(execution.outputs), execution.cluster
     store = Store(outputs / "store")
-    stand = standing(cells, store)
-    from_corpora = drawn(cells, store)
-    gpus, cores = per_cell(cluster) if isinstance(cluster, Slurm) else (0, cluster.threads_per_worker)
+    stand = read_progress(cells, store)
+    from_corpora = corpus_facts(cells, store)
+    gpus, cores = gpus_and_cpus_per_cell(cluster) if isinstance(cluster, Slurm) else (0, cluster.threads_per_worker)
     return Outlook(
         study=execution.study,
         work=stand.work,
         left_out=dict(Counter(out.reason for out in left_out)),
         remarks=tuple(line for line in remarks if not any(out.reason in line for out in left_out)),
-        asks=tuple(asks(grouped(stand.missing, cluster, store))) if isinstance(cluster, Slurm) else (),
+        asks=tuple(array_requests(job_groups(stand.missing, cluster, store))) if isinstance(cluster, Slurm) else (),
         left=seconds_left(stand.missing, stand.sampled, store),
         gpus=gpus,
         cores=cores,
-        fits=tuple(fits(stand.untrained, cluster)) if isinstance(cluster, Slurm) else (),
-        disk=disk(stand.untrained, at_once(cluster), outputs, execution.keep),
-        retraining=retraining(stand.missing, store),
+        fits=tuple(memory_fits(stand.untrained, cluster)) if isinstance(cluster, Slurm) else (),
+        disk=disk_needs(stand.untrained, cells_at_once(cluster), outputs, execution.keep),
+        retraining=count_retraining(stand.missing, store),
         power=power_lines(cells) if cells else (),
-        confounds=tuple(confounds(cells, from_corpora.lengths)),
+        confounds=tuple(find_confounds(cells, from_corpora.lengths)),
         unread=from_corpora.unread,
         unfilled=from_corpora.unfilled,
         warnings=(
-            *warnings(cells),
-            *unpinned(cells),
-            *of_another_engine(cells, store),
-            *(without_gpu(stand.missing, cluster) if isinstance(cluster, Slurm) else ()),
+            *comparison_warnings(cells),
+            *unpinned_sources(cells),
+            *engine_conflicts(cells, store),
+            *(models_without_gpu(stand.missing, cluster) if isinstance(cluster, Slurm) else ()),
         ),
     )
 
 
-def unpinned(cells: Sequence[Cell]) -> list[str]:
+def unpinned_sources(cells: Sequence[Cell]) -> list[str]:
     """What a launch would refuse from here, as sentences: branches whose commit nobody can tell, folders yet to be made."""
     return [_unpinned(one) for one in wanted(cells) if not is_pinned(one.source)]
 
@@ -123,7 +123,7 @@ def _unpinned(one: Wanted) -> str:
     )
 
 
-def at_once(cluster: Local | Slurm) -> int:
+def cells_at_once(cluster: Local | Slurm) -> int:
     """How many cells run at a time."""
     if isinstance(cluster, Slurm):
         return cluster.array_parallelism

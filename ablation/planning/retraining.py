@@ -19,7 +19,7 @@ class Retraining:
     seconds: float
 
 
-def retraining(missing: Sequence[Cell], store: Store) -> Retraining:
+def count_retraining(missing: Sequence[Cell], store: Store) -> Retraining:
     """Of the cells that are not graded, those whose weights were dropped while attempts are still to be sampled."""
     stopped = [cell for cell in missing if without_weights(cell, store)]
     stages = {cell.folders["train"] for cell in stopped}

@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 T = TypeVar("T")
 
 
-def prepare(cells: Sequence[Cell], store: Store, say: Say, cluster: Cluster) -> list[Cell]:
+def prepare_cells(cells: Sequence[Cell], store: Store, say: Say, cluster: Cluster) -> list[Cell]:
     """The cells with their sources pinned, once pools, benchmarks and counts are known to fit. Raises ConfigProblems."""
     from ablation.training.checks import misfits, unfit
 

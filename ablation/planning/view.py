@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ablation.jobs.status.counts import in_order
-from ablation.planning.cost import Ask
-from ablation.planning.fits import Fit
+from ablation.planning.cost import ArrayRequest
+from ablation.planning.fits import MemoryFit
 from ablation.planning.outlook import Outlook
 
 
-def render(found: Outlook) -> Group:
+def render_outlook(found: Outlook) -> Group:
     """All of it, most important first."""
     parts: list[RenderableType] = [_headline(found)]
     if found.left_out:
@@ -71,7 +71,7 @@ def _arrays(found: Outlook) -> Table:
     return table
 
 
-def _shape(ask: Ask) -> tuple[str, str, str]:
+def _shape(ask: ArrayRequest) -> tuple[str, str, str]:
     """Nodes; GPUs and CPUs of each."""
     asked = ask.resources
     return str(asked.nodes), str(asked.gpus_per_node), str(asked.cpus_per_task * asked.tasks_per_node)
@@ -107,7 +107,7 @@ def _memory(found: Outlook) -> Iterator[RenderableType]:
             yield Text(f"  would fit: {one.remedy}", "red")
 
 
-def _means(one: Fit) -> str:
+def _means(one: MemoryFit) -> str:
     means, told = one.means, ""
     if means.zero and one.processes > 1:
         told += f", ZeRO {means.zero}{' with offload' if means.offload else ''}"

@@ -12,7 +12,7 @@ _OWN = ("train", "sample")
 
 
 @dataclass(frozen=True)
-class Work:
+class WorkCounts:
     """Counts of cells (`done` + `resume` + `new` = `cells`) and the stages still to be done, shared work counted once."""
 
     cells: int
@@ -23,16 +23,16 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Progress:
     """The cells that are not complete, those of them that have no weights yet, and all that have been sampled."""
 
-    work: Work
+    work: WorkCounts
     missing: tuple[Cell, ...]
     untrained: tuple[Cell, ...]
     sampled: tuple[Cell, ...]
 
 
-def standing(cells: Sequence[Cell], store: Store) -> Standing:
+def read_progress(cells: Sequence[Cell], store: Store) -> Progress:
     """Where the cells stand in the store. Of cells that share their weights, one is among the `untrained`."""
     begun = {bench.stage_folder for bench in workbenches(store) if bench.has_kept}
     stages: dict[str, tuple[str, bool]] = {}
@@ -59,5 +59,5 @@ def standing(cells: Sequence[Cell], store: Store) -> Standing:
     longest = max((list(cell.folders) for cell in cells), key=len, default=[])
     to_do = {stage: absent.count(stage) for stage in dict.fromkeys([*longest, *absent]) if stage in absent}
     done = len(cells) - len(missing)
-    work = Work(len(cells), done, resume, len(missing) - resume, to_do)
-    return Standing(work, tuple(missing), tuple(untrained.values()), tuple(sampled))
+    work = WorkCounts(len(cells), done, resume, len(missing) - resume, to_do)
+    return Progress(work, tuple(missing), tuple(untrained.values()), tuple(sampled))

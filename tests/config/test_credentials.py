@@ -9,7 +9,7 @@ from ablation.cli import launch as sweep
 from ablation.cli.__main__ import main
 from ablation.config.credentials import is_key, masked
 from ablation.config.read import read_cell, read_cells, read_execution
-from ablation.config.sweep.expand import composed_grid
+from ablation.config.sweep.cells import compose_sweep
 from ablation.errors import ConfigProblems
 from tests.conftest import Composed
 
@@ -116,7 +116,7 @@ def test_a_key_on_the_command_line_is_refused_before_anything_repeats_it(
     override: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ConfigProblems) as refused:
-        composed_grid(["sweep=smoke", "cluster=slurm", override])
+        compose_sweep(["sweep=smoke", "cluster=slurm", override])
     assert "WANDB_API_KEY" in str(refused.value)
     assert CANARY not in str(refused.value)
     with pytest.raises(SystemExit):

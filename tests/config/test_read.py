@@ -88,10 +88,10 @@ def test_several_cells_need_multirun(arguments: list[str]) -> None:
     "argument", ["train.lora.rank=8", "count=n7,n25", "train.epochs", "count.size=interval(1,5)", "seed=[1,2]"]
 )
 def test_what_hydra_refuses_is_taught(argument: str) -> None:
-    from ablation.config.sweep.expand import composed_grid
+    from ablation.config.sweep.cells import compose_sweep
 
     with pytest.raises(ConfigProblems):
-        composed_grid(["sweep=smoke", argument])
+        compose_sweep(["sweep=smoke", argument])
 
 
 def test_one_seed_can_be_set_apart_from_the_rest() -> None:

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from ablation.config.cluster import RuntimeOptions
-from ablation.config.sweep.expand import composed_grid
+from ablation.config.sweep.cells import compose_sweep
 from ablation.errors import AblationError
 from ablation.jobs.run.job import Job
 from ablation.jobs.run.job_file import Order, Origin, freeze, thaw
@@ -94,7 +94,7 @@ class OneThread:
 @cache
 def _cell() -> Cell:
     """Composed once, before a victim is forked; not on import, since Hydra keeps its state in singletons."""
-    return composed_grid(["sweep=single"]).cells[0]
+    return compose_sweep(["sweep=single"]).cells[0]
 
 
 def _job(folder: Path) -> Job:

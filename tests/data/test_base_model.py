@@ -9,7 +9,7 @@ import pytest
 
 from ablation.data.base_model import unusable
 from ablation.errors import ConfigProblems
-from ablation.planning.validate import prepare
+from ablation.planning.validate import prepare_cells
 from tests.conftest import ROOT
 from tests.studies import planned
 
@@ -23,7 +23,7 @@ def test_all_that_a_model_s_folder_lacks_is_said_at_once(cells: str, tmp_path: P
     (folder / "pytorch_model.bin").write_bytes(b"never read")
     plan = planned(tmp_path / "outputs", cells, f"model.source.path={folder}")
     with pytest.raises(ConfigProblems) as refused:
-        prepare(plan.cells, plan.store, print, plan.execution.cluster)
+        prepare_cells(plan.cells, plan.store, print, plan.execution.cluster)
     said = "\n".join(refused.value.problems)
     assert "has no chat template; choose an instruct model" in said
     assert f"{folder} has no weights (*.safetensors); pytorch_model.bin could run code" in said
@@ -72,7 +72,7 @@ def refused(tmp_path: Path, folder: Path) -> str:
     """What is said of a cell without training that samples this folder."""
     plan = planned(tmp_path / "outputs", "count=n0", f"model.source.path={folder}")
     with pytest.raises(ConfigProblems) as told:
-        prepare(plan.cells, plan.store, print, plan.execution.cluster)
+        prepare_cells(plan.cells, plan.store, print, plan.execution.cluster)
     return "\n".join(told.value.problems)
 
 
@@ -86,9 +86,9 @@ def test_an_adapter_beside_the_weights_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigProblems, match=r"holds an adapter \(adapter_config.json\), which would be laid over the weights"
     ):
-        prepare(plan.cells, plan.store, print, plan.execution.cluster)
+        prepare_cells(plan.cells, plan.store, print, plan.execution.cluster)
 
 
 def test_the_embedded_model_is_fine(tmp_path: Path) -> None:
     plan = planned(tmp_path, "count=n0")
-    assert prepare(plan.cells, plan.store, print, plan.execution.cluster)
+    assert prepare_cells(plan.cells, plan.store, print, plan.execution.cluster)

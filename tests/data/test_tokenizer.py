@@ -11,7 +11,7 @@ import pytest
 from ablation.config.read import read_cell
 from ablation.data.tokenizer import load_tokenizer, model_place
 from ablation.errors import DataError
-from ablation.planning.memory import parameters
+from ablation.planning.memory import parameters_of_shape
 from ablation.specs.cell import Cell
 from tests.conftest import ROOT, Composed
 
@@ -23,7 +23,7 @@ LARGE = [
 @pytest.mark.parametrize("name", LARGE)
 def test_a_model_s_weights_are_counted_by_its_shape_and_its_commit_is_pinned(composed: Composed, name: str) -> None:
     model = read_cell(composed("scale=paper", f"model={name}", "corpus=openr1_math")).model
-    assert model.shape and model.parameters == parameters(model.shape)
+    assert model.shape and model.parameters == parameters_of_shape(model.shape)
     assert model.source.hub is None or re.fullmatch("[0-9a-f]{40}", str(model.source.revision))
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from ablation.analysis.records.load import load
 from ablation.analysis.records.tally import Tally
-from ablation.cli.launch import carry_out
+from ablation.cli.launch import run_study
 from ablation.evaluation.evaluator import EVALUATOR_FILE, evaluator
 from ablation.jobs.run.pipeline import run_cell
-from ablation.planning.engines import of_another_engine
-from ablation.planning.outlook import outlook
+from ablation.planning.engines import engine_conflicts
+from ablation.planning.outlook import build_outlook
 from ablation.report import page
 from ablation.specs.cell import Cell, addresses
 from ablation.store.records import read_json, write_json
@@ -73,22 +73,22 @@ def test_a_top_up_by_another_engine_is_warned_of_before_it_runs(
     [cell] = plan.cells
     run_cell(cell, plan.store)
     for n, warned in ((8, 0), (10, 0)):
-        assert len(of_another_engine(planned(tmp_path, *few, f"sample.n={n}").cells, plan.store)) == warned
+        assert len(engine_conflicts(planned(tmp_path, *few, f"sample.n={n}").cells, plan.store)) == warned
     told = plan.store.path(addresses(cell)["sample"]) / EVALUATOR_FILE
     write_json(told, {**read_json(told), "engine": "transformers 4.0"})
     more = planned(tmp_path, *few, "sample.n=10")
-    [line] = outlook(more.cells, more.execution).warnings
+    [line] = build_outlook(more.cells, more.execution).warnings
     assert line.startswith("1 of 1 cells hold attempts that transformers 4.0 sampled, and ")
     assert f"and transformers {version('transformers')} would sample what is missing" in line
-    assert carry_out(more.cells, (), more.execution) == 0
+    assert run_study(more.cells, (), more.execution) == 0
     assert "warning: 1 of 1 cells hold attempts that transformers 4.0 sampled" in capsys.readouterr().out
     assert load(more.folder).cells["avg_all"].isna().all()
     beside = planned(tmp_path, *few, "seed.sample=1")
-    assert of_another_engine(beside.cells, plan.store) == []
-    [line] = of_another_engine((cell, *beside.cells), plan.store)
+    assert engine_conflicts(beside.cells, plan.store) == []
+    [line] = engine_conflicts((cell, *beside.cells), plan.store)
     assert line.startswith("1 of 2 cells")
     elsewhere = planned(tmp_path, *few, "sample.n=64", "sample.engine=vllm", "sample.python=/nowhere")
-    assert of_another_engine(elsewhere.cells, plan.store) == []
+    assert engine_conflicts(elsewhere.cells, plan.store) == []
 
 
 def test_a_model_with_its_own_template_keeps_its_average_and_is_compared_with_none(

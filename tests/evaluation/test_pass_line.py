@@ -19,7 +19,7 @@ from ablation.analysis.records.tally import Tally
 from ablation.errors import ConfigProblems, RecordError
 from ablation.evaluation.pass_line import Decision
 from ablation.jobs.run.pipeline import run_cell
-from ablation.planning.validate import prepare
+from ablation.planning.validate import prepare_cells
 from ablation.report import page
 from ablation.report.terminal import render
 from ablation.specs import PassLine
@@ -78,7 +78,7 @@ def test_what_is_not_asked_to_end_early_keeps_its_key(cell_of: CellOf) -> None:
 def test_a_line_in_a_tier_that_is_not_there_stops_the_sweep(tmp_path: Path) -> None:
     plan = planned(tmp_path, "count=n0", "sample.stop=decided", "sample.pass_line.tier=mediun")
     with pytest.raises(ConfigProblems, match=r"given 'mediun'; allowed for benchmark mini: .*did you mean 'medium'"):
-        prepare(plan.cells, plan.store, print, plan.execution.cluster)
+        prepare_cells(plan.cells, plan.store, print, plan.execution.cluster)
     with pytest.raises(ConfigProblems, match="stop=decided needs a pass_line"):
         planned(tmp_path, "count=n0", "sample.stop=decided", "sample.pass_line=null")
 

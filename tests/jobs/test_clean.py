@@ -11,8 +11,8 @@ from ablation.errors import ConfigProblems
 from ablation.jobs.clean import leftovers
 from ablation.jobs.run.job import jobs_of, run_job
 from ablation.jobs.status.states import cell_states
-from ablation.planning.retraining import Retraining, retraining
-from ablation.planning.validate import prepare
+from ablation.planning.retraining import Retraining, count_retraining
+from ablation.planning.validate import prepare_cells
 from ablation.specs.cell import addresses
 from ablation.store.interrupt import Halt
 from ablation.store.lease import Watcher
@@ -172,7 +172,7 @@ def test_an_evaluation_that_needs_dropped_weights_says_what_to_do(study: Plan) -
     wider = cell.model_copy(update={"sample": cell.sample.model_copy(update={"n": 64})})
     stage = study.store.path(addresses(cell)["train"])
     with pytest.raises(ConfigProblems, match=r"to train them again, move .* away"):
-        prepare([wider], study.store, print, study.execution.cluster)
+        prepare_cells([wider], study.store, print, study.execution.cluster)
     shutil.move(stage, stage.with_name("moved"))
     assert not study.store.has(addresses(wider)["train"])
 
@@ -192,7 +192,7 @@ def test_a_study_that_keeps_no_weights_drops_them_as_cells_are_graded(tmp_path: 
     assert not weights.exists()
     assert verify(weights.parent) == []
     wider = one.model_copy(update={"sample": one.sample.model_copy(update={"n": 64})})
-    assert retraining([wider], plan.store) == Retraining(1, 1, 2.0)
+    assert count_retraining([wider], plan.store) == Retraining(1, 1, 2.0)
 
 
 def test_what_is_kept_changes_no_key(tmp_path: Path) -> None:

@@ -9,15 +9,15 @@ from peft import get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
 from ablation.config.cluster import ResourceOverride, RuntimeOptions, Slurm
-from ablation.config.sweep.expand import composed_grid
-from ablation.planning.fits import fits, without_gpu
+from ablation.config.sweep.cells import compose_sweep
+from ablation.planning.fits import memory_fits, models_without_gpu
 from ablation.planning.memory import (
     GB,
     Footprint,
     activations,
     footprint,
     layer_bytes_per_token,
-    parameters,
+    parameters_of_shape,
     torch_tiles,
     trained_parameters,
 )
@@ -65,7 +65,7 @@ def saved_bytes(model: PreTrainedModel, precision: str) -> int:
 @pytest.mark.parametrize("shape", [SMALL, WIDE], ids=["qwen2", "llama"])
 def test_parameters_are_counted_by_the_architecture(shape: ModelShape) -> None:
     model = model_of(shape)
-    assert sum(weight.numel() for weight in model.parameters()) == parameters(shape)
+    assert sum(weight.numel() for weight in model.parameters()) == parameters_of_shape(shape)
     for targets in ("all-linear", ("q_proj", "down_proj")):
         lora = Lora(rank=4, alpha=8, dropout=0.0, targets=targets)
         adapted = get_peft_model(model_of(shape), lora_config(lora))
@@ -147,30 +147,30 @@ def test_a_process_that_holds_a_slice_or_hands_its_inputs_to_the_host_needs_less
 
 
 def test_the_remedy_names_what_makes_it_fit() -> None:
-    large = composed_grid(["sweep=single", "scale=paper", "count=n100"]).cells[0]
+    large = compose_sweep(["sweep=single", "scale=paper", "count=n100"]).cells[0]
     told: dict[str, Any] = {"kind": "slurm", "gpus_per_node": 8, "tasks_per_node": 8, "zero": 3, "micro_batch": 1}
-    [found] = fits([large], Slurm(**told))
+    [found] = memory_fits([large], Slurm(**told))
     assert found.remedy == "16 GPUs with cluster.micro_batch=1, cluster.zero=3, cluster.activations=offload"
-    [found] = fits([large], Slurm(**told, nodes=2, activations="offload"))
+    [found] = memory_fits([large], Slurm(**told, nodes=2, activations="offload"))
     assert found.fits and found.footprint.host > 40 * GB
 
 
 def test_the_shape_is_read_from_the_model_itself(cell_of: Callable[..., Cell]) -> None:
     shape = shape_of(cell_of("count.size=8").model)
     assert shape
-    assert parameters(shape) == 433_408
+    assert parameters_of_shape(shape) == 433_408
 
 
 def test_a_large_model_without_a_gpu_is_told_before_the_queue(cell_of: Callable[..., Cell]) -> None:
-    small, large = cell_of("count.size=8"), composed_grid(["sweep=single", "scale=paper"]).cells[0]
+    small, large = cell_of("count.size=8"), compose_sweep(["sweep=single", "scale=paper"]).cells[0]
     name = large.model.name
-    assert without_gpu([small], Slurm(kind="slurm")) == []
-    [told] = without_gpu([small, large, large], Slurm(kind="slurm"))
+    assert models_without_gpu([small], Slurm(kind="slurm")) == []
+    [told] = models_without_gpu([small, large, large], Slurm(kind="slurm"))
     assert told.startswith(
         f"{name}: 32.8 billion weights, and its jobs (cell) ask for no GPU; give cluster.gpus_per_node"
     )
-    assert without_gpu([large], Slurm(kind="slurm", gpus_per_node=8)) == []
-    [told] = without_gpu(
+    assert models_without_gpu([large], Slurm(kind="slurm", gpus_per_node=8)) == []
+    [told] = models_without_gpu(
         [large], Slurm(kind="slurm", split=True, resources=(ResourceOverride(stage="train", gpus_per_node=8),))
     )
     assert "its jobs (evaluate) ask" in told

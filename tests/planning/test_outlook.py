@@ -13,17 +13,17 @@ import pytest
 from ablation.cli.__main__ import main
 from ablation.config.cluster import Slurm
 from ablation.config.execution import Keep
-from ablation.config.sweep.expand import Grid, composed_grid
+from ablation.config.sweep.cells import Sweep, compose_sweep
 from ablation.data.source import pinned_cell, pinned_cells
 from ablation.errors import ConfigProblems
-from ablation.planning.confounds import confounds, warnings
-from ablation.planning.cost import confirm
-from ablation.planning.disk import disk
+from ablation.planning.confounds import comparison_warnings, find_confounds
+from ablation.planning.cost import confirm_budget
+from ablation.planning.disk import disk_needs
 from ablation.planning.memory import trained_parameters
-from ablation.planning.models import parameters, shape_of
-from ablation.planning.outlook import Outlook, outlook, unpinned
+from ablation.planning.models import count_parameters, shape_of
+from ablation.planning.outlook import Outlook, build_outlook, unpinned_sources
 from ablation.planning.power import AT_MOST_CELLS, LATER, power_lines
-from ablation.planning.work import standing
+from ablation.planning.work import read_progress
 from ablation.specs.cell import Cell, addresses
 from ablation.store.store import Store
 from tests.conftest import ROOT, TINY
@@ -32,13 +32,13 @@ from tests.studies import finish, planned
 CellOf = Callable[..., Cell]
 
 
-def look(grid: Grid) -> Outlook:
-    return outlook([pinned_cell(cell) for cell in grid.cells], grid.execution, grid.left_out, grid.remarks)
+def look(grid: Sweep) -> Outlook:
+    return build_outlook([pinned_cell(cell) for cell in grid.cells], grid.execution, grid.left_out, grid.remarks)
 
 
 def test_shared_work_is_planned_once(tmp_path: Path) -> None:
-    cells = [pinned_cell(cell) for cell in composed_grid(["sweep=cnls", "sample.n=8,16"]).cells]
-    found = standing(cells, Store(tmp_path))
+    cells = [pinned_cell(cell) for cell in compose_sweep(["sweep=cnls", "sample.n=8,16"]).cells]
+    found = read_progress(cells, Store(tmp_path))
     assert (found.work.cells, found.work.done, found.work.new) == (98, 0, 98)
     assert found.work.to_do == {
         "sample": 49,
@@ -69,22 +69,22 @@ def test_cells_are_done_begun_or_new(tmp_path: Path) -> None:
     train = addresses(plan.cells[5])["train"].folder
     kept = plan.store.root / train.replace("train/", "train/.work-") / "attempt-000001-x" / "kept"
     kept.mkdir(parents=True)
-    assert standing(plan.cells, plan.store).work.resume == 1
+    assert read_progress(plan.cells, plan.store).work.resume == 1
     (kept / "checkpoint-7").mkdir()
-    work = standing(plan.cells, plan.store).work
+    work = read_progress(plan.cells, plan.store).work
     assert (work.done, work.resume, work.new) == (3, 2, len(plan.cells) - 5)
 
 
 def test_what_differs_beside_a_factor_is_named() -> None:
-    cells = composed_grid(["sweep=cnls", "count=n25,n100"]).cells
-    found = {(one.factor, one.quantity): one.by_level for one in confounds(cells, {})}
+    cells = compose_sweep(["sweep=cnls", "count=n25,n100"]).cells
+    found = {(one.factor, one.quantity): one.by_level for one in find_confounds(cells, {})}
     assert set(found) == {("count", "updates"), ("count", "examples")}
     epochs = (cells[1].train.epochs or 0) if cells[1].train else 0
     assert found["count", "examples"] == {"25": 25 * epochs, "100": 100 * epochs}
 
 
 def test_lengths_are_told_once_the_corpus_is_read(tmp_path: Path) -> None:
-    grid = composed_grid(["sweep=cnls", "count=n25", f"outputs='{tmp_path}'"])
+    grid = compose_sweep(["sweep=cnls", "count=n25", f"outputs='{tmp_path}'"])
     assert look(grid).unread == ("mini",)
     from ablation.jobs.run.pipeline import run_cell
 
@@ -128,35 +128,35 @@ def test_problems_that_leave_nothing_to_train_are_told_before_anything_runs(
 
 def test_levels_that_differ_in_more_are_warned_of(cell_of: CellOf) -> None:
     zipped = [cell_of("category=algebra", "count=n25"), cell_of("category=geometry", "count=n50")]
-    assert warnings(zipped) == [
+    assert comparison_warnings(zipped) == [
         f"{factor}: no two cells differ in it alone, so its effect cannot be told from the others'"
         for factor in ("category", "count")
     ]
     recipes = [cell_of("count=n25"), cell_of("count=n50", "train.epochs=9")]
-    assert warnings(recipes) == ["count: its levels differ in train too (in values of the same name)"]
-    assert {one.quantity for one in confounds(recipes, {})} == {"updates", "examples", "epochs"}
+    assert comparison_warnings(recipes) == ["count: its levels differ in train too (in values of the same name)"]
+    assert {one.quantity for one in find_confounds(recipes, {})} == {"updates", "examples", "epochs"}
     twins = [cell_of("count=n25"), cell_of("count=n25", "sample.n=2")]
-    assert warnings(twins)[0].startswith("2 cells share all factors and seeds")
+    assert comparison_warnings(twins)[0].startswith("2 cells share all factors and seeds")
 
 
 def test_disk_is_counted_from_weights_or_from_what_is_said(cell_of: CellOf, tmp_path: Path) -> None:
     mini = cell_of("train=mini")
-    assert parameters(mini.model) == 433_408
-    found = disk([mini, mini], 1, tmp_path / "not" / "yet")
+    assert count_parameters(mini.model) == 433_408
+    found = disk_needs([mini, mini], 1, tmp_path / "not" / "yet")
     assert (found.weights, found.checkpoints) == (2 * 4 * 433_408, 2 * 12 * 433_408)
     adapter, merged = (cell_of("train=mini_lora", f"train.lora.merged={merged}") for merged in ("false", "true"))
     lora = adapter.train and adapter.train.lora
     shape = shape_of(mini.model)
     assert lora and shape
     trained = trained_parameters(shape, lora)
-    keeping = {keep: disk([adapter, adapter, merged, merged], 1, tmp_path, keep) for keep in get_args(Keep)}
+    keeping = {keep: disk_needs([adapter, adapter, merged, merged], 1, tmp_path, keep) for keep in get_args(Keep)}
     assert {told.weights for told in keeping.values()} == {2 * 4 * trained + 2 * 4 * 433_408}
     assert {told.checkpoints for told in keeping.values()} == {2 * 12 * trained}
     at_once = {keep: told.weights_at_once for keep, told in keeping.items()}
     assert at_once == {"weights": 4 * 433_408, "adapter": 2 * 4 * trained + 4 * 433_408, "none": 4 * 433_408}
-    large = composed_grid(["sweep=single", "scale=paper"]).cells[0].model
-    assert parameters(large) == 32_763_876_352
-    assert parameters(large.model_copy(update={"parameters": None})) is None
+    large = compose_sweep(["sweep=single", "scale=paper"]).cells[0].model
+    assert count_parameters(large) == 32_763_876_352
+    assert count_parameters(large.model_copy(update={"parameters": None})) is None
 
 
 def test_the_size_of_a_model_is_no_part_of_a_key(cell_of: CellOf) -> None:
@@ -192,20 +192,20 @@ def test_more_than_the_budget_needs_a_yes(cell_of: CellOf, store: Store, tmp_pat
     cells = [cell_of("count=n25"), cell_of("count=n50")]
     cluster = Slurm(kind="slurm", gpus_per_node=8, timeout_min=600)
     with pytest.raises(ConfigProblems, match=r"up to 160 GPU-hours.*type cluster.budget_gpu_hours=160"):
-        confirm(cells, cluster, store, tmp_path)
-    confirm(cells, cluster.model_copy(update={"budget_gpu_hours": 160.0}), store, tmp_path)
-    confirm(cells, cluster.model_copy(update={"gpus_per_node": 0}), store, tmp_path)
+        confirm_budget(cells, cluster, store, tmp_path)
+    confirm_budget(cells, cluster.model_copy(update={"budget_gpu_hours": 160.0}), store, tmp_path)
+    confirm_budget(cells, cluster.model_copy(update={"gpus_per_node": 0}), store, tmp_path)
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 2), ("", 2)])
 def test_a_person_is_asked(answer: str, code: int) -> None:
     """At a real terminal, where the budget of 0 asks for any GPU at all."""
     program = (
-        "from pathlib import Path; from ablation.cli.entry import taught; from ablation.config.cluster import Slurm\n"
-        "from ablation.config.sweep.expand import composed_grid; from ablation.planning.cost import confirm\n"
+        "from pathlib import Path; from ablation.cli.entry import exit_on_refusal; from ablation.config.cluster import Slurm\n"
+        "from ablation.config.sweep.cells import compose_sweep; from ablation.planning.cost import confirm_budget\n"
         "from ablation.store.store import Store\n"
         "cluster = Slurm(kind='slurm', gpus_per_node=1, budget_gpu_hours=0)\n"
-        "cells = composed_grid(['sweep=single']).cells\n"
+        "cells = compose_sweep(['sweep=single']).cells\n"
         "with taught(): confirm(cells, cluster, Store(Path('none')), Path('none'))\n"
     )
     ours, theirs = pty.openpty()
@@ -227,7 +227,7 @@ def test_a_launch_above_the_budget_starts_nothing(tmp_path: Path) -> None:
 
 
 def test_the_plan_says_what_each_factor_could_show_and_leaves_large_ones_to_power() -> None:
-    cells = composed_grid(["sweep=cnls", "category=algebra", "length=normal", "count=n25,n100"]).cells
+    cells = compose_sweep(["sweep=cnls", "category=algebra", "length=normal", "count=n25,n100"]).cells
     told = power_lines(cells)
     assert [line.partition(":")[0] for line in told] == ["training", "count", "style"]
     assert all("points on these questions" in line for line in told)
@@ -235,8 +235,8 @@ def test_the_plan_says_what_each_factor_could_show_and_leaves_large_ones_to_powe
 
 
 def test_a_branch_whose_commit_nobody_can_tell_is_warned_of() -> None:
-    limo = composed_grid(["sweep=single", "corpus=limo", "category=all", "style=mixed"]).cells
-    (told,) = unpinned(pinned_cells(limo, strict=False))
+    limo = compose_sweep(["sweep=single", "corpus=limo", "category=all", "style=mixed"]).cells
+    (told,) = unpinned_sources(pinned_cells(limo, strict=False))
     assert told.startswith("corpus GAIR/LIMO at main: which commit 'main' is cannot be looked up here")
-    shipped = composed_grid(["sweep=single", "scale=paper", "benchmark=aime24,aime25,math500,gsm8k"]).cells
-    assert unpinned(pinned_cells(shipped, strict=False)) == []
+    shipped = compose_sweep(["sweep=single", "scale=paper", "benchmark=aime24,aime25,math500,gsm8k"]).cells
+    assert unpinned_sources(pinned_cells(shipped, strict=False)) == []

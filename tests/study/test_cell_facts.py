@@ -9,7 +9,7 @@ import pandas as pd
 from ablation.analysis.records.load import load
 from ablation.analysis.records.tally import Tally
 from ablation.jobs.run.pipeline import run_cell
-from ablation.planning.confounds import warnings
+from ablation.planning.confounds import comparison_warnings
 from ablation.report import page
 from ablation.study.cell_facts import released
 from ablation.study.manifest import write_study
@@ -33,7 +33,7 @@ def test_a_released_checkpoint_is_not_the_base_model(tiny_benchmark: list[str], 
     assert released((*trained.cells, *both)) == {theirs.cells[0].name}
     for cell in both:
         run_cell(cell, ours.store)
-    assert warnings((*trained.cells, *both)) == []
+    assert comparison_warnings((*trained.cells, *both)) == []
     plan = type(ours)((*trained.cells, *both), (), ours.execution, ours.command, ours.created, None)
     write_study(plan, {})
     cells = pd.read_parquet(plan.folder / "cells.parquet")

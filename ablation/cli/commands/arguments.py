@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
-def study_parent() -> argparse.ArgumentParser:
+def make_study_parser() -> argparse.ArgumentParser:
     """``STUDY`` and ``--outputs``."""
     parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument("study", help="a study's name below --outputs, or its folder")
@@ -22,9 +22,9 @@ def study_parent() -> argparse.ArgumentParser:
     return parent
 
 
-def filtered_parent() -> argparse.ArgumentParser:
+def make_filters_parser() -> argparse.ArgumentParser:
     """``STUDY [FACTOR=LEVEL…]`` and ``--outputs``."""
-    parent = argparse.ArgumentParser(add_help=False, parents=[study_parent()])
+    parent = argparse.ArgumentParser(add_help=False, parents=[make_study_parser()])
     parent.add_argument(
         "filters",
         nargs="*",
@@ -34,28 +34,28 @@ def filtered_parent() -> argparse.ArgumentParser:
     return parent
 
 
-def machine_parent() -> argparse.ArgumentParser:
+def make_json_parser() -> argparse.ArgumentParser:
     """``--json``."""
     parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument("--json", action="store_true", help="machine-readable")
     return parent
 
 
-def overrides_parent() -> argparse.ArgumentParser:
+def make_overrides_parser() -> argparse.ArgumentParser:
     """``OVERRIDES``, as launch.py takes them."""
     parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument("overrides", nargs="*", help="as after `python launch.py -m`, e.g. sweep=cnls cluster=slurm")
     return parent
 
 
-def places_of(given: argparse.Namespace) -> tuple[Path, Path]:
+def possible_folders(given: argparse.Namespace) -> tuple[Path, Path]:
     """Where the study that was asked for may be: below the outputs, or at the path itself."""
     return given.outputs / given.study, Path(given.study)
 
 
-def folder_of(given: argparse.Namespace) -> Path:
+def find_study_folder(given: argparse.Namespace) -> Path:
     """The folder of the study that was asked for. Raises RecordError, naming the studies there are."""
-    for folder in places_of(given):
+    for folder in possible_folders(given):
         if (folder / "plan.json").is_file():
             return Path(folder)
         if (folder / "manifest.json").is_file():
@@ -66,9 +66,9 @@ def folder_of(given: argparse.Namespace) -> Path:
     )
 
 
-def records_of(given: argparse.Namespace) -> Path:
+def find_records_folder(given: argparse.Namespace) -> Path:
     """The folder of a study that has records, run here or imported. Raises RecordError, naming the studies there are."""
-    for folder in places_of(given):
+    for folder in possible_folders(given):
         if (folder / "manifest.json").is_file():
             return Path(folder)
     known = sorted(path.parent.name for path in given.outputs.glob("*/manifest.json"))
@@ -77,10 +77,10 @@ def records_of(given: argparse.Namespace) -> Path:
     )
 
 
-def states_of(given: argparse.Namespace) -> "tuple[Plan, list[Cell], list[CellStatus]]":
+def read_states(given: argparse.Namespace) -> "tuple[Plan, list[Cell], list[CellStatus]]":
     """The study that was asked for, the cells that pass the filters, and the state of each."""
     from ablation.jobs.status.states import selected_states
     from ablation.study.plan import load_plan
 
-    plan = load_plan(folder_of(given))
+    plan = load_plan(find_study_folder(given))
     return plan, *selected_states(plan.cells, given.filters, plan.store, plan.folder)

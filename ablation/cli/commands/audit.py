@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ablation.cli.commands.arguments import machine_parent, overrides_parent
+from ablation.cli.commands.arguments import make_json_parser, make_overrides_parser
 from ablation.terminal import console
 
 if TYPE_CHECKING:
@@ -27,25 +27,25 @@ def register(commands: "Commands") -> None:
     """Add the parser of `audit`."""
     parser = commands.add_parser(
         "audit",
-        parents=[overrides_parent(), machine_parent()],
+        parents=[make_overrides_parser(), make_json_parser()],
         help="what a sweep would train on, as a table and a page",
     )
     parser.set_defaults(run=_audit)
 
 
 def _audit(given: argparse.Namespace) -> int:
-    from ablation.config.sweep.expand import composed_grid
+    from ablation.config.sweep.cells import compose_sweep
     from ablation.data.corpus.audit import audit
-    from ablation.planning.validate import prepare
+    from ablation.planning.validate import prepare_cells
     from ablation.report.audit import write
     from ablation.store.files import check_writable
     from ablation.store.store import Store
 
-    grid = composed_grid(given.overrides)
+    grid = compose_sweep(given.overrides)
     outputs, study = Path(grid.execution.outputs), grid.execution.study
     check_writable(outputs)
     store = Store(outputs / "store")
-    cells = prepare(grid.cells, store, lambda text: None if given.json else print(text), grid.execution.cluster)
+    cells = prepare_cells(grid.cells, store, lambda text: None if given.json else print(text), grid.execution.cluster)
     trained = [cell for cell in cells if not cell.is_base]
     found = audit(study, _made(trained, store), len(cells) - len(trained))
     page = write(found, outputs / study / "audit")

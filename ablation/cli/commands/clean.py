@@ -5,7 +5,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from ablation.cli.commands.arguments import filtered_parent, machine_parent, states_of
+from ablation.cli.commands.arguments import make_filters_parser, make_json_parser, read_states
 from ablation.errors import UsageError
 from ablation.terminal import agrees
 
@@ -18,7 +18,7 @@ def register(commands: "Commands") -> None:
     """Add the parser of `clean`."""
     clean = commands.add_parser(
         "clean",
-        parents=[filtered_parent(), machine_parent()],
+        parents=[make_filters_parser(), make_json_parser()],
         help="remove what a study, or some of its cells, no longer needs; logs and records stay",
     )
     clean.add_argument("--dry-run", action="store_true", help="list it, remove nothing")
@@ -34,7 +34,7 @@ def _clean(given: argparse.Namespace) -> int:
     from ablation.jobs.clean import leftovers
     from ablation.jobs.status.states import cell_states
 
-    plan, cells, states = states_of(given)
+    plan, cells, states = read_states(given)
     if given.filters:  # what the other cells wait for is not to go
         states = cell_states(plan.cells, plan.store, plan.folder)
     found = leftovers(plan, states, given.kept, given.weights, cells if given.filters else None)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablation.cli.commands.arguments import machine_parent, overrides_parent
+from ablation.cli.commands.arguments import make_json_parser, make_overrides_parser
 from ablation.terminal import console, printable
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def register(commands: "Commands") -> None:
     """Add the parser of `doctor`."""
     doctor = commands.add_parser(
         "doctor",
-        parents=[overrides_parent(), machine_parent()],
+        parents=[make_overrides_parser(), make_json_parser()],
         help="check software, disk, hub, keys and cluster, each with a fix",
     )
     doctor.set_defaults(run=_doctor)
@@ -47,12 +47,12 @@ def _doctor(given: argparse.Namespace) -> int:
 
 def _checks(overrides: list[str]) -> "Iterator[Check]":
     from ablation.config.cluster import Slurm
-    from ablation.config.sweep.expand import composed_grid
+    from ablation.config.sweep.cells import compose_sweep
     from ablation.jobs.slurm.commands import SlurmUnreachable
     from ablation.planning.doctor import accounts, cluster, disk, software
     from ablation.planning.doctor.check import fail
 
-    grid = composed_grid(overrides)
+    grid = compose_sweep(overrides)
     where = grid.execution.cluster
     yield from software.checks(where.gpus_per_node if isinstance(where, Slurm) else 0)
     yield from disk.checks(Path(grid.execution.outputs))

@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ablation.cli.commands.arguments import filtered_parent, machine_parent, states_of
+from ablation.cli.commands.arguments import make_filters_parser, make_json_parser, read_states
 from ablation.terminal import printable
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def register(commands: "Commands") -> None:
     """Add the parser of `failures`."""
     failures = commands.add_parser(
         "failures",
-        parents=[filtered_parent(), machine_parent()],
+        parents=[make_filters_parser(), make_json_parser()],
         help="failures grouped by what went wrong, with the next step",
     )
     failures.set_defaults(run=_failures)
@@ -25,7 +25,7 @@ def register(commands: "Commands") -> None:
 def _failures(given: argparse.Namespace) -> int:
     from ablation.jobs.status.failures import failures
 
-    found = failures(states_of(given)[2])
+    found = failures(read_states(given)[2])
     if given.json:
         print(json.dumps([asdict(one) for one in found]))
         return 1 if found else 0

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablation.cli.commands.arguments import records_of, study_parent
+from ablation.cli.commands.arguments import find_records_folder, make_study_parser
 
 if TYPE_CHECKING:
     from ablation.cli.commands.arguments import Commands
@@ -30,7 +30,9 @@ def register(commands: "Commands") -> None:
         dest="form", required=True
     )
     harness = forms.add_parser(
-        "harness", parents=[study_parent()], help="sample logs and results of lm-evaluation-harness, a folder a cell"
+        "harness",
+        parents=[make_study_parser()],
+        help="sample logs and results of lm-evaluation-harness, a folder a cell",
     )
     harness.add_argument("--output", type=Path, required=True, metavar="DIR")
     harness.set_defaults(run=_harness)
@@ -61,7 +63,7 @@ def _import(given: argparse.Namespace) -> int:
 def _harness(given: argparse.Namespace) -> int:
     from ablation.study.interchange.export_study import export_harness
 
-    written = export_harness(records_of(given), given.output)
+    written = export_harness(find_records_folder(given), given.output)
     print(f"{len(written)} cells: {given.output}")
     return 0
 

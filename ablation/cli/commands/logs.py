@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablation.cli.commands.arguments import folder_of, machine_parent, study_parent
+from ablation.cli.commands.arguments import find_study_folder, make_json_parser, make_study_parser
 from ablation.errors import RecordError, nearest
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _SHOWN_NAMES = 20
 
 def register(commands: "Commands") -> None:
     """Add the parser of `logs`."""
-    logs = commands.add_parser("logs", parents=[study_parent(), machine_parent()], help="the logs of one cell")
+    logs = commands.add_parser("logs", parents=[make_study_parser(), make_json_parser()], help="the logs of one cell")
     logs.add_argument("cell", help="a cell's name, or how it begins")
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the cell has ended")
     logs.set_defaults(run=_logs)
@@ -31,7 +31,7 @@ def _logs(given: argparse.Namespace) -> int:
     from ablation.jobs.status.logs import log_files, told
     from ablation.study.plan import load_plan
 
-    plan = load_plan(folder_of(given))
+    plan = load_plan(find_study_folder(given))
     cell = _chosen(plan, given.cell)
     last: Path | None = None
     for path, text in told(plan.folder, cell.name, Goes(plan, cell) if given.follow else None):

@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from ablation.cli.commands.arguments import machine_parent, overrides_parent
+from ablation.cli.commands.arguments import make_json_parser, make_overrides_parser
 from ablation.terminal import console
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def register(commands: "Commands") -> None:
     """Add the parser of `power`."""
     power = commands.add_parser(
         "power",
-        parents=[overrides_parent(), machine_parent()],
+        parents=[make_overrides_parser(), make_json_parser()],
         help="the smallest effect each planned contrast can show, and what would make it smaller",
     )
     power.add_argument("--from", dest="study", metavar="FOLDER", help="take pass rates from this study's records")
@@ -34,11 +34,11 @@ def _power(given: argparse.Namespace) -> int:
         smallest_effects,
         what_to_raise,
     )
-    from ablation.config.sweep.expand import composed_grid
+    from ablation.config.sweep.cells import compose_sweep
     from ablation.data.benchmark import read_tiers
     from ablation.planning.power import planned_cells
 
-    cells = composed_grid(given.overrides).cells
+    cells = compose_sweep(given.overrides).cells
     n = min(cell.sample.n for cell in cells)
     world = (
         recorded(Tally.of(load(given.study), partial=True))

@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from ablation.cli.commands.arguments import machine_parent, overrides_parent
+from ablation.cli.commands.arguments import make_json_parser, make_overrides_parser
 
 if TYPE_CHECKING:
     from ablation.cli.commands.arguments import Commands
@@ -14,18 +14,18 @@ def register(commands: "Commands") -> None:
     """Add the parser of `prefetch`."""
     prefetch = commands.add_parser(
         "prefetch",
-        parents=[overrides_parent(), machine_parent()],
+        parents=[make_overrides_parser(), make_json_parser()],
         help="download the models and data of a sweep, and make folders of GGUF files, so that its jobs need no network",
     )
     prefetch.set_defaults(run=_prefetch)
 
 
 def _prefetch(given: argparse.Namespace) -> int:
-    from ablation.config.sweep.expand import composed_grid
+    from ablation.config.sweep.cells import compose_sweep
     from ablation.data.download import fetch, wanted
 
     found = []
-    for one in wanted(composed_grid(given.overrides).cells):
+    for one in wanted(compose_sweep(given.overrides).cells):
         path = fetch(one)
         found.append({"kind": one.kind, "name": one.name, "path": str(path)})
         if not given.json:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ablation.cli.commands.arguments import filtered_parent, machine_parent, states_of
+from ablation.cli.commands.arguments import make_filters_parser, make_json_parser, read_states
 
 if TYPE_CHECKING:
     from ablation.cli.commands.arguments import Commands
@@ -19,11 +19,11 @@ def register(commands: "Commands") -> None:
         ("hold", _hold, "keep queued cells from starting"),
         ("release", _release, "let held cells go on"),
     ):
-        parser = commands.add_parser(name, parents=[filtered_parent(), machine_parent()], help=told)
+        parser = commands.add_parser(name, parents=[make_filters_parser(), make_json_parser()], help=told)
         parser.set_defaults(run=run)
     retry = commands.add_parser(
         "retry",
-        parents=[filtered_parent(), machine_parent()],
+        parents=[make_filters_parser(), make_json_parser()],
         help="submit failed cells again, with what their class asks for",
     )
     retry.add_argument(
@@ -35,7 +35,7 @@ def register(commands: "Commands") -> None:
 def _cancel(given: argparse.Namespace) -> int:
     from ablation.jobs.submit.actions import cancel
 
-    plan, _, states = states_of(given)
+    plan, _, states = read_states(given)
     return _say(
         given,
         "cancelled",
@@ -47,7 +47,7 @@ def _cancel(given: argparse.Namespace) -> int:
 def _hold(given: argparse.Namespace) -> int:
     from ablation.jobs.submit.actions import hold
 
-    plan, _, states = states_of(given)
+    plan, _, states = read_states(given)
     return _say(
         given,
         "held",
@@ -59,7 +59,7 @@ def _hold(given: argparse.Namespace) -> int:
 def _release(given: argparse.Namespace) -> int:
     from ablation.jobs.submit.actions import release
 
-    plan, _, states = states_of(given)
+    plan, _, states = read_states(given)
     waiting, submitted = release(plan, states)
     return _say(given, "released", [*waiting, *_cells(submitted)])
 
@@ -67,7 +67,7 @@ def _release(given: argparse.Namespace) -> int:
 def _retry(given: argparse.Namespace) -> int:
     from ablation.jobs.submit.actions import retry
 
-    plan, _, states = states_of(given)
+    plan, _, states = read_states(given)
     submitted = retry(plan, [one for one in states if one.state in ("failed", "lost")], given.kinds)
     waiting = f"; {len(submitted.waiting)} wait for room ({submitted.why})" if submitted.waiting else ""
     return _say(given, "submitted again", _cells(submitted), waiting)

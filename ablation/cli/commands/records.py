@@ -5,7 +5,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablation.cli.commands.arguments import filtered_parent, folder_of, machine_parent, places_of, study_parent
+from ablation.cli.commands.arguments import (
+    find_study_folder,
+    make_filters_parser,
+    make_json_parser,
+    make_study_parser,
+    possible_folders,
+)
 
 if TYPE_CHECKING:
     from ablation.cli.commands.arguments import Commands
@@ -14,13 +20,15 @@ if TYPE_CHECKING:
 def register(commands: "Commands") -> None:
     """Add the parsers of `report` and `verify`."""
     report = commands.add_parser(
-        "report", parents=[study_parent(), machine_parent()], help="bring tables and report up to date with the records"
+        "report",
+        parents=[make_study_parser(), make_json_parser()],
+        help="bring tables and report up to date with the records",
     )
     report.add_argument("other", nargs="?", help="a second study: one page that sets it against the first")
     report.set_defaults(run=_report)
     verify = commands.add_parser(
         "verify",
-        parents=[filtered_parent(), machine_parent()],
+        parents=[make_filters_parser(), make_json_parser()],
         help="check every file behind these cells against its recorded checksum",
     )
     verify.set_defaults(run=_verify)
@@ -56,10 +64,10 @@ def _brought_up_to_date(given: argparse.Namespace) -> Path:
     from ablation.study.manifest import read_errors, write_study
     from ablation.study.plan import load_plan
 
-    for place in places_of(given):
+    for place in possible_folders(given):
         if is_imported(place):
             return Path(place)
-    folder = folder_of(given)
+    folder = find_study_folder(given)
     write_study(load_plan(folder), read_errors(folder))
     return folder
 
@@ -84,7 +92,7 @@ def _verify(given: argparse.Namespace) -> int:
     from ablation.store.store import verify
     from ablation.study.plan import load_plan
 
-    plan = load_plan(folder_of(given))
+    plan = load_plan(find_study_folder(given))
     wanted = {
         address.folder: address
         for cell in select_cells(plan.cells, given.filters)

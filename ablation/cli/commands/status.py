@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ablation.cli.commands.arguments import filtered_parent, machine_parent, states_of
+from ablation.cli.commands.arguments import make_filters_parser, make_json_parser, read_states
 from ablation.terminal import console
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 def register(commands: "Commands") -> None:
     """Add the parsers of `status` and `watch`."""
     status = commands.add_parser(
-        "status", parents=[filtered_parent(), machine_parent()], help="where every cell stands"
+        "status", parents=[make_filters_parser(), make_json_parser()], help="where every cell stands"
     )
     status.set_defaults(run=_status)
     watch = commands.add_parser(
         "watch",
-        parents=[filtered_parent(), machine_parent()],
+        parents=[make_filters_parser(), make_json_parser()],
         help="follow a study, or some of its cells, to its end; on Slurm to its report",
     )
     watch.set_defaults(run=_watch)
@@ -37,7 +37,7 @@ def _status(given: argparse.Namespace) -> int:
     from ablation.jobs.status.counts import by_factor, totals
     from ablation.jobs.status.table import exceptions, headline, tables
 
-    plan, cells, states = states_of(given)
+    plan, cells, states = read_states(given)
     counts = totals(states)
     left = _left(plan, cells, states)
     if given.json:
@@ -90,13 +90,13 @@ def _remaining(plan: "Plan", left: "Left") -> str:
 def _watch(given: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from ablation.cli.launch import follow
+    from ablation.cli.launch import follow_study
     from ablation.jobs.status.counts import totals
 
-    plan, chosen, _ = states_of(given)
+    plan, chosen, _ = read_states(given)
     cells = chosen if given.filters else None
     if not given.json:
-        return follow(plan, console(), cells=cells)
+        return follow_study(plan, console(), cells=cells)
     before: dict[str, CellStatus] = {}
 
     def show(states: "Sequence[CellStatus]") -> None:
@@ -104,4 +104,4 @@ def _watch(given: argparse.Namespace) -> int:
         before.update({one.name: one for one in states})
         print(json.dumps({"study": plan.execution.study, "counts": totals(states), "cells": changed}), flush=True)
 
-    return follow(plan, Console(stderr=True, highlight=False), show, cells)
+    return follow_study(plan, Console(stderr=True, highlight=False), show, cells)

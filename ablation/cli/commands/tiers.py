@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablation.cli.commands.arguments import records_of, study_parent
+from ablation.cli.commands.arguments import find_records_folder, make_study_parser
 
 if TYPE_CHECKING:
     from ablation.cli.commands.arguments import Commands
@@ -15,7 +15,7 @@ def register(commands: "Commands") -> None:
     """Add the parser of `tiers`."""
     tiers = commands.add_parser(
         "tiers",
-        parents=[study_parent()],
+        parents=[make_study_parser()],
         help="derive a benchmark's tiers from recorded pass rates",
         description="Base cells are those of count 0; small ones have at most --small-count trajectories, the others are large. "
         "Cells without a count are named: --base NAME --small NAME.",
@@ -44,7 +44,7 @@ def _tiers(given: argparse.Namespace) -> int:
     from ablation.data.benchmark.tier_rule import TierRule
     from ablation.study.interchange.tiers import counts_of, derive, left_out, read_labels, write_tiers
 
-    study = load(records_of(given))
+    study = load(find_records_folder(given))
     rule = TierRule(given.easy_above, given.medium_above, given.exh_below, given.exh_over)
     counts = counts_of(study, given.base, given.small, given.small_count)
     derived = derive(counts, rule, read_labels(study, given.labels))

@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ablation.config.sweep.design import Point
-from ablation.config.sweep.resolve import Leaves, Resolver, Shape, leaves_of
+from ablation.config.sweep.resolve import Leaves, ResolvedTemplate, Resolver, leaves_of
 from ablation.errors import ConfigProblems
 
 Compose = Callable[[Sequence[str]], Mapping[str, Any]]
@@ -34,7 +34,7 @@ def overrides_of(point: Point) -> list[str]:
 def compose_points(points: Sequence[Point], compose: Compose) -> list[dict[str, Any]]:
     """The resolved configuration of each point. Raises ConfigProblems with the problems of all levels.
 
-    `compose` takes overrides and returns the unresolved content (see `unresolved`).
+    `compose` takes overrides and returns the unresolved content (see `unresolved_content`).
     """
     problems: list[str] = []
     values = _Values()
@@ -43,7 +43,7 @@ def compose_points(points: Sequence[Point], compose: Compose) -> list[dict[str, 
     if problems:
         raise ConfigProblems(problems)
     resolver = Resolver()
-    shapes: dict[tuple[tuple[str, str], ...], Shape] = {}
+    shapes: dict[tuple[tuple[str, str], ...], ResolvedTemplate] = {}
     found = []
     for point, choice in zip(points, choices, strict=True):
         key = tuple(choice.items())
@@ -128,7 +128,7 @@ class _Values:
         return self._parsed[key, level]
 
 
-def unresolved(config: Any) -> dict[str, Any]:
+def unresolved_content(config: Any) -> dict[str, Any]:
     """A composed configuration without Hydra's own node, interpolations kept."""
     content = OmegaConf.to_container(config, resolve=False)
     return {str(key): value for key, value in content.items() if key != "hydra"} if isinstance(content, dict) else {}

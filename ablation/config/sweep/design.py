@@ -14,7 +14,7 @@ from ablation.specs.base import Spec
 Point = dict[str, str]
 FACTORS = ("category", "count", "length", "style")
 # Its only value, so a level of it is a level of the factor.
-WHOLE_COUNT = "count.size"
+COUNT_SIZE = "count.size"
 
 
 def _as_typed(value: Any) -> Any:
@@ -95,7 +95,7 @@ class LeftOut:
     reason: str
 
 
-def faults(design: Design) -> list[str]:
+def design_problems(design: Design) -> list[str]:
     """What is missing or contradicts itself, as sentences."""
     found = [
         f"sweep.vary.{key}: no level given; give at least one, or drop the factor"
@@ -110,7 +110,7 @@ def faults(design: Design) -> list[str]:
     return [*found, *zips, *([] if zips else _homeless(design))]
 
 
-def idle_exclusions(design: Design) -> list[str]:
+def exclusions_on_unset_keys(design: Design) -> list[str]:
     """Conditions on keys that the design never sets, most often misspelt: such an exclusion would leave out nothing."""
     known = sorted({*design.keys(), "seed"})
     return [
@@ -165,4 +165,4 @@ def _homeless(design: Design) -> list[str]:
 
 def factor_of(key: str) -> str:
     """A key, or the factor whose only value it is."""
-    return "count" if key == WHOLE_COUNT else key
+    return "count" if key == COUNT_SIZE else key

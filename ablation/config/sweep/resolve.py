@@ -15,15 +15,15 @@ from omegaconf import OmegaConf
 from ablation.config.read import plain
 from ablation.errors import ConfigProblems
 
-Path = tuple[str, ...]
-Leaves = dict[Path, Any]
+LeafPath = tuple[str, ...]
+Leaves = dict[LeafPath, Any]
 # Resolvers that read the configuration only where their text says so, or not at all.
 _PLAIN_RESOLVERS = re.compile(r"\$\{oc\.(?:select|env):")
 _MAY_HOLD_TEXT = (str, list, tuple, dict)
 _NAME = re.compile(r"\$\{\.*([A-Za-z_]\w*)(?=[.\[,}])")
 
 
-def leaves_of(content: Mapping[str, Any], path: Path = ()) -> Leaves:
+def leaves_of(content: Mapping[str, Any], path: LeafPath = ()) -> Leaves:
     """The leaves of a nested content. An empty mapping is a leaf."""
     found: Leaves = {}
     for key, value in content.items():
@@ -44,14 +44,14 @@ def nested(leaves: Leaves) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Shape:
+class ResolvedTemplate:
     """A resolved content, and the `places` of its leaves in sections where a value may change and changes nothing else.
 
     `places` is None where nobody can tell. Contents filled from shapes of one resolver share equal sections, as one object each.
     """
 
     content: dict[str, Any]
-    places: frozenset[Path] | None
+    places: frozenset[LeafPath] | None
     share: Callable[[Any], Any]
     _filled: dict[str, Any] = field(default_factory=dict)
 
@@ -81,9 +81,9 @@ class Resolver:
         self._known: dict[str, dict[str, Any]] = {}
         self._sections: dict[str, Any] = {}
 
-    def shape(self, leaves: Leaves | None) -> Shape:
+    def shape(self, leaves: Leaves | None) -> ResolvedTemplate:
         """What configurations with these leaves, but for some values, have in common; None are leaves that are not known."""
-        untold = Shape({}, None, self._shared)
+        untold = ResolvedTemplate({}, None, self._shared)
         if leaves is None:
             return untold
         dynamic = {leaf: value for leaf, value in leaves.items() if isinstance(value, _MAY_HOLD_TEXT) and _texts(value)}
@@ -95,7 +95,7 @@ class Resolver:
         if sections is None:
             return untold
         shared = {name: self._shared(section) for name, section in content.items()}
-        return Shape(shared, frozenset(leaf for leaf in leaves if leaf[0] not in sections), self._shared)
+        return ResolvedTemplate(shared, frozenset(leaf for leaf in leaves if leaf[0] not in sections), self._shared)
 
     def _shared(self, section: Any) -> Any:
         return self._sections.setdefault(repr(section), section)
@@ -113,7 +113,7 @@ class Resolver:
         return nested({**leaves, **{leaf: _at(self._known[told], leaf) for leaf in dynamic}})
 
 
-def _with(content: Any, path: Path, value: Any) -> Any:
+def _with(content: Any, path: LeafPath, value: Any) -> Any:
     return {**content, path[0]: _with(content[path[0]], path[1:], value)} if path else value
 
 
@@ -136,7 +136,7 @@ def _sections_read(dynamic: Leaves) -> set[str] | None:
     return sections
 
 
-def _at(content: Mapping[str, Any], path: Path) -> Any:
+def _at(content: Mapping[str, Any], path: LeafPath) -> Any:
     node: Any = content
     for key in path:
         node = node[key]

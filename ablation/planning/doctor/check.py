@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Grade = Literal["ok", "warn", "fail"]
+CheckGrade = Literal["ok", "warn", "fail"]
 
 
 @dataclass(frozen=True)
@@ -11,7 +11,7 @@ class Check:
     """What was looked at, what was found, and what to do about it unless it is fine. Holds no secret."""
 
     name: str
-    grade: Grade
+    grade: CheckGrade
     found: str
     fix: str = ""
 

@@ -40,8 +40,8 @@ def checks(cluster: Slurm, models: Sequence[str]) -> Iterator[Check]:
     partitions = read_partitions(slurm.run(["sinfo", "--noheader", "--format=%P|%l|%c|%D|%G"]))
     for stage in _STAGES if cluster.split else _STAGES[:1]:
         for asked in dict.fromkeys(cluster.resources_for(stage, model) for model in models):
-            yield from fits(asked, partitions)
-    yield from accepted(cluster)
+            yield from check_partitions(asked, partitions)
+    yield from check_acceptance(cluster)
 
 
 def read_config(text: str) -> dict[str, str]:
@@ -95,7 +95,7 @@ def read_partitions(text: str) -> list[Partition]:
     return list(found.values())
 
 
-def fits(asked: Resources, partitions: Sequence[Partition]) -> Iterator[Check]:
+def check_partitions(asked: Resources, partitions: Sequence[Partition]) -> Iterator[Check]:
     """Whether a partition has what a job asks for: what it lacks would wait in the queue for ever."""
     names = asked.partition.split(",") if asked.partition else [one.name for one in partitions if one.is_default]
     known = {one.name: one for one in partitions}
@@ -130,7 +130,7 @@ def _lacks(asked: Resources, there: Partition) -> Iterator[str]:
             yield f"{wanted} {what} are asked for, it has {has}"
 
 
-def accepted(cluster: Slurm) -> Iterator[Check]:
+def check_acceptance(cluster: Slurm) -> Iterator[Check]:
     """Slurm's own word on one task, as sbatch would say it."""
     words = ["sbatch", "--test-only", f"--time={cluster.timeout_min}", f"--cpus-per-task={cluster.cpus_per_task}"]
     options = {

@@ -13,9 +13,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
 
 from ablation.config.read import plain, read_cell
-from ablation.config.sweep.compose import Compose, compose_points, overrides_of, unresolved
+from ablation.config.sweep.cells import Sweep, expand_sweep
+from ablation.config.sweep.compose import Compose, compose_points, overrides_of, unresolved_content
 from ablation.config.sweep.design import Point
-from ablation.config.sweep.expand import Grid, expanded
 from ablation.errors import ConfigProblems
 from ablation.study.cell_facts import released
 from tests.conftest import ROOT
@@ -41,9 +41,9 @@ def stock(loader: ConfigLoader, whole: DictConfig, overrides: Sequence[str]) -> 
     return plain(config)
 
 
-def grid(loader: ConfigLoader, *arguments: str) -> Grid:
+def grid(loader: ConfigLoader, *arguments: str) -> Sweep:
     given = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
-    return expanded(master(loader, arguments), given, loader)
+    return expand_sweep(master(loader, arguments), given, loader)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def compose_of(loader: ConfigLoader, composed: list[Sequence[str]]) -> Compose:
 
     def compose(overrides: Sequence[str]) -> dict[str, Any]:
         composed.append(overrides)
-        return unresolved(loader.load_sweep_config(whole, list(overrides)))
+        return unresolved_content(loader.load_sweep_config(whole, list(overrides)))
 
     return compose
 

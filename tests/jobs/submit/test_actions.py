@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.cli.launch import carry_out
+from ablation.cli.launch import run_study
 from ablation.config.cluster import Slurm
 from ablation.errors import ConfigProblems
 from ablation.jobs.run.job import jobs_of
@@ -156,7 +156,7 @@ def test_a_refused_launch_leaves_the_plan_of_what_is_queued(fake: FakeSlurm, sha
     for told in (r"Slurm has \d+ cells of refused that this command does not ask for", "more than cluster.budget_gpu"):
         other = planned(shared / "aside", *WORDS, *dear)
         with pytest.raises(ConfigProblems, match=told):
-            carry_out(other.cells, (), other.execution.model_copy(update={"outputs": str(shared)}))
+            run_study(other.cells, (), other.execution.model_copy(update={"outputs": str(shared)}))
         assert (plan.folder / "plan.json").read_bytes() == before
         cancel(plan, states_of(plan))
     assert fake.submitted == 1
@@ -168,5 +168,5 @@ def test_a_plan_that_slurm_refuses_is_not_the_studys(fake: FakeSlurm, shared: Pa
     plan = planned(shared, *WORDS, "study=invalid")
     (plan.folder / "plan.json").write_text("as it was")
     with pytest.raises(ConfigProblems, match="invalid partition"):
-        carry_out(plan.cells, (), plan.execution)
+        run_study(plan.cells, (), plan.execution)
     assert (plan.folder / "plan.json").read_text() == "as it was"

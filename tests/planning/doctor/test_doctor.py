@@ -9,7 +9,7 @@ import pytest
 from ablation.cli.__main__ import main
 from ablation.config.cluster import Resources
 from ablation.planning.doctor import disk, software
-from ablation.planning.doctor.cluster import Partition, fits, read_partitions
+from ablation.planning.doctor.cluster import Partition, check_partitions, read_partitions
 from tests.conftest import ROOT
 
 SECRET = "0123456789abcdef0123456789abcdef01234567"
@@ -82,7 +82,7 @@ def test_partitions_are_read_as_sinfo_writes_them() -> None:
     ],
 )
 def test_what_no_partition_has_is_said(asked: Resources, problem: str) -> None:
-    [found] = fits(asked, [Partition("gpu", False, 60, 64, 2, 8)])
+    [found] = check_partitions(asked, [Partition("gpu", False, 60, 64, 2, 8)])
     assert found.grade == "fail"
     assert problem in found.found
 

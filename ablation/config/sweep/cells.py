@@ -20,9 +20,9 @@ from ablation.config.execution import Execution
 from ablation.config.files import refuse_unreadable
 from ablation.config.messages import sentences
 from ablation.config.read import plain, read_cell, read_cells, read_execution
-from ablation.config.sweep.compose import compose_points, overrides_of, unresolved
-from ablation.config.sweep.design import FACTORS, WHOLE_COUNT, Design, LeftOut, idle_exclusions
-from ablation.config.sweep.grid import expand, override, remarks
+from ablation.config.sweep.compose import compose_points, overrides_of, unresolved_content
+from ablation.config.sweep.design import COUNT_SIZE, FACTORS, Design, LeftOut, exclusions_on_unset_keys
+from ablation.config.sweep.points import expand_design, narrow, remarks
 from ablation.errors import ConfigProblems
 from ablation.specs.cell import Cell
 
@@ -34,7 +34,7 @@ CONFIG_DIR = next(
 
 
 @dataclass(frozen=True)
-class Grid:
+class Sweep:
     """The cells of a sweep, the same as Hydra overrides, and what was left out. `remarks` are the design's lines to read."""
 
     cells: tuple[Cell, ...]
@@ -44,19 +44,19 @@ class Grid:
     remarks: tuple[str, ...]
 
 
-def expanded(master: DictConfig, given: Sequence[Override], loader: ConfigLoader) -> Grid:
+def expand_sweep(master: DictConfig, given: Sequence[Override], loader: ConfigLoader) -> Sweep:
     """All cells of the sweep, validated. Raises ConfigProblems with everything that is wrong in any of them."""
     refuse_unreadable(loader)
     whole = read_design(master)
     levels, fixed = _levels_and_fixed(given, whole)
-    design = override(whole, levels)
-    expansion = expand(design)
+    design = narrow(whole, levels)
+    expansion = expand_design(design)
 
     def compose(overrides: Sequence[str]) -> Mapping[str, Any]:
-        return unresolved(loader.load_sweep_config(master, [*fixed, *overrides]))
+        return unresolved_content(loader.load_sweep_config(master, [*fixed, *overrides]))
 
     contents = compose_points(expansion.points, compose)
-    return Grid(
+    return Sweep(
         cells=tuple(read_cells(contents)),
         overrides=tuple((*fixed, *overrides_of(point)) for point in expansion.points),
         left_out=expansion.left_out,
@@ -65,7 +65,7 @@ def expanded(master: DictConfig, given: Sequence[Override], loader: ConfigLoader
     )
 
 
-def composed_grid(arguments: Sequence[str]) -> Grid:
+def compose_sweep(arguments: Sequence[str]) -> Sweep:
     """The grid of a command line (``["sweep=cnls"]``), composed as ``launch.py -m`` composes it. Raises ConfigProblems."""
     from ablation.config.overrides import preflight
 
@@ -78,7 +78,7 @@ def composed_grid(arguments: Sequence[str]) -> Grid:
         except HydraException as error:
             raise ConfigProblems([" ".join(str(error.__cause__ or error).split())]) from None
         given = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
-        return expanded(master, given, loader)
+        return expand_sweep(master, given, loader)
 
 
 def read_design(master: DictConfig) -> Design:
@@ -88,20 +88,20 @@ def read_design(master: DictConfig) -> Design:
         design = Design.model_validate(content, strict=False)
     except ValidationError as error:
         raise ConfigProblems([f"sweep.design.{line}" for line in sentences(error, Design)]) from None
-    if problems := idle_exclusions(design):
+    if problems := exclusions_on_unset_keys(design):
         raise ConfigProblems(problems)
     return design
 
 
-def composed_cells(configs: Sequence[DictConfig]) -> tuple[list[Cell], list[dict[str, Any]]]:
+def read_composed_cells(configs: Sequence[DictConfig]) -> tuple[list[Cell], list[dict[str, Any]]]:
     """The cells of configurations that another sweeper composed, and their contents. Raises ConfigProblems."""
-    contents = [plain(OmegaConf.create(unresolved(config))) for config in configs]
+    contents = [plain(OmegaConf.create(unresolved_content(config))) for config in configs]
     return read_cells(contents), contents
 
 
-def refuse_unexpanded(config: DictConfig) -> None:
+def refuse_unexpanded_design(config: DictConfig) -> None:
     """Raise ConfigProblems when a sweeper that knows no design would run one cell of a whole sweep."""
-    if len(expand(read_design(config)).points) > 1:
+    if len(expand_design(read_design(config)).points) > 1:
         name = config.sweep.name
         raise ConfigProblems(
             [
@@ -111,7 +111,7 @@ def refuse_unexpanded(config: DictConfig) -> None:
         )
 
 
-def single(config: DictConfig) -> tuple[Cell, Execution]:
+def read_single_cell(config: DictConfig) -> tuple[Cell, Execution]:
     """The one cell of a composed configuration and how to run it; the problems of both at once."""
     content = plain(config)
     problems: list[str] = []
@@ -130,7 +130,7 @@ def _levels_and_fixed(given: Sequence[Override], design: Design) -> tuple[dict[s
     """Factors, swept keys and keys that the design sets go to the design; everything else is the same for all cells."""
     levels: dict[str, tuple[str, ...]] = {}
     fixed: list[str] = []
-    own = {*FACTORS, WHOLE_COUNT, *design.keys()}
+    own = {*FACTORS, COUNT_SIZE, *design.keys()}
     swept = [item.get_key_element() for item in given if item.is_sweep_override()]
     foreign = [key for key in swept if key.lstrip("+~").split(".")[0] not in Cell.model_fields]
     if foreign:

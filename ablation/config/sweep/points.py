@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import product
 from math import prod
 
-from ablation.config.sweep.design import WHOLE_COUNT, Design, LeftOut, Point, Zip, factor_of, faults
+from ablation.config.sweep.design import COUNT_SIZE, Design, LeftOut, Point, Zip, design_problems, factor_of
 from ablation.errors import ConfigProblems, nearest
 
 
 @dataclass(frozen=True)
-class Expansion:
+class DesignPoints:
     """The points to run in order, without duplicates, and the points that were left out. `merged` counts the duplicates."""
 
     points: tuple[Point, ...]
@@ -19,9 +19,9 @@ class Expansion:
     merged: int
 
 
-def expand(design: Design) -> Expansion:
+def expand_design(design: Design) -> DesignPoints:
     """All points of a design. Raises ConfigProblems when it is incomplete, contradicts itself, is too large or is empty."""
-    problems = faults(design) or _too_many(design)
+    problems = design_problems(design) or _too_many(design)
     if problems:
         raise ConfigProblems(problems)
     shapes = [*_shapes(design), *_included(design)]
@@ -40,10 +40,10 @@ def expand(design: Design) -> Expansion:
         raise ConfigProblems(
             [f"the design is empty: {f'every point is left out: {told}' if told else 'it has no point'}"]
         )
-    return Expansion(kept, tuple(left_out), len(untrained) + len(trained) - len(unique))
+    return DesignPoints(kept, tuple(left_out), len(untrained) + len(trained) - len(unique))
 
 
-def remarks(design: Design, expansion: Expansion) -> list[str]:
+def remarks(design: Design, expansion: DesignPoints) -> list[str]:
     """What the design leaves out, adds, moves together and merges, each with its reason: lines to read before spending."""
     counts = Counter(out.reason for out in expansion.left_out)
     told = [f"left out {_cells(count)}: {reason}" for reason, count in counts.items()]
@@ -151,15 +151,15 @@ def _evaluates(key: str) -> bool:
     return key.split(".")[0] in ("model", "benchmark", "sample") or key in ("seed", "seed.sample")
 
 
-def override(design: Design, levels: Mapping[str, tuple[str, ...]]) -> Design:
+def narrow(design: Design, levels: Mapping[str, tuple[str, ...]]) -> Design:
     """The design with levels given on the command line: they replace the factor's own, and a single level its baseline too.
 
     ``count.size`` stands for the whole factor `count`. A key that the design does not know becomes a further factor. Of zipped
     keys, one alone chooses among the pairs; all together replace them. Of listed and included points, those remain that have
     the given levels. Raises ConfigProblems.
     """
-    if "count" in levels and WHOLE_COUNT in levels:
-        raise ConfigProblems([f"count and {WHOLE_COUNT} are one factor; give one of them"])
+    if "count" in levels and COUNT_SIZE in levels:
+        raise ConfigProblems([f"count and {COUNT_SIZE} are one factor; give one of them"])
     pairs, problems = _narrowed_pairs(design, levels)
     given = {**levels, **pairs}
     seeds = _integers(given.pop("seed")) if "seed" in given else design.seeds
