@@ -25,7 +25,7 @@ from scipy.special import expit
 
 from ablation.analysis import Analysis, analyse, load
 from ablation.analysis.power.simulation import SimulatedWorld
-from ablation.analysis.records.load import SEEDS
+from ablation.analysis.records.load import SEED_COLUMNS
 
 DRAWS = 10_000
 # Seeds of 96 settings, attempts, words of a text (0: no texts).
@@ -52,7 +52,7 @@ def records(folder: Path, seeds: int, n: int, words: int) -> Path:
         [[*setting, seed] for setting in product(*levels) for seed in range(seeds)],
         columns=["category", "count", "length", "style", "seed"],
     )
-    for name in SEEDS:
+    for name in SEED_COLUMNS:
         cells[name] = cells["seed"]
     cells.insert(0, "cell", [f"cell-{place:04}" for place in range(len(cells))])
     shift_c = (

@@ -9,13 +9,13 @@ import numpy as np
 
 from ablation.analysis.effects.replicates import replicates
 from ablation.analysis.effects.uncertainty import questions_like_these, these_questions
-from ablation.analysis.power.simulation import SimulatedWorld, arms, study
+from ablation.analysis.power.simulation import SimulatedWorld, crossed_settings, study
 from ablation.analysis.records.measures import measure
 
 ROWS = (  # seeds, attempts, SD of seeds and of seed × question (log odds)
     (1, 8, 0.0, 0.0), (2, 8, 0.15, 0.3), (4, 8, 0.0, 0.3), (4, 8, 0.15, 0.3), (4, 32, 0.15, 0.3), (4, 32, 0.5, 0.3),
 )  # fmt: skip
-ARMS = arms(style=["r1", "gemini"])
+ARMS = crossed_settings(style=["r1", "gemini"])
 
 
 def coverage(
@@ -29,9 +29,9 @@ def coverage(
     rng, weights_ec = np.random.default_rng(11), np.repeat([1.0, -1.0], seeds)[None, :] / seeds
     questions, hits, widths = world.log_odds(rng) if fixed else None, np.zeros(2), np.zeros(2)
     for _ in range(studies):
-        tally = study(rng, world, ARMS, seeds, n, questions=questions)
-        measured = measure(tally, "all")
-        found = replicates(tally, measured)
+        scores = study(rng, world, ARMS, seeds, n, questions=questions)
+        measured = measure(scores, "all")
+        found = replicates(scores, measured)
         distance = abs(float(weights_ec[0] @ measured.means_c))
         errors = [of(weights_ec, measured, found) for of in (these_questions, questions_like_these)]
         halves = np.array([error.half_width()[0] for error in errors])

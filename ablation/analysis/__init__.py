@@ -1,10 +1,10 @@
 """From records to numbers: pure functions on pandas frames, nothing about looks.
 
     study = load("outputs/cnls")            # the records, checked
-    tally = Tally.of(study)                 # correct attempts, cell by question, and what is missing
-    weigh_claims(tally)                    # the published findings as tests, each with a verdict
-    factor_effects(tally)                   # one row a contrast and tier, with its interval
-    trajectories(study, tally)              # lengths, endings, self-checks, repetition, likeness of solutions
+    scores = Scores.of(study)                 # correct attempts, cell by question, and what is missing
+    weigh_claims(scores)                    # the published findings as tests, each with a verdict
+    factor_effects(scores)                   # one row a contrast and tier, with its interval
+    trajectories(study, scores)              # lengths, endings, self-checks, repetition, likeness of solutions
     analyse(study)                          # all of it at once, as the report uses it
 
 Fractions run from 0 to 1; what is missing or cannot be estimated is NaN and has a reason beside it.
@@ -30,15 +30,15 @@ from ablation.analysis.ladder.rasch import rasch
 from ablation.analysis.ladder.scalability import ladder
 from ablation.analysis.records.load import Study, load
 from ablation.analysis.records.metrics import avg, cell_table, cov, cov_prefix, maj, maj_table
-from ablation.analysis.records.tally import Tally
+from ablation.analysis.records.scores import Scores
 from ablation.analysis.texts.trajectories import Trajectories, trajectories
 
 __all__ = [
     "Analysis",
     "Claim",
     "Finding",
+    "Scores",
     "Study",
-    "Tally",
     "Trajectories",
     "agreement",
     "analyse",

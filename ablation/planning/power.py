@@ -16,17 +16,17 @@ LATER = "power: not simulated for so many cells; `ablation power` with the same 
 
 def power_lines(cells: Sequence[Cell]) -> tuple[str, ...]:
     """The smallest effect that each factor can show over all questions, one line a factor; nothing where none is compared."""
-    from ablation.analysis.power.smallest_effects import assumed, smallest_effects
+    from ablation.analysis.power.smallest_effects import assumed_from_figure, smallest_effects
     from ablation.analysis.records.load import ALL
     from ablation.data.benchmark import read_tiers
 
     if len(cells) > AT_MOST_CELLS:
         return (LATER,)
     try:
-        world = assumed(list(read_tiers(cells[0].benchmark).values()))
+        world = assumed_from_figure(list(read_tiers(cells[0].benchmark).values()))
     except DataError:  # the benchmark is not on this machine, and what is wrong with it is said at launch
         return ()
-    table = smallest_effects(planned_cells(cells), min(cell.sample.n for cell in cells), world, scopes=[ALL])
+    table = smallest_effects(planned_cells(cells), min(cell.sample.n for cell in cells), world, tiers=[ALL])
     told = []
     for factor, group in table.dropna(subset=["effect_these"]).groupby("factor", sort=False):
         these, like = (100 * group[name].max() for name in ("effect_these", "effect"))

@@ -6,11 +6,11 @@ from typing import Any
 from markupsafe import Markup
 
 from ablation.analysis.effects.estimates import estimand
-from ablation.analysis.findings.versus import Versus, versus
-from ablation.analysis.findings.wording import Row, counted, judge, sentence
+from ablation.analysis.findings.estimate_text import EstimateRow, counted, judge, sentence
+from ablation.analysis.findings.study_comparison import StudyComparison, compare_studies
 from ablation.analysis.records.evaluators import EVALUATOR_COLUMNS
 from ablation.analysis.records.load import Study, load
-from ablation.analysis.records.tally import Tally, coverage
+from ablation.analysis.records.scores import Scores, coverage
 from ablation.report import tables
 from ablation.report.glyphs import common_span
 from ablation.report.page import environment_page
@@ -20,9 +20,9 @@ from ablation.report.text import clean
 def write_comparison(one: Path, other: Path) -> tuple[Path, str]:
     """Write `report/against-{first}.html` into the folder of the second study; its path, and the main difference in words.
 
-    Raises RecordError as `analysis.load` and `versus` do.
+    Raises RecordError as `analysis.load` and `compare_studies` do.
     """
-    found = versus(load(one), load(other))
+    found = compare_studies(load(one), load(other))
     page = other / "report" / f"against-{one.name}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     beside = page.with_suffix(".html.tmp")
@@ -32,14 +32,14 @@ def write_comparison(one: Path, other: Path) -> tuple[Path, str]:
     return page, clean(" ".join(filter(None, told)))
 
 
-def _sentence(found: Versus, row: Row) -> str:
+def _sentence(found: StudyComparison, row: EstimateRow) -> str:
     subject = f"{found.other.name} instead of {found.one.name}, {row['factor']}"
     if row["level"] is not None and row["level"] == row["level"]:
         subject += f" {row['level']}"
     return sentence(subject, f"avg@{found.other.n_attempts}", counted(row["pairs"], "matched pair"), row)
 
 
-def _context(found: Versus) -> dict[str, Any]:
+def _context(found: StudyComparison) -> dict[str, Any]:
     numbers = found.differences[["estimate", "low", "high"]].to_numpy(dtype=float).ravel().tolist()
     numbers += [
         float(value)
@@ -55,11 +55,11 @@ def _context(found: Versus) -> dict[str, Any]:
         "verdict": judge(first),
         "sentence": _sentence(found, first),
         "questions": found.questions,
-        "estimand": estimand(found.tally),
-        "scopes": [tables.scope_label(scope) for scope in found.tally.scopes],
+        "estimand": estimand(found.scores),
+        "scopes": [tables.scope_label(scope) for scope in found.scores.all_and_tiers],
         "span": span,
         "same": int(found.cells["same"].sum()),
-        "cells": [_cell(row, found.tally.scopes) for row in found.cells.to_dict("records")],
+        "cells": [_cell(row, found.scores.all_and_tiers) for row in found.cells.to_dict("records")],
         "differences": [row for row in tables.estimates(found.differences, ["factor", "level"], span) if row["pairs"]],
         "effects": _effects(found, span),
         "alone": [(found.one.name, found.only_one), (found.other.name, found.only_other)],
@@ -69,7 +69,7 @@ def _context(found: Versus) -> dict[str, Any]:
 
 
 def _missing(study: Study) -> str:
-    present = coverage(study, Tally.of(study, partial=True))
+    present = coverage(study, Scores.of(study, partial=True))
     short, several = int((~present["complete"] & ~present["mixed"]).sum()), int(present["mixed"].sum())
     of, told = counted(len(present), "cell"), []
     if short:
@@ -79,20 +79,20 @@ def _missing(study: Study) -> str:
     return " ".join(told)
 
 
-def _judged_otherwise(found: Versus) -> str:
+def _judged_otherwise(found: StudyComparison) -> str:
     """What to keep in mind where the two were not judged alike; nothing where they were."""
     told = [f"{name} {there} there, {here} here" for name, there, here in found.fixed if name in EVALUATOR_COLUMNS]
     return f"Judged otherwise ({'; '.join(told)}): a difference may be one between evaluators." if told else ""
 
 
-def _cell(row: Row, scopes: tuple[str, ...]) -> dict[str, Any]:
+def _cell(row: EstimateRow, scopes: tuple[str, ...]) -> dict[str, Any]:
     return {
         "one": row["one"], "other": row["other"], "same": row["same"],
         "pairs": [(tables.heat(row[f"one_{scope}"]), tables.heat(row[f"other_{scope}"])) for scope in scopes],
     }  # fmt: skip
 
 
-def _effects(found: Versus, span: float) -> list[dict[str, Any]]:
+def _effects(found: StudyComparison, span: float) -> list[dict[str, Any]]:
     """One row a contrast and study: the same contrast of both under each other."""
     rows: list[dict[str, Any]] = []
     for (factor, level, reference), group in found.effects.groupby(["factor", "level", "reference"], sort=False):
@@ -103,7 +103,8 @@ def _effects(found: Versus, span: float) -> list[dict[str, Any]]:
             ]
             by_tier = dict(zip(group["tier"], records, strict=True))
             cells = [
-                tables.estimate(by_tier[scope], span) if scope in by_tier else None for scope in found.tally.scopes
+                tables.estimate(by_tier[scope], span) if scope in by_tier else None
+                for scope in found.scores.all_and_tiers
             ]
             label = {"factor": factor, "level": level, "reference": reference}
             rows.append({**label, "study": study.name, "is_first": side == "one", "cells": cells})

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.analysis.findings.analyse import Analysis
-from ablation.analysis.records.load import FACTORS
 from ablation.report.text import clean
+from ablation.specs.vocabulary import FACTORS
 from ablation.store.files import write_text_atomically
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def report(entity: str, project: str, analysis: Analysis) -> Any:
 
 def _score_panels(analysis: Analysis) -> list[Any]:
     wr, _ = _library()
-    n, scopes = analysis.study.n_attempts, analysis.tally.scopes
+    n, scopes = analysis.study.n_attempts, analysis.scores.all_and_tiers
     score = f"avg@{n}/all"
     columns = [wr.ParallelCoordinatesPlotColumn(metric=wr.Config(f"factors.{factor}")) for factor in FACTORS]
     return [

@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 
 from ablation.analysis.findings.analyse import Analysis
-from ablation.analysis.records.load import FACTORS
 from ablation.analysis.records.matching import levels
 from ablation.report.tables import heat, scope_label
 from ablation.report.text import percent, shown
+from ablation.specs.vocabulary import FACTORS
 
 _COLUMNS = ("style", "length", "count")
 
@@ -21,11 +21,11 @@ def ladder_grid(analysis: Analysis) -> dict[str, Any]:
     found = analysis.conditions[analysis.conditions["measure"] == "avg"]
     trained = found[found["count"].notna() & (found["count"] > 0)]
     columns = _columns(trained)
-    categories = levels(analysis.tally.cells, "category") if len(trained) else []
+    categories = levels(analysis.scores.cells, "category") if len(trained) else []
     rows_of = {key: row for row in trained.to_dict("records") for key in [_key(row)]}
     base = found[found["count"] == 0].to_dict("records")
     blocks = []
-    for scope in analysis.tally.scopes:
+    for scope in analysis.scores.all_and_tiers:
         rows = [
             (shown(category), [_square(rows_of.get((scope, category, *column))) for column in columns])
             for category in categories

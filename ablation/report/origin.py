@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.analysis.records.load import SEEDS, Study
+from ablation.analysis.records.load import SEED_COLUMNS, Study
 from ablation.report.text import quantity
 
 RECORDS = ("results.parquet", "completions.parquet", "cells.parquet", "loss.parquet")
@@ -43,7 +43,9 @@ def sha256(path: Path) -> str:
 
 def _seeds(cells: pd.DataFrame) -> list[tuple[str, str]]:
     """(data, 0 1 2) and so on."""
-    return [(name.removeprefix("seed_"), " ".join(map(str, sorted(cells[name].dropna().unique())))) for name in SEEDS]
+    return [
+        (name.removeprefix("seed_"), " ".join(map(str, sorted(cells[name].dropna().unique())))) for name in SEED_COLUMNS
+    ]
 
 
 def _cost(cells: pd.DataFrame) -> list[str]:

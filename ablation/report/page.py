@@ -81,21 +81,21 @@ def environment_page(template: str, context: dict[str, Any]) -> str:
 
 
 def _context(analysis: Analysis, drawn: dict[str, Plate]) -> dict[str, Any]:
-    study, tally = analysis.study, analysis.tally
+    study, scores = analysis.study, analysis.scores
     bounds = [*analysis.effects[["low", "high", "estimate"]].to_numpy().ravel(),
               *analysis.slopes[["low", "high", "estimate"]].to_numpy().ravel()]  # fmt: skip
     span = common_span(*(float(bound) for bound in bounds))
     return {
         "study": study,
-        "tally": tally,
+        "scores": scores,
         "manifest": {key: study.manifest.get(key) for key in RECORDED},
         "n": study.n_attempts,
-        "scopes": [tables.scope_label(scope) for scope in tally.scopes],
+        "scopes": [tables.scope_label(scope) for scope in scores.all_and_tiers],
         "findings": analysis.findings,
         "claims": [claim for claim in analysis.claims if claim.verdict != "untestable"],
         "untestable": [claim for claim in analysis.claims if claim.verdict == "untestable"],
         "coverage": analysis.coverage.to_dict("records"),
-        "estimand": estimand(tally),
+        "estimand": estimand(scores),
         "min_questions": MIN_QUESTIONS,
         "drawn": drawn,
         "span": span,
@@ -103,7 +103,7 @@ def _context(analysis: Analysis, drawn: dict[str, Plate]) -> dict[str, Any]:
         "slopes": tables.estimates(analysis.slopes, ["length", "style"], span),
         "means": tables.level_means(analysis),
         "ladder": ladder_grid(analysis),
-        "common_k": common_k(tally),
+        "common_k": common_k(scores),
         "ways": ways(analysis),
         "likeness": likeness(analysis),
         "steps": analysis.ladder,
@@ -119,22 +119,22 @@ def _context(analysis: Analysis, drawn: dict[str, Plate]) -> dict[str, Any]:
 
 def _data(analysis: Analysis, folder: Path, index: Index) -> Markup:
     """What the script needs, as JSON in which nothing can end the element that it stands in."""
-    tally, asked = analysis.tally, read_problems(folder)
-    names = tally.questions["question"].tolist()
+    scores, asked = analysis.scores, read_problems(folder)
+    names = scores.questions["question"].tolist()
     told = {
-        "n": tally.n_attempts,
-        "cells": tally.cells["cell"].map(clean).tolist(),
+        "n": scores.n_attempts,
+        "cells": scores.cells["cell"].map(clean).tolist(),
         "questions": [
             {
                 "id": clean(name), "tier": clean(tier),
                 "problem": clean_lines(asked[name]["problem"]) if name in asked else None,
                 "answer": clean(asked[name]["answer"]) if name in asked else None,
             }
-            for name, tier in tally.questions[["question", "tier"]].to_numpy().tolist()
+            for name, tier in scores.questions[["question", "tier"]].to_numpy().tolist()
         ],
-        "correct": tally.correct_cq.tolist(),
-        "attempts": tally.attempts_cq.tolist(),
-        "files": [[index.get(name, {}).get(clean(cell)) for cell in tally.cells["cell"]] for name in names],
+        "correct": scores.correct_cq.tolist(),
+        "attempts": scores.attempts_cq.tolist(),
+        "files": [[index.get(name, {}).get(clean(cell)) for cell in scores.cells["cell"]] for name in names],
     }  # fmt: skip
     return Markup(json.dumps(told, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026"))
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ablation.analysis.findings.analyse import Analysis
 from ablation.analysis.findings.claims import claims_frame
-from ablation.analysis.findings.wording import interval
+from ablation.analysis.findings.estimate_text import interval
 from ablation.report.figures import Plate
 from ablation.report.tables import scope_label
 from ablation.report.text import clean, percent
@@ -30,7 +30,7 @@ def write_paper(analysis: Analysis, drawn: dict[str, Plate], report: Path) -> No
         plate.save(figures)
     for name, frame in _frames(analysis).items():
         _cleaned(frame).map(_inert).to_csv(tables / f"{name}.csv", index=False, float_format=_NUMBERS)
-    scopes = analysis.tally.scopes
+    scopes = analysis.scores.all_and_tiers
     latex = {
         "effects": _by_scope(analysis.effects, ["factor", "level", "reference", "pairs"], scopes, is_difference=True),
         "slopes": _by_scope(analysis.slopes, ["length", "style", "sets"], scopes, is_difference=True),

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ablation.analysis.records.load import FACTORS
 from ablation.report.text import shown
+from ablation.specs.vocabulary import FACTORS
 
 
 def settings_wide(settings: pd.DataFrame) -> pd.DataFrame:

@@ -10,11 +10,12 @@ from markupsafe import Markup
 
 from ablation.analysis.effects.factor_effects import TRAINING
 from ablation.analysis.findings.analyse import Analysis
-from ablation.analysis.findings.wording import bounds, judge, points
+from ablation.analysis.findings.estimate_text import bounds, judge, points
 from ablation.analysis.records.decided import decided
-from ablation.analysis.records.load import ALL, FACTORS, SEEDS, Study
+from ablation.analysis.records.load import ALL, SEED_COLUMNS, Study
 from ablation.report.glyphs import interval_glyph, sparkline
 from ablation.report.text import clean, percent, quantity, shown
+from ablation.specs.vocabulary import FACTORS
 
 Row = Mapping[Hashable, Any]
 WEAK_H = 0.3  # Mokken's bound, below which a question is not taken for a rung
@@ -71,7 +72,7 @@ def level_means(analysis: Analysis) -> list[dict[Any, Any]]:
 
 def factor_columns(analysis: Analysis) -> list[str]:
     """The factors, and the seed where it varies."""
-    return [*FACTORS, "seed"] if analysis.tally.n_seeds > 1 else list(FACTORS)
+    return [*FACTORS, "seed"] if analysis.scores.n_seeds > 1 else list(FACTORS)
 
 
 def cell_rows(analysis: Analysis) -> list[dict[str, Any]]:
@@ -83,12 +84,12 @@ def cell_rows(analysis: Analysis) -> list[dict[str, Any]]:
         {
             "cell": cell["cell"],
             "levels": [_level(cell, column) for column in columns],
-            "avg": [heat(row[f"avg_{scope}"], reasons[cell["cell"]]) for scope in analysis.tally.scopes],
-            "cov": [heat(row[f"cov_{scope}"], reasons[cell["cell"]]) for scope in analysis.tally.scopes],
+            "avg": [heat(row[f"avg_{scope}"], reasons[cell["cell"]]) for scope in analysis.scores.all_and_tiers],
+            "cov": [heat(row[f"cov_{scope}"], reasons[cell["cell"]]) for scope in analysis.scores.all_and_tiers],
             "no_answer": percent(row["no_answer_rate"]),
             "truncated": percent(row["truncated_rate"]),
         }
-        for cell, row in zip(analysis.tally.cells.to_dict("records"), metrics, strict=True)
+        for cell, row in zip(analysis.scores.cells.to_dict("records"), metrics, strict=True)
     ]
 
 
@@ -103,23 +104,23 @@ def decided_rows(analysis: Analysis) -> list[dict[Any, Any]]:
 
 def question_map(analysis: Analysis) -> dict[str, Any]:
     """Cells (best first) × questions (most solved first in each tier): correct attempts out of those present."""
-    tally = analysis.tally
-    present_c = np.flatnonzero(tally.attempts_cq.sum(axis=1) > 0)
-    share_cq = tally.correct_cq / np.maximum(tally.attempts_cq, 1)
+    scores = analysis.scores
+    present_c = np.flatnonzero(scores.attempts_cq.sum(axis=1) > 0)
+    share_cq = scores.correct_cq / np.maximum(scores.attempts_cq, 1)
     by_rate_c = sorted(present_c, key=lambda c: (-share_cq[c].mean(), c))
-    tier_q = [tally.tiers.index(tier) for tier in tally.questions["tier"]]
-    compared_c = [c for c in present_c if not tally.is_apart_c[c]]
+    tier_q = [scores.tiers.index(tier) for tier in scores.questions["tier"]]
+    compared_c = [c for c in present_c if not scores.is_apart_c[c]]
     order_q = sorted(range(len(tier_q)), key=lambda q: (tier_q[q], -share_cq[compared_c, q].sum(), q))
-    names, cells = tally.questions["question"].tolist(), tally.cells["cell"].tolist()
+    names, cells = scores.questions["question"].tolist(), scores.cells["cell"].tolist()
     starts = {q for q, before in zip(order_q[1:], order_q, strict=False) if tier_q[q] != tier_q[before]}
     return {
-        "tiers": [(tier, int((tally.questions["tier"] == tier).sum())) for tier in tally.tiers],
+        "tiers": [(tier, int((scores.questions["tier"] == tier).sum())) for tier in scores.tiers],
         "questions": [(names[q], q in starts, q) for q in order_q],
         "rows": [
             (
                 cells[c],
                 c,
-                [(_solved(tally.correct_cq[c, q], tally.attempts_cq[c, q], names[q]), q in starts) for q in order_q],
+                [(_solved(scores.correct_cq[c, q], scores.attempts_cq[c, q], names[q]), q in starts) for q in order_q],
             )
             for c in by_rate_c
         ],
@@ -173,7 +174,7 @@ def _level(cell: Row, column: str) -> tuple[str, str]:
         return clean(name), str(name)
     text = shown(cell.get(column))
     if column == "seed" and text == "–" and count > 0:
-        text = "/".join(shown(cell[name]) for name in SEEDS)
+        text = "/".join(shown(cell[name]) for name in SEED_COLUMNS)
     return text, text
 
 

@@ -25,11 +25,11 @@ def render(analysis: Analysis) -> RenderableType:
     headlines = [finding for finding in analysis.findings if finding.headline]
     return Group(
         _title(analysis),
-        *([_table(analysis)] if len(analysis.tally.questions) else []),
+        *([_table(analysis)] if len(analysis.scores.questions) else []),
         *_decided(analysis),
         *[_line(finding) for finding in headlines],
         Padding(
-            Text(f"Percent of attempts; 95 % intervals for {estimand(analysis.tally)}.", style="dim"), (1, 0, 0, 0)
+            Text(f"Percent of attempts; 95 % intervals for {estimand(analysis.scores)}.", style="dim"), (1, 0, 0, 0)
         ),
     )
 
@@ -38,7 +38,7 @@ def _title(analysis: Analysis) -> Text:
     study, complete = analysis.study, int(analysis.coverage["complete"].sum())
     ended = int(analysis.coverage["curtailed"].sum())
     early = f", {ended} decided early" if ended else ""
-    size = f"{complete} of {len(analysis.coverage)} cells complete{early}, {len(analysis.tally.questions)} questions"
+    size = f"{complete} of {len(analysis.coverage)} cells complete{early}, {len(analysis.scores.questions)} questions"
     title = Text.assemble((short(study.name, 40), "bold"), f": avg@{study.n_attempts}, {size}")
     if note := study.manifest.get("note"):
         title.append(f"\n{clean(note)}", style="italic")
@@ -50,7 +50,7 @@ def _table(analysis: Analysis) -> Table:
     table.add_column("factor", max_width=10, no_wrap=True)
     table.add_column("level", max_width=15, no_wrap=True)
     table.add_column("cells", justify="right", no_wrap=True)
-    scopes = analysis.tally.scopes[: MAX_TIERS + 1]
+    scopes = analysis.scores.all_and_tiers[: MAX_TIERS + 1]
     for scope in scopes:
         table.add_column(Text(short(scope_label(scope), 6)), justify="right", no_wrap=True)
     for factor, rows in groupby(level_means(analysis), key=lambda row: str(row["factor"])):

@@ -7,7 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ablation.analysis.findings.analyse import Analysis
-from ablation.analysis.findings.wording import judge
+from ablation.analysis.findings.estimate_text import judge
 from ablation.analysis.records.load import ALL
 from ablation.report.glyphs import interval_glyph
 from ablation.report.tables import Estimate

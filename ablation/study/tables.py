@@ -11,7 +11,7 @@ import pandas as pd
 
 from ablation.analysis.effects.conditions import cell_errors
 from ablation.analysis.records.metrics import cell_table
-from ablation.analysis.records.tally import Tally
+from ablation.analysis.records.scores import Scores
 from ablation.data.benchmark import read_questions, read_tiers
 from ablation.evaluation.evaluator import evaluator
 from ablation.evaluation.sampling.seeds import stream_seed
@@ -58,8 +58,8 @@ def write_tables(cells: Sequence[Cell], store: Store, folder: Path, errors: Mapp
         results, told = (_without_factors(frame, others) for frame in (results, told))
     whole = results[~results["curtailed"]]
     tiers = tier_order(cells)
-    tally = Tally.counted(told, whole, tiers, max(cell.sample.n for cell in cells), planned)
-    measured = cell_table(whole, planned, tiers).merge(cell_errors(tally), on="cell", validate="1:1")
+    scores = Scores.counted(told, whole, tiers, max(cell.sample.n for cell in cells), planned)
+    measured = cell_table(whole, planned, tiers).merge(cell_errors(scores), on="cell", validate="1:1")
     measured["present"] = told["line_attempts"].fillna(measured["present"]).astype("int64")
     replace_table(folder / "results.parquet", results)
     replace_table(folder / "cells.parquet", told.merge(measured, on="cell", validate="1:1"))

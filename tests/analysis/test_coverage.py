@@ -3,7 +3,7 @@
 import pytest
 
 import ablation
-from ablation.analysis import Tally, analyse
+from ablation.analysis import Scores, analyse
 from ablation.analysis.records.load import Study
 from ablation.errors import RecordError
 from tests.analysis.studies import BASE, build, trained, without
@@ -18,10 +18,10 @@ def _mixed() -> Study:
 
 def test_a_missing_attempt_refuses_every_average_until_it_is_asked_for() -> None:
     study = without(WHOLE, (WHOLE.results["question"] == "q07") & (WHOLE.results["attempt"] == 3))
-    for average in (Tally.of, analyse):
+    for average in (Scores.of, analyse):
         with pytest.raises(RecordError, match=r"2 of 2 cells .* 94 of 96 planned attempts.*partial=True"):
             average(study)
-    assert Tally.of(study, partial=True).averages()["all"].isna().all()
+    assert Scores.of(study, partial=True).averages()["all"].isna().all()
     assert analyse(study, partial=True).findings[0].topic == "coverage"
 
 
@@ -31,7 +31,7 @@ def test_cells_that_were_asked_different_questions_are_not_called_complete() -> 
     halves = {**WHOLE.manifest, "cells": [{**cell, "planned_attempts": 24} for cell in WHOLE.manifest["cells"]]}
     study = Study(halves, WHOLE.results[first], WHOLE.cells)
     with pytest.raises(RecordError, match="Incomplete: 2 of 2 cells"):
-        Tally.of(study)
+        Scores.of(study)
     found = analyse(study, partial=True)
     assert found.findings[0].verdict == "warning"
     assert set(found.coverage["reason"]) == {"asked other questions than other cells"}

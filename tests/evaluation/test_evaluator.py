@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ablation.analysis.records.load import load
-from ablation.analysis.records.tally import Tally
+from ablation.analysis.records.scores import Scores
 from ablation.cli.launch import run_study
 from ablation.evaluation.evaluator import EVALUATOR_FILE, evaluator
 from ablation.jobs.run.pipeline import run_cell
@@ -107,4 +107,4 @@ def test_a_model_with_its_own_template_keeps_its_average_and_is_compared_with_no
     write_study(plan, {})
     study = load(plan.folder)
     assert study.cells["avg_all"].notna().all()
-    assert Tally.of(study, partial=True).averages()["all"].notna().tolist() == [True, False]
+    assert Scores.of(study, partial=True).averages()["all"].notna().tolist() == [True, False]

@@ -15,7 +15,7 @@ from rich.console import Console
 from ablation.analysis.findings.analyse import analyse
 from ablation.analysis.records.decided import decided
 from ablation.analysis.records.load import load
-from ablation.analysis.records.tally import Tally
+from ablation.analysis.records.scores import Scores
 from ablation.errors import ConfigProblems, RecordError
 from ablation.evaluation.pass_line import Decision
 from ablation.jobs.run.pipeline import run_cell
@@ -161,8 +161,8 @@ def test_its_cells_have_an_answer_and_no_average(mixed: Any, tmp_path: Path) -> 
     [row] = decided(study).to_dict("records")
     assert (row["planned"], row["answer"]) == (2, "reached" if float(cells["avg_hard"].iloc[0]) >= 0.9 else "missed")
     with pytest.raises(RecordError, match=r"Curtailed: 1 of 2 cells .* avg@2 and cov@2 are undefined"):
-        Tally.of(study)
-    assert Tally.of(study, partial=True).averages()["all"].isna().tolist() == [False, True]
+        Scores.of(study)
+    assert Scores.of(study, partial=True).averages()["all"].isna().tolist() == [False, True]
     told = shown_in_terminal(mixed.folder)
     assert "base model" in told and "1 of 2 cells complete, 1 decided early" in told
     shown = page.write(mixed.folder).read_text()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ablation.analysis.findings.versus import versus
+from ablation.analysis.findings.study_comparison import compare_studies
 from ablation.analysis.records.load import Study
 from ablation.errors import RecordError
 from ablation.report.comparison import write_comparison
@@ -25,7 +25,7 @@ def _study(name: str, more: int, **choices: Any) -> Study:
 
 
 def test_the_difference_of_two_studies_is_what_was_put_in() -> None:
-    found = versus(_study("one", 0), _study("two", 1))
+    found = compare_studies(_study("one", 0), _study("two", 1))
     trained = row_of(found.differences, factor="all trained cells", tier="all")
     assert trained["pairs"] == len(GRID) and trained["questions"] == 12
     assert trained["estimate"] == pytest.approx(0.125) and trained["low"] < 0.125 < trained["high"]
@@ -41,7 +41,7 @@ def test_incomplete_cells_and_cells_of_one_study_take_no_part() -> None:
     other = _study("two", 1, failed=[1])
     fewer = [cell for cell in GRID if cell["count"] == 25]
     one = build(fewer, lambda _cell, q: q % 3)
-    found = versus(one, other)
+    found = compare_studies(one, other)
     assert row_of(found.differences, factor="all trained cells", tier="all")["pairs"] == len(fewer) - 1
     assert row_of(found.differences, factor="base model", tier="all")["reason"].startswith("no complete cells of both")
     assert not found.only_one and len(found.only_other) == 1 + len(GRID) - len(fewer)
@@ -51,7 +51,7 @@ def test_studies_without_a_common_question_are_refused() -> None:
     other = _study("two", 0)
     moved = dataclasses.replace(other, results=other.results.assign(question="x" + other.results["question"]))
     with pytest.raises(RecordError, match="no question in common"):
-        versus(_study("one", 0), moved)
+        compare_studies(_study("one", 0), moved)
 
 
 def test_its_page_is_whole_and_names_are_inert(tmp_path: Path) -> None:

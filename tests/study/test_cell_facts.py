@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ablation.analysis.records.load import load
-from ablation.analysis.records.tally import Tally
+from ablation.analysis.records.scores import Scores
 from ablation.jobs.run.pipeline import run_cell
 from ablation.planning.confounds import comparison_warnings
 from ablation.report import page
@@ -40,7 +40,7 @@ def test_a_released_checkpoint_is_not_the_base_model(tiny_benchmark: list[str], 
     assert cells["count"].tolist()[1] == 0 and cells["count"].isna().tolist() == [False, False, True]
     assert cells["avg_all"].isna().tolist() == [True, False, False]
     study = load(plan.folder)
-    tally = Tally.of(study, partial=True)
-    assert tally.is_base_c.tolist() == [False, True, False]
+    scores = Scores.of(study, partial=True)
+    assert scores.is_base_c.tolist() == [False, True, False]
     assert study.manifest["cells"][2]["factors"]["count"] is None
     assert "s1.1-32B" in page.write(plan.folder).read_text()

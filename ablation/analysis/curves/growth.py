@@ -9,17 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ablation.analysis.effects.uncertainty import DRAWS, LEVEL, SEED
+from ablation.analysis.effects.uncertainty import ANALYSIS_SEED, BOOTSTRAP_DRAWS, CONFIDENCE
 from ablation.analysis.records.matching import comparable, levels, matched_sets
 from ablation.analysis.records.measures import measure
-from ablation.analysis.records.tally import Floats, Tally
+from ablation.analysis.records.scores import Floats, Scores
 
 _BLOCK = 500  # draws at a time
 EXPONENTS = np.geomspace(0.05, 3.0, 60)
 TOO_FEW_COUNTS = "fewer than 3 counts with a complete matched set"
 CANNOT_TELL = "with 4 counts or fewer a line and a saturating curve cannot be told apart"
 NO_AICC = "AICc needs 6 counts for a curve of 3 parameters"
-COLUMNS = (
+GROWTH_COLUMNS = (
     "tier",
     "model",
     "counts",
@@ -36,7 +36,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Fit:
+class CurveFit:
     """Parameters by name (each an array over draws), and the values at the counts (draws × counts)."""
 
     parameters: dict[str, Floats]
@@ -44,9 +44,13 @@ class Fit:
 
 
 def growth(
-    tally: Tally, target: float = 0.9, draws: int = DRAWS, seed: int = SEED, scopes: Sequence[str] | None = None
+    scores: Scores,
+    target: float = 0.9,
+    draws: int = BOOTSTRAP_DRAWS,
+    seed: int = ANALYSIS_SEED,
+    tiers: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Both models in each scope (all of them, or `scopes`), one row a parameter: `tier model counts sets parameter
+    """Both models in each tier (all of them, or `tiers`), one row a parameter: `tier model counts sets parameter
     estimate low high …`.
 
     `log`: P = a + b · log2 N. `saturating`: P = p_max − k · N^−α, 0 ≤ p_max ≤ 1, k ≥ 0, by variable projection (Golub &
@@ -56,27 +60,27 @@ def growth(
     root mean square error at counts left out, `aicc` the corrected AIC. Beyond twice the largest N nothing is known.
     """
     rows: list[dict[str, object]] = []
-    for scope in tally.scopes if scopes is None else scopes:
-        counts_n, means_dn, n_sets = curve_draws(tally, scope, draws, seed)
+    for tier in scores.all_and_tiers if tiers is None else tiers:
+        counts_n, means_dn, n_sets = curve_draws(scores, tier, draws, seed)
         if len(counts_n) < 3 or n_sets == 0:
-            rows.append({"tier": scope, "counts": len(counts_n), "sets": n_sets, "reason": TOO_FEW_COUNTS})
+            rows.append({"tier": tier, "counts": len(counts_n), "sets": n_sets, "reason": TOO_FEW_COUNTS})
             continue
         for model, fit in (("log", fit_log), ("saturating", fit_saturating)):
             found = fit(counts_n, means_dn)
-            rows += _rows(scope, model, found, counts_n, means_dn, n_sets, target)
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+            rows += _rows(tier, model, found, counts_n, means_dn, n_sets, target)
+    return pd.DataFrame(rows, columns=list(GROWTH_COLUMNS))
 
 
-def fit_log(counts_n: Floats, means_dn: Floats) -> Fit:
+def fit_log(counts_n: Floats, means_dn: Floats) -> CurveFit:
     """Ordinary least squares on log2 N."""
     x_n = np.log2(counts_n)
     centred_n = x_n - x_n.mean()
     slope_d = means_dn @ centred_n / (centred_n @ centred_n)
     start_d = means_dn.mean(axis=1) - slope_d * x_n.mean()
-    return Fit({"a": start_d, "b": slope_d}, start_d[:, None] + slope_d[:, None] * x_n)
+    return CurveFit({"a": start_d, "b": slope_d}, start_d[:, None] + slope_d[:, None] * x_n)
 
 
-def fit_saturating(counts_n: Floats, means_dn: Floats) -> Fit:
+def fit_saturating(counts_n: Floats, means_dn: Floats) -> CurveFit:
     """Least squares of p_max − k · N^−α under 0 ≤ p_max ≤ 1 and k ≥ 0."""
     x_gn = (counts_n[None, :] / counts_n.min()) ** -EXPONENTS[:, None]
     centred_gn = x_gn - x_gn.mean(axis=1, keepdims=True)
@@ -91,18 +95,18 @@ def fit_saturating(counts_n: Floats, means_dn: Floats) -> Fit:
     best_d, lines = rss_dg.argmin(axis=1), np.arange(len(means_dn))
     top_d, k_d, alpha_d = top_dg[lines, best_d], k_dg[lines, best_d], EXPONENTS[best_d]
     fitted_dn = top_d[:, None] - k_d[:, None] * x_gn[best_d]
-    return Fit({"p_max": top_d, "k": k_d * counts_n.min() ** alpha_d, "alpha": alpha_d}, fitted_dn)
+    return CurveFit({"p_max": top_d, "k": k_d * counts_n.min() ** alpha_d, "alpha": alpha_d}, fitted_dn)
 
 
-def curve_draws(tally: Tally, scope: str, draws: int, seed: int) -> tuple[Floats, Floats, int]:
+def curve_draws(scores: Scores, tier: str, draws: int, seed: int) -> tuple[Floats, Floats, int]:
     """(counts, mean rate at each count: the data and then `draws` bootstrap draws, number of matched sets)."""
-    cells = comparable(tally, scope)
+    cells = comparable(scores, tier)
     ordered = levels(cells, "count")
     sets = matched_sets(cells, "count").reindex(columns=ordered).dropna()
     counts_n = np.array(ordered, dtype=np.float64)
-    if sets.empty or not tally.in_scope_q(scope).any():
+    if sets.empty or not scores.in_tier_q(tier).any():
         return counts_n, np.empty((0, len(counts_n))), 0
-    rates = measure(tally, scope).values_cq[sets.to_numpy(dtype=int)]  # sets × counts × questions
+    rates = measure(scores, tier).values_cq[sets.to_numpy(dtype=int)]  # sets × counts × questions
     n_sets, _, n_questions = rates.shape
     rng, means_dn = np.random.default_rng(seed), [rates.mean(axis=(0, 2))[None]]
     for begun in range(0, draws, _BLOCK):
@@ -114,17 +118,17 @@ def curve_draws(tally: Tally, scope: str, draws: int, seed: int) -> tuple[Floats
 
 
 def _rows(
-    scope: str, model: str, found: Fit, counts_n: Floats, means_dn: Floats, n_sets: int, target: float
+    tier: str, model: str, found: CurveFit, counts_n: Floats, means_dn: Floats, n_sets: int, target: float
 ) -> list[dict[str, object]]:
     fit = fit_log if model == "log" else fit_saturating
     rss = float(((means_dn[0] - found.fitted_dn[0]) ** 2).sum())
     parameters = {**found.parameters, "count_for_target": _count_for(model, found.parameters, target)}
     shared = {
-        "tier": scope, "model": model, "counts": len(counts_n), "sets": n_sets, "rss": rss,
+        "tier": tier, "model": model, "counts": len(counts_n), "sets": n_sets, "rss": rss,
         "leave_one_out": _left_out(fit, counts_n, means_dn[:1]), "aicc": _aicc(rss, len(counts_n), len(found.parameters)),
     }  # fmt: skip
     reason = CANNOT_TELL if len(counts_n) <= 4 else NO_AICC if len(counts_n) < 6 else ""
-    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
     rows = []
     for name, value_d in parameters.items():
         low, high = np.quantile(value_d[1:], tails, method="nearest") if len(value_d) > 1 else (np.nan, np.nan)

@@ -11,13 +11,13 @@ from scipy.optimize import brentq
 from scipy.special import ndtri, stdtrit
 
 from ablation.analysis.effects.replicates import replicates
-from ablation.analysis.records.load import FACTORS
+from ablation.analysis.effects.uncertainty import ALPHA
 from ablation.analysis.records.matching import levels
 from ablation.analysis.records.measures import measure
-from ablation.analysis.records.tally import Tally
+from ablation.analysis.records.scores import Scores
+from ablation.specs.vocabulary import FACTORS
 
-LINE = 0.9
-ALPHA = 0.05
+PASS_LINE = 0.9
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class PassRule:
         return inside and self != other
 
 
-def pass_bounds(tally: Tally, scope: str, line: float = LINE) -> pd.DataFrame:
+def pass_bounds(scores: Scores, tier: str, line: float = PASS_LINE) -> pd.DataFrame:
     """One row a setting of trained cells: `runs attempts estimate lower upper verdict` (passes, fails or undecided).
 
     `lower` and `upper` each hold for all M settings at once with 95 %: one-sided at 1 − 0.95^(1/M) each (Šidák 1967, JASA
@@ -42,18 +42,18 @@ def pass_bounds(tally: Tally, scope: str, line: float = LINE) -> pd.DataFrame:
     t · SE(p₀) away (Wilson 1927, JASA 22), SE² = p₀(1 − p₀) / attempts + seed variance at p₀ / runs: conservative, since
     unequal questions vary less than equal ones. On these questions; without replicates seeds are not included.
     """
-    measured = measure(tally, scope)
-    seeds = replicates(tally, measured)
-    usable_c = np.isfinite(measured.means_c) & ~tally.is_base_c
-    settings = [setting for setting in tally.settings if not tally.is_base_c[setting.lines].any()]
+    measured = measure(scores, tier)
+    seeds = replicates(scores, measured)
+    usable_c = np.isfinite(measured.means_c) & ~scores.is_base_c
+    settings = [setting for setting in scores.settings if not scores.is_base_c[setting.lines].any()]
     n_tests = max(sum(bool(usable_c[setting.lines].any()) for setting in settings), 1)
     share = (1 - ALPHA) ** (1 / n_tests)
     distance = float(stdtrit(seeds.degrees, share) if seeds.degrees else ndtri(share))
-    inside_q = tally.in_scope_q(scope)
+    inside_q = scores.in_tier_q(tier)
     rows = []
     for setting in settings:
         runs = setting.lines[usable_c[setting.lines]]
-        attempts = int(tally.attempts_cq[np.ix_(runs, inside_q)].sum())
+        attempts = int(scores.attempts_cq[np.ix_(runs, inside_q)].sum())
         found = float(measured.means_c[runs].mean()) if len(runs) else math.nan
         seed_variance = seeds.run.value / max(len(runs), 1)
         low, high = (score_bound(found, attempts, seed_variance, distance, side) for side in (-1, 1))

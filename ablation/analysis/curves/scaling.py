@@ -7,50 +7,50 @@ import numpy as np
 import pandas as pd
 
 from ablation.analysis.curves.growth import fit_log, fit_saturating
-from ablation.analysis.effects.estimates import Plan, estimate
+from ablation.analysis.effects.estimates import WeightedSum, estimate
 from ablation.analysis.effects.factor_effects import NO_MATCH, ONE_LEVEL
-from ablation.analysis.effects.uncertainty import DRAWS, SEED
+from ablation.analysis.effects.uncertainty import ANALYSIS_SEED, BOOTSTRAP_DRAWS
 from ablation.analysis.records.matching import comparable, levels, matched_sets, mean_weights
-from ablation.analysis.records.tally import Floats, Tally
+from ablation.analysis.records.scores import Floats, Scores
 
 NO_COMMON_SET = "no category and seed has every count of this line complete"
 MIN_COUNTS = {"log": 3, "saturating": 5}  # with fewer a curve says nothing that its points do not
-STEPS = 25
+CURVE_POINTS = 25
 
 
-def points_per_doubling(tally: Tally, draws: int = DRAWS, seed: int = SEED) -> pd.DataFrame:
-    """b of P = a + b · log2 N, one row a (length, style) and scope, and one over all of them (length and style None).
+def points_per_doubling(scores: Scores, draws: int = BOOTSTRAP_DRAWS, seed: int = ANALYSIS_SEED) -> pd.DataFrame:
+    """b of P = a + b · log2 N, one row a (length, style) and tier, and one over all of them (length and style None).
 
     Least squares within sets of cells that differ in N alone (each set has its own a). Columns: `length style sets
     counts`, how many sets were used and distinct N among them, and those of `estimate`.
     """
     frames = []
-    for scope in tally.scopes:
-        cells = comparable(tally, scope)
-        plans = [_slope({"length": None, "style": None}, cells, tally)]
-        plans += [_slope(labels, _of(cells, labels), tally) for labels in series(tally)]
-        frames.append(estimate(tally, scope, plans, draws, seed))
+    for tier in scores.all_and_tiers:
+        cells = comparable(scores, tier)
+        plans = [_slope({"length": None, "style": None}, cells, scores)]
+        plans += [_slope(labels, _of(cells, labels), scores) for labels in series(scores)]
+        frames.append(estimate(scores, tier, plans, draws, seed))
     return pd.concat(frames, ignore_index=True)
 
 
-def curves(tally: Tally, draws: int = DRAWS, seed: int = SEED) -> pd.DataFrame:
-    """avg@n by N along each (length, style) and scope, one row a point, over one and the same sets for a whole line.
+def curves(scores: Scores, draws: int = BOOTSTRAP_DRAWS, seed: int = ANALYSIS_SEED) -> pd.DataFrame:
+    """avg@n by N along each (length, style) and tier, one row a point, over one and the same sets for a whole line.
 
     Columns: `length style count cells` and those of `estimate`.
     """
     frames = []
-    for scope in tally.scopes:
-        cells = comparable(tally, scope)
-        plans = [plan for labels in series(tally) for plan in _points(labels, _of(cells, labels), len(tally.cells))]
+    for tier in scores.all_and_tiers:
+        cells = comparable(scores, tier)
+        plans = [plan for labels in series(scores) for plan in _points(labels, _of(cells, labels), len(scores.cells))]
         if plans:
-            frames.append(estimate(tally, scope, plans, draws, seed))
+            frames.append(estimate(scores, tier, plans, draws, seed))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
-def series(tally: Tally) -> list[dict[str, object]]:
+def series(scores: Scores) -> list[dict[str, object]]:
     """The (length, style) combinations that were planned, as labels."""
-    planned = set(tally.cells[["length", "style"]].itertuples(index=False, name=None))
-    ordered = product(levels(tally.cells, "length"), levels(tally.cells, "style"))
+    planned = set(scores.cells[["length", "style"]].itertuples(index=False, name=None))
+    ordered = product(levels(scores.cells, "length"), levels(scores.cells, "style"))
     return [{"length": length, "style": style} for length, style in ordered if (length, style) in planned]
 
 
@@ -58,22 +58,22 @@ def _of(cells: pd.DataFrame, labels: dict[str, object]) -> pd.DataFrame:
     return cells[(cells["length"] == labels["length"]) & (cells["style"] == labels["style"])]
 
 
-def _points(labels: dict[str, object], cells: pd.DataFrame, n_cells: int) -> list[Plan]:
+def _points(labels: dict[str, object], cells: pd.DataFrame, n_cells: int) -> list[WeightedSum]:
     counts = levels(cells, "count")
     sets = matched_sets(cells, "count").reindex(columns=counts).dropna()
     point_labels = [{**labels, "count": count, "cells": len(sets)} for count in counts]
     if sets.empty:
-        return [Plan(label, None, NO_COMMON_SET) for label in point_labels]
-    return [Plan(label, mean_weights(sets[label["count"]], n_cells)) for label in point_labels]
+        return [WeightedSum(label, None, NO_COMMON_SET) for label in point_labels]
+    return [WeightedSum(label, mean_weights(sets[label["count"]], n_cells)) for label in point_labels]
 
 
-def _slope(labels: dict[str, object], cells: pd.DataFrame, tally: Tally) -> Plan:
+def _slope(labels: dict[str, object], cells: pd.DataFrame, scores: Scores) -> WeightedSum:
     sets = matched_sets(cells, "count")
     sets = sets[sets.notna().sum(axis=1) > 1].dropna(axis="columns", how="all")
     found = {**labels, "sets": len(sets), "counts": sets.shape[1]}
     if sets.empty:
-        return Plan(found, None, NO_MATCH if len(levels(tally.cells, "count")) > 1 else ONE_LEVEL)
-    return Plan(found, slope_weights(sets, len(tally.cells)))
+        return WeightedSum(found, None, NO_MATCH if len(levels(scores.cells, "count")) > 1 else ONE_LEVEL)
+    return WeightedSum(found, slope_weights(sets, len(scores.cells)))
 
 
 def slope_weights(sets: pd.DataFrame, n_cells: int) -> Floats:
@@ -87,7 +87,7 @@ def slope_weights(sets: pd.DataFrame, n_cells: int) -> Floats:
 
 
 def fitted(points: pd.DataFrame) -> pd.DataFrame:
-    """Both models of `growth` through each line of `curves`, at `STEPS` counts from its first to its last.
+    """Both models of `growth` through each line of `curves`, at `CURVE_POINTS` counts from its first to its last.
 
     Columns: `length style tier model count estimate`. A line has no fit with fewer counts than `MIN_COUNTS`.
     """
@@ -95,7 +95,7 @@ def fitted(points: pd.DataFrame) -> pd.DataFrame:
     for labels, line in points.groupby(["length", "style", "tier"], sort=False):
         counts_n = line["count"].to_numpy(dtype=np.float64)
         means_1n = line["estimate"].to_numpy(dtype=np.float64)[None, :]
-        along = np.geomspace(counts_n.min(), counts_n.max(), STEPS)
+        along = np.geomspace(counts_n.min(), counts_n.max(), CURVE_POINTS)
         for model, least in MIN_COUNTS.items():
             if len(counts_n) < least:
                 continue

@@ -6,23 +6,28 @@ import numpy as np
 import pandas as pd
 
 from ablation.analysis.effects.model import NO_FACTOR, design
-from ablation.analysis.effects.uncertainty import LEVEL, MIN_QUESTIONS, SEED, TOO_FEW
+from ablation.analysis.effects.uncertainty import ANALYSIS_SEED, CONFIDENCE, MIN_QUESTIONS, TOO_FEW_QUESTIONS
 from ablation.analysis.records.matching import comparable
-from ablation.analysis.records.tally import Tally
+from ablation.analysis.records.scores import Scores
 from ablation.errors import UsageError
 
 if TYPE_CHECKING:
     import arviz
 
 LARGEST_R_HAT = 1.01
-COLUMNS = (
+BAYESIAN_COLUMNS = (
     "tier", "factor", "level", "reference", "log_odds", "sd", "low", "high", "r_hat", "effective_draws", "reason",
 )  # fmt: skip
-RANDOM = "(1|question) + (1|cell) + (1|cell:question)"
+RANDOM_TERMS = "(1|question) + (1|cell) + (1|cell:question)"
 
 
 def bayesian_model(
-    tally: Tally, scope: str = "all", draws: int = 1000, chains: int = 4, seed: int = SEED, target_accept: float = 0.99
+    scores: Scores,
+    tier: str = "all",
+    draws: int = 1000,
+    chains: int = 4,
+    seed: int = ANALYSIS_SEED,
+    target_accept: float = 0.99,
 ) -> pd.DataFrame:
     """Log odds of a correct attempt by factor, one row a term: posterior mean, SD and equal-tailed 95 % interval.
 
@@ -33,21 +38,29 @@ def bayesian_model(
 
     Raises UsageError without the extra `bayes`.
     """
-    cells = comparable(tally, scope)
+    cells = comparable(scores, tier)
     labels, design_ct = design(cells)
-    inside_q = tally.in_scope_q(scope)
+    inside_q = scores.in_tier_q(tier)
     n_questions = int(inside_q.sum())
-    if reason := NO_FACTOR if not labels else TOO_FEW if n_questions < max(MIN_QUESTIONS, len(labels) + 3) else "":
-        return pd.DataFrame([{"tier": scope, **told, "reason": reason} for told in labels], columns=list(COLUMNS))
+    if (
+        reason := NO_FACTOR
+        if not labels
+        else TOO_FEW_QUESTIONS
+        if n_questions < max(MIN_QUESTIONS, len(labels) + 3)
+        else ""
+    ):
+        return pd.DataFrame(
+            [{"tier": tier, **told, "reason": reason} for told in labels], columns=list(BAYESIAN_COLUMNS)
+        )
     names = [f"x{place}" for place in range(len(labels))]
     table = pd.DataFrame(np.repeat(design_ct, n_questions, axis=0), columns=names).assign(
         cell=pd.Categorical(np.repeat(cells["cell"].to_numpy(), n_questions)),
-        question=pd.Categorical(np.tile(tally.questions["question"].to_numpy()[inside_q], len(cells))),
-        correct=tally.correct_cq[cells.index][:, inside_q].ravel(),
-        attempts=tally.attempts_cq[cells.index][:, inside_q].ravel(),
+        question=pd.Categorical(np.tile(scores.questions["question"].to_numpy()[inside_q], len(cells))),
+        correct=scores.correct_cq[cells.index][:, inside_q].ravel(),
+        attempts=scores.attempts_cq[cells.index][:, inside_q].ravel(),
     )
     sampled = _sampled(table, names, draws, chains, seed, target_accept)
-    return pd.DataFrame(_rows(sampled, names, labels, scope), columns=list(COLUMNS))
+    return pd.DataFrame(_rows(sampled, names, labels, tier), columns=list(BAYESIAN_COLUMNS))
 
 
 def _sampled(
@@ -59,24 +72,24 @@ def _sampled(
         raise UsageError(
             "a Bayesian model is sampled with bambi, which is not here: pip install 'ablation[bayes]'"
         ) from error
-    model = bambi.Model(f"p(correct, attempts) ~ {' + '.join(names)} + {RANDOM}", table, family="binomial")
+    model = bambi.Model(f"p(correct, attempts) ~ {' + '.join(names)} + {RANDOM_TERMS}", table, family="binomial")
     return model.fit(
         draws=draws, chains=chains, cores=1, random_seed=seed, target_accept=target_accept, progressbar=False
     )
 
 
 def _rows(
-    sampled: "arviz.InferenceData", names: list[str], labels: list[dict[str, Any]], scope: str
+    sampled: "arviz.InferenceData", names: list[str], labels: list[dict[str, Any]], tier: str
 ) -> list[dict[str, Any]]:
     import arviz
 
     told = arviz.summary(sampled, var_names=names, round_to="none")
     lost = int(sampled["sample_stats"]["diverging"].sum())
-    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
     rows: list[dict[str, Any]] = []
     for name, label in zip(names, labels, strict=True):
         r_hat = float(told.loc[name, "r_hat"])
-        found = {"tier": scope, **label, "r_hat": r_hat, "effective_draws": float(told.loc[name, "ess_bulk"])}
+        found = {"tier": tier, **label, "r_hat": r_hat, "effective_draws": float(told.loc[name, "ess_bulk"])}
         if lost or not r_hat <= LARGEST_R_HAT:
             rows.append(found | {"reason": f"the draws did not converge: R-hat {r_hat:.3f}, {lost} divergences"})
             continue

@@ -4,60 +4,62 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaincinv
 
-from ablation.analysis.effects.estimates import Plan, estimate
-from ablation.analysis.effects.uncertainty import DRAWS, LEVEL, MIN_QUESTIONS, SEED
+from ablation.analysis.effects.estimates import WeightedSum, estimate
+from ablation.analysis.effects.uncertainty import ANALYSIS_SEED, BOOTSTRAP_DRAWS, CONFIDENCE, MIN_QUESTIONS
 from ablation.analysis.records.load import ALL
 from ablation.analysis.records.matching import mean_weights
 from ablation.analysis.records.measures import OfCounts, average, coverage_at, gap_at, measure
-from ablation.analysis.records.tally import Floats, Mask, Tally
+from ablation.analysis.records.scores import Floats, Mask, Scores
 
-EXACT = "nothing varied: the exact binomial interval of all its attempts"
+EXACT_INTERVAL = "nothing varied: the exact binomial interval of all its attempts"
 NO_RUN = "no complete run"
-APART = "no complete run of the evaluator that most cells have"
+OTHER_EVALUATOR = "no complete run of the evaluator that most cells have"
 
 
-def common_k(tally: Tally) -> int:
+def common_k(scores: Scores) -> int:
     """The largest k that every question of every complete cell allows: cov@k compares between cells at one k alone."""
-    complete_c = np.isfinite(tally.rates_cq(ALL)).all(axis=1)
-    seen = tally.attempts_cq[complete_c & (tally.attempts_cq > 0).all(axis=1)]
+    complete_c = np.isfinite(scores.rates_cq(ALL)).all(axis=1)
+    seen = scores.attempts_cq[complete_c & (scores.attempts_cq > 0).all(axis=1)]
     return int(seen.min()) if seen.size else 1
 
 
-def conditions(tally: Tally, k: int | None = None, draws: int = DRAWS, seed: int = SEED) -> pd.DataFrame:
-    """One row a setting, scope and measure (`avg`, `cov`, `gap` = cov − avg): the mean over its complete runs.
+def conditions(
+    scores: Scores, k: int | None = None, draws: int = BOOTSTRAP_DRAWS, seed: int = ANALYSIS_SEED
+) -> pd.DataFrame:
+    """One row a setting, tier and measure (`avg`, `cov`, `gap` = cov − avg): the mean over its complete runs.
 
     Columns: the factors, `runs measure k`, and those of `estimate`. k is `common_k` unless given. Where every attempt
     went one way there is no variance to estimate from; avg then has the exact binomial interval on these questions
     (Clopper & Pearson 1934; conservative for unequal rates by Hoeffding 1956), which knows nothing of training seeds.
     """
-    k = k or common_k(tally)
+    k = k or common_k(scores)
     measures: dict[str, OfCounts] = {"avg": average, "cov": coverage_at(k), "gap": gap_at(k)}
     frames = [
-        estimate(tally, scope, _plans(tally, scope, {"measure": name, "k": k}), draws, seed, of)
-        for scope in tally.scopes
+        estimate(scores, tier, _plans(scores, tier, {"measure": name, "k": k}), draws, seed, of)
+        for tier in scores.all_and_tiers
         for name, of in measures.items()
     ]
-    return _with_exact(tally, pd.concat(frames, ignore_index=True))
+    return _with_exact(scores, pd.concat(frames, ignore_index=True))
 
 
-def cell_errors(tally: Tally) -> pd.DataFrame:
-    """One row a cell: `avg_{scope}_se`, `cov_{scope}_se` from its attempts alone, on these questions, with k = n; and
+def cell_errors(scores: Scores) -> pd.DataFrame:
+    """One row a cell: `avg_{tier}_se`, `cov_{tier}_se` from its attempts alone, on these questions, with k = n; and
     `…_se_questions`, SD over questions / √Q, for questions like these. Neither holds training-seed variance; NaN where
     nothing varied, and for questions like these with fewer than 6 of them.
     """
-    columns: dict[str, object] = {"cell": tally.cells["cell"].tolist()}
-    for scope in tally.scopes:
+    columns: dict[str, object] = {"cell": scores.cells["cell"].tolist()}
+    for tier in scores.all_and_tiers:
         for name, of in (("avg", average), ("cov", _solved_at_all)):
-            measured = measure(tally, scope, of)
+            measured = measure(scores, tier, of)
             n_questions = measured.values_cq.shape[1]
             enough = n_questions >= MIN_QUESTIONS
-            between_c = measured.values_cq.var(axis=1, ddof=1) if enough else np.full(len(tally.cells), np.nan)
-            columns[f"{name}_{scope}_se"] = _positive(np.sqrt(measured.sampling_c))
-            columns[f"{name}_{scope}_se_questions"] = _positive(np.sqrt(between_c / max(n_questions, 1)))
+            between_c = measured.values_cq.var(axis=1, ddof=1) if enough else np.full(len(scores.cells), np.nan)
+            columns[f"{name}_{tier}_se"] = _positive(np.sqrt(measured.sampling_c))
+            columns[f"{name}_{tier}_se_questions"] = _positive(np.sqrt(between_c / max(n_questions, 1)))
     return pd.DataFrame(columns)
 
 
-def exact_interval(correct: int, attempts: int, level: float = LEVEL) -> tuple[float, float]:
+def exact_interval(correct: int, attempts: int, level: float = CONFIDENCE) -> tuple[float, float]:
     """Clopper & Pearson's interval of a proportion (1934, Biometrika 26(4)) from the Beta quantiles."""
     if attempts == 0:
         return float("nan"), float("nan")
@@ -75,31 +77,31 @@ def _positive(error_c: Floats) -> Floats:
     return np.where(error_c > 0, error_c, np.nan)
 
 
-def _plans(tally: Tally, scope: str, labels: dict[str, object]) -> list[Plan]:
-    complete_c: Mask = np.asarray(np.isfinite(tally.rates_cq(scope)).all(axis=1), dtype=bool)
-    return setting_plans(tally, complete_c, labels, NO_RUN)
+def _plans(scores: Scores, tier: str, labels: dict[str, object]) -> list[WeightedSum]:
+    complete_c: Mask = np.asarray(np.isfinite(scores.rates_cq(tier)).all(axis=1), dtype=bool)
+    return setting_plans(scores, complete_c, labels, NO_RUN)
 
 
-def setting_plans(tally: Tally, whole_c: Mask, labels: dict[str, object], reason: str) -> list[Plan]:
+def setting_plans(scores: Scores, whole_c: Mask, labels: dict[str, object], reason: str) -> list[WeightedSum]:
     """The mean over the runs of each setting that are whole; `reason` for settings that have none."""
     plans = []
-    for setting in tally.settings:
+    for setting in scores.settings:
         runs = setting.lines[whole_c[setting.lines]]
-        weights_c = mean_weights(pd.Index(runs), len(tally.cells)) if len(runs) else None
+        weights_c = mean_weights(pd.Index(runs), len(scores.cells)) if len(runs) else None
         found = {"arm": setting.arm, **setting.levels, "runs": len(runs), **labels}
-        why = APART if tally.is_apart_c[setting.lines].any() else reason
-        plans.append(Plan(found, weights_c, "" if len(runs) else why))
+        why = OTHER_EVALUATOR if scores.is_apart_c[setting.lines].any() else reason
+        plans.append(WeightedSum(found, weights_c, "" if len(runs) else why))
     return plans
 
 
-def _with_exact(tally: Tally, frame: pd.DataFrame) -> pd.DataFrame:
+def _with_exact(scores: Scores, frame: pd.DataFrame) -> pd.DataFrame:
     for line in frame.index[(frame["measure"] == "avg") & frame["estimate"].isin([0.0, 1.0])]:
-        scope = str(frame.at[line, "tier"])
-        lines = np.flatnonzero((tally.arm_c == frame.at[line, "arm"]) & np.isfinite(tally.rates_cq(scope)).all(axis=1))
-        inside_q = tally.in_scope_q(scope)
+        tier = str(frame.at[line, "tier"])
+        lines = np.flatnonzero((scores.arm_c == frame.at[line, "arm"]) & np.isfinite(scores.rates_cq(tier)).all(axis=1))
+        inside_q = scores.in_tier_q(tier)
         correct, attempts = (
-            int(counts[np.ix_(lines, inside_q)].sum()) for counts in (tally.correct_cq, tally.attempts_cq)
+            int(counts[np.ix_(lines, inside_q)].sum()) for counts in (scores.correct_cq, scores.attempts_cq)
         )
         frame.loc[line, ["low_these", "high_these"]] = exact_interval(correct, attempts)
-        frame.loc[line, "reason"] = EXACT
+        frame.loc[line, "reason"] = EXACT_INTERVAL
     return frame

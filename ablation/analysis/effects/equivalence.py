@@ -7,22 +7,22 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
-from ablation.analysis.effects.estimates import Plan, estimate
+from ablation.analysis.effects.estimates import WeightedSum, estimate
 from ablation.analysis.effects.factor_effects import NO_MATCH
 from ablation.analysis.effects.multiplicity import with_holm
 from ablation.analysis.effects.replicates import replicates
+from ablation.analysis.effects.uncertainty import ALPHA
 from ablation.analysis.records.load import ALL
 from ablation.analysis.records.matching import comparable, levels, matched_sets, mean_weights
 from ablation.analysis.records.measures import measure
-from ablation.analysis.records.tally import Tally
+from ablation.analysis.records.scores import Scores
 
 MARGIN = 0.04  # the study's "within ± 4 %"
-ALPHA = 0.05
-NO_SEEDS = "no setting was run with two seeds, so two training runs cannot be told from two levels"
+RUNS_NOT_TOLD_FROM_LEVELS = "no setting was run with two seeds, so two training runs cannot be told from two levels"
 MANY_SEEDS = 1_000
 
 
-def equivalence(tally: Tally, factor: str, margin: float = MARGIN, scope: str = ALL) -> pd.DataFrame:
+def equivalence(scores: Scores, factor: str, margin: float = MARGIN, tier: str = ALL) -> pd.DataFrame:
     """Every pair of levels of `factor` on these questions: `different`, `equivalent` (within ± margin) or `undecided`.
 
     Columns: `level reference pairs`, those of `estimate`, `low_90 high_90 p_tost p_holm verdict more_seeds`. Two one-sided
@@ -31,23 +31,23 @@ def equivalence(tally: Tally, factor: str, margin: float = MARGIN, scope: str = 
     further seeds a level would bring the 90 % interval within the margin if the estimate stayed; NaN where none would.
     Without replicated settings every verdict is undecided.
     """
-    ordered = levels(tally.cells, factor)
-    sets = matched_sets(comparable(tally, scope), factor).reindex(columns=ordered)
-    plans = [_pair(sets, level, reference, len(tally.cells)) for reference, level in combinations(ordered, 2)]
+    ordered = levels(scores.cells, factor)
+    sets = matched_sets(comparable(scores, tier), factor).reindex(columns=ordered)
+    plans = [_pair(sets, level, reference, len(scores.cells)) for reference, level in combinations(ordered, 2)]
     if not plans:
         return pd.DataFrame()
-    frame = estimate(tally, scope, plans, draws=0).drop(columns=["low_bootstrap", "high_bootstrap"])
+    frame = estimate(scores, tier, plans, draws=0).drop(columns=["low_bootstrap", "high_bootstrap"])
     frame = with_holm(frame.assign(p=frame["p_these"]), ["tier"])
-    replicated = replicates(tally, measure(tally, scope)).degrees > 0
+    replicated = replicates(scores, measure(scores, tier)).degrees > 0
     half = frame["se_these"] * stdtrit(np.minimum(frame["df_these"], 1e9), 1 - ALPHA)
     frame["low_90"], frame["high_90"] = frame["estimate"] - half, frame["estimate"] + half
     rows = frame.to_dict("records")
-    seeds = tally.n_seeds
+    seeds = scores.n_seeds
     frame["p_tost"] = [tost(row["estimate"], row["se_these"], row["df_these"], margin) for row in rows]
     frame["verdict"] = [_verdict(row, margin) if replicated else "undecided" for row in rows]
     frame["more_seeds"] = [_more_seeds(row, margin, seeds) if replicated else np.nan for row in rows]
     if not replicated:
-        frame["reason"] = [row["reason"] or NO_SEEDS for row in rows]
+        frame["reason"] = [row["reason"] or RUNS_NOT_TOLD_FROM_LEVELS for row in rows]
     return frame
 
 
@@ -65,12 +65,12 @@ def overall(pairs: pd.DataFrame) -> str:
     return "different" if "different" in verdicts else "equivalent" if verdicts == {"equivalent"} else "undecided"
 
 
-def _pair(sets: pd.DataFrame, level: object, reference: object, n_cells: int) -> Plan:
+def _pair(sets: pd.DataFrame, level: object, reference: object, n_cells: int) -> WeightedSum:
     matched = sets[[level, reference]].dropna()
     labels = {"level": level, "reference": reference, "pairs": len(matched)}
     if matched.empty:
-        return Plan(labels, None, NO_MATCH)
-    return Plan(labels, mean_weights(matched[level], n_cells) - mean_weights(matched[reference], n_cells))
+        return WeightedSum(labels, None, NO_MATCH)
+    return WeightedSum(labels, mean_weights(matched[level], n_cells) - mean_weights(matched[reference], n_cells))
 
 
 def _verdict(row: dict[object, float], margin: float) -> str:

@@ -6,12 +6,12 @@ against each other, so a level never gets credit for the company it keeps.
 
 import pandas as pd
 
-from ablation.analysis.effects.estimates import Plan, estimate
+from ablation.analysis.effects.estimates import WeightedSum, estimate
 from ablation.analysis.effects.multiplicity import with_holm
-from ablation.analysis.effects.uncertainty import DRAWS, SEED
-from ablation.analysis.records.load import FACTORS
-from ablation.analysis.records.matching import comparable, contrasts, levels, matched_sets, mean_weights, usable
-from ablation.analysis.records.tally import Tally
+from ablation.analysis.effects.uncertainty import ANALYSIS_SEED, BOOTSTRAP_DRAWS
+from ablation.analysis.records.matching import comparable, level_pairs, levels, matched_sets, mean_weights, usable
+from ablation.analysis.records.scores import Scores
+from ablation.specs.vocabulary import FACTORS
 
 TRAINING = "training"  # the contrast of all trained cells with the base model
 ONE_LEVEL = "only one level in this study"
@@ -21,78 +21,78 @@ NO_BASE = "no complete cell of the base model"
 NO_TRAINED = "no complete trained cell"
 
 
-def factor_effects(tally: Tally, draws: int = DRAWS, seed: int = SEED) -> pd.DataFrame:
-    """avg@n of a level minus that of its reference, one row a contrast and scope.
+def factor_effects(scores: Scores, draws: int = BOOTSTRAP_DRAWS, seed: int = ANALYSIS_SEED) -> pd.DataFrame:
+    """avg@n of a level minus that of its reference, one row a contrast and tier.
 
     Columns: `factor level reference pairs`, those of `estimate`, and `p_holm`: p for the number of contrasts of that
-    factor in that scope. Counts are compared with the next smaller one, other levels with one reference. `pairs` counts
+    factor in that tier. Counts are compared with the next smaller one, other levels with one reference. `pairs` counts
     the matched pairs averaged. The rows of factor `training` set the mean of all trained cells against the base model;
     there `pairs` counts the trained cells. What cannot be estimated is NaN with a reason.
     """
     frames = []
-    for scope in tally.scopes:
-        frames.append(estimate(tally, scope, planned_contrasts(tally, scope), draws, seed))
+    for tier in scores.all_and_tiers:
+        frames.append(estimate(scores, tier, planned_contrasts(scores, tier), draws, seed))
     return with_holm(pd.concat(frames, ignore_index=True), ["factor", "tier"])
 
 
-def planned_contrasts(tally: Tally, scope: str) -> list[Plan]:
-    """The contrasts of `factor_effects` in one scope, before anything is estimated."""
-    plans = [_training(tally, scope)]
-    return plans + [plan for factor in FACTORS for plan in _contrasts(tally, scope, factor)]
+def planned_contrasts(scores: Scores, tier: str) -> list[WeightedSum]:
+    """The contrasts of `factor_effects` in one tier, before anything is estimated."""
+    plans = [_training(scores, tier)]
+    return plans + [plan for factor in FACTORS for plan in _contrasts(scores, tier, factor)]
 
 
-def marginal_means(tally: Tally, draws: int = DRAWS, seed: int = SEED) -> pd.DataFrame:
+def marginal_means(scores: Scores, draws: int = BOOTSTRAP_DRAWS, seed: int = ANALYSIS_SEED) -> pd.DataFrame:
     """avg@n of each level, averaged over those settings of the other factors and seeds that have every level complete.
 
     Columns: `factor level cells` and those of `estimate`; the base model is a row of its own (factor `training`, level
     `base`).
     """
     frames = []
-    for scope in tally.scopes:
-        plans = [_base(tally, scope)]
-        plans += [plan for factor in FACTORS for plan in _level_means(tally, scope, factor)]
-        frames.append(estimate(tally, scope, plans, draws, seed))
+    for tier in scores.all_and_tiers:
+        plans = [_base(scores, tier)]
+        plans += [plan for factor in FACTORS for plan in _level_means(scores, tier, factor)]
+        frames.append(estimate(scores, tier, plans, draws, seed))
     return pd.concat(frames, ignore_index=True)
 
 
-def _contrasts(tally: Tally, scope: str, factor: str) -> list[Plan]:
-    ordered = levels(tally.cells, factor)
+def _contrasts(scores: Scores, tier: str, factor: str) -> list[WeightedSum]:
+    ordered = levels(scores.cells, factor)
     if len(ordered) < 2:
         labels = {"factor": factor, "level": next(iter(ordered), None), "reference": None, "pairs": 0}
-        return [Plan(labels, None, ONE_LEVEL)]
-    sets = matched_sets(comparable(tally, scope), factor).reindex(columns=ordered)
-    return [_contrast(sets, factor, *pair, n_cells=len(tally.cells)) for pair in contrasts(factor, ordered)]
+        return [WeightedSum(labels, None, ONE_LEVEL)]
+    sets = matched_sets(comparable(scores, tier), factor).reindex(columns=ordered)
+    return [_contrast(sets, factor, *pair, n_cells=len(scores.cells)) for pair in level_pairs(factor, ordered)]
 
 
-def _contrast(sets: pd.DataFrame, factor: str, level: object, reference: object, n_cells: int) -> Plan:
+def _contrast(sets: pd.DataFrame, factor: str, level: object, reference: object, n_cells: int) -> WeightedSum:
     pairs = sets[[level, reference]].dropna()
     labels = {"factor": factor, "level": level, "reference": reference, "pairs": len(pairs)}
     if pairs.empty:
-        return Plan(labels, None, NO_MATCH)
-    return Plan(labels, mean_weights(pairs[level], n_cells) - mean_weights(pairs[reference], n_cells))
+        return WeightedSum(labels, None, NO_MATCH)
+    return WeightedSum(labels, mean_weights(pairs[level], n_cells) - mean_weights(pairs[reference], n_cells))
 
 
-def _level_means(tally: Tally, scope: str, factor: str) -> list[Plan]:
-    ordered, n_cells = levels(tally.cells, factor), len(tally.cells)
-    sets = matched_sets(comparable(tally, scope), factor).reindex(columns=ordered).dropna()
+def _level_means(scores: Scores, tier: str, factor: str) -> list[WeightedSum]:
+    ordered, n_cells = levels(scores.cells, factor), len(scores.cells)
+    sets = matched_sets(comparable(scores, tier), factor).reindex(columns=ordered).dropna()
     labels = [{"factor": factor, "level": level, "cells": len(sets)} for level in ordered]
     if sets.empty:
-        return [Plan(label, None, NO_FULL_SET) for label in labels]
-    return [Plan(label, mean_weights(sets[label["level"]], n_cells)) for label in labels]
+        return [WeightedSum(label, None, NO_FULL_SET) for label in labels]
+    return [WeightedSum(label, mean_weights(sets[label["level"]], n_cells)) for label in labels]
 
 
-def _training(tally: Tally, scope: str) -> Plan:
-    base, trained = _base(tally, scope), usable(tally, scope).index
+def _training(scores: Scores, tier: str) -> WeightedSum:
+    base, trained = _base(scores, tier), usable(scores, tier).index
     labels = {"factor": TRAINING, "level": "trained", "reference": "base", "pairs": len(trained)}
     if base.weights_c is None or trained.empty:
-        return Plan(labels, None, base.reason or NO_TRAINED)
-    return Plan(labels, mean_weights(trained, len(tally.cells)) - base.weights_c)
+        return WeightedSum(labels, None, base.reason or NO_TRAINED)
+    return WeightedSum(labels, mean_weights(trained, len(scores.cells)) - base.weights_c)
 
 
-def _base(tally: Tally, scope: str) -> Plan:
-    whole_c = tally.rates_cq(scope).sum(axis=1) >= 0  # NaN, an incomplete cell, compares false
-    base = tally.cells.index[whole_c & tally.is_base_c]
+def _base(scores: Scores, tier: str) -> WeightedSum:
+    whole_c = scores.rates_cq(tier).sum(axis=1) >= 0  # NaN, an incomplete cell, compares false
+    base = scores.cells.index[whole_c & scores.is_base_c]
     labels = {"factor": TRAINING, "level": "base", "cells": len(base)}
     if base.empty:
-        return Plan(labels, None, NO_BASE)
-    return Plan(labels, mean_weights(base, len(tally.cells)))
+        return WeightedSum(labels, None, NO_BASE)
+    return WeightedSum(labels, mean_weights(base, len(scores.cells)))

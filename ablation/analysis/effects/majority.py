@@ -11,21 +11,30 @@ import pandas as pd
 from numpy.random import Generator
 from scipy.special import stdtrit
 
-from ablation.analysis.effects.uncertainty import LEVEL, MIN_QUESTIONS, NO_QUESTIONS, NO_VARIATION, SEED, TOO_FEW
+from ablation.analysis.effects.uncertainty import (
+    ANALYSIS_SEED,
+    CONFIDENCE,
+    MIN_QUESTIONS,
+    NO_QUESTIONS,
+    NO_VARIATION,
+    TOO_FEW_QUESTIONS,
+)
 from ablation.analysis.records.load import ALL
 from ablation.analysis.records.metrics import NOBODY, RIGHT, maj_of, votes_by_question
-from ablation.analysis.records.tally import Floats
+from ablation.analysis.records.scores import Floats
 
-DRAWS = 500
+VOTE_DRAWS = 500
 NO_ANSWERS = "the answers were not recorded, so nobody knows which wrong ones agree"
 TOO_FEW_ATTEMPTS = "a question has fewer attempts than k"
-COLUMNS = (
+MAJORITY_COLUMNS = (
     "cell", "tier", "k", "questions", "estimate", "se_these", "low_these", "high_these", "se", "low", "high", "reason",
 )  # fmt: skip
 
 
-def majority(results: pd.DataFrame, tiers: Sequence[str], k: int, draws: int = DRAWS, seed: int = SEED) -> pd.DataFrame:
-    """One row a cell and scope: maj@k over the first k attempts, as `maj_table`, with both errors.
+def majority(
+    results: pd.DataFrame, tiers: Sequence[str], k: int, draws: int = VOTE_DRAWS, seed: int = ANALYSIS_SEED
+) -> pd.DataFrame:
+    """One row a cell and tier: maj@k over the first k attempts, as `maj_table`, with both errors.
 
     `se_these`: k attempts are drawn again from the shares of the answers among all n (parametric bootstrap, `draws` times), on
     these questions; normal interval. `se`: SD over questions / √Q, Student's interval, for questions like these. Neither holds
@@ -42,10 +51,10 @@ def majority(results: pd.DataFrame, tiers: Sequence[str], k: int, draws: int = D
         if enough:
             value_q = np.array([maj_of(votes[:k]) for _, votes in found if votes is not None])
             variance_q = np.array([_drawn_variance(votes, k, draws, rng) for _, votes in found if votes is not None])
-        for scope in (ALL, *tiers):
-            inside_q = (tier_q == scope) | (scope == ALL)
-            rows.append({"cell": cell, "tier": scope, "k": k, **_row(value_q[inside_q], variance_q[inside_q], reason)})
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        for tier in (ALL, *tiers):
+            inside_q = (tier_q == tier) | (tier == ALL)
+            rows.append({"cell": cell, "tier": tier, "k": k, **_row(value_q[inside_q], variance_q[inside_q], reason)})
+    return pd.DataFrame(rows, columns=list(MAJORITY_COLUMNS))
 
 
 def _drawn_variance(votes: Sequence[str], k: int, draws: int, rng: Generator) -> float:
@@ -69,12 +78,12 @@ def _row(value_q: Floats, variance_q: Floats, reason: str) -> dict[str, object]:
     estimate, se_these = float(value_q.mean()), float(np.sqrt(variance_q.sum())) / n_questions
     row: dict[str, object] = {"questions": n_questions, "estimate": estimate, "reason": ""}
     if se_these > 0:
-        half = se_these * float(stdtrit(1e9, (1 + LEVEL) / 2))
+        half = se_these * float(stdtrit(1e9, (1 + CONFIDENCE) / 2))
         row |= {"se_these": se_these, "low_these": max(estimate - half, 0.0), "high_these": min(estimate + half, 1.0)}
     if n_questions < MIN_QUESTIONS:
-        return row | {"reason": TOO_FEW}
+        return row | {"reason": TOO_FEW_QUESTIONS}
     se = float(value_q.std(ddof=1)) / np.sqrt(n_questions)
     if not se > 0:
         return row | {"reason": NO_VARIATION}
-    half = se * float(stdtrit(n_questions - 1, (1 + LEVEL) / 2))
+    half = se * float(stdtrit(n_questions - 1, (1 + CONFIDENCE) / 2))
     return row | {"se": se, "low": max(estimate - half, 0.0), "high": min(estimate + half, 1.0)}

@@ -7,51 +7,53 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
-from ablation.analysis.effects.uncertainty import LEVEL, MIN_QUESTIONS, TOO_FEW
-from ablation.analysis.records.load import FACTORS
+from ablation.analysis.effects.uncertainty import CONFIDENCE, MIN_QUESTIONS, TOO_FEW_QUESTIONS
 from ablation.analysis.records.matching import REFERENCES, comparable, levels
-from ablation.analysis.records.tally import Floats, Tally
+from ablation.analysis.records.scores import Floats, Scores
+from ablation.specs.vocabulary import FACTORS
 
 NO_FACTOR = "no factor has two levels among complete cells"
 NO_CONTRAST = "every attempt went one way"
 NOT_FITTED = "the fit did not converge"
-COLUMNS = ("tier", "factor", "level", "reference", "log_odds", "se", "p", "low", "high", "correlation", "reason")
+MODEL_COLUMNS = ("tier", "factor", "level", "reference", "log_odds", "se", "p", "low", "high", "correlation", "reason")
 
 
-def model_table(tally: Tally) -> pd.DataFrame:
-    """Log odds of a correct attempt by factor, one row a term and scope: `log_odds se p low high`.
+def model_table(scores: Scores) -> pd.DataFrame:
+    """Log odds of a correct attempt by factor, one row a term and tier: `log_odds se p low high`.
 
     Generalised estimating equations (Liang & Zeger 1986, Biometrika 73(1)) with the questions as clusters, an
     exchangeable correlation within them (`correlation`) and the bias-reduced covariance for few clusters (Mancl &
     DeRouen 2001, Biometrics 57(1)), t with Q − terms degrees of freedom. Main effects; counts by their doublings, other
     factors against their reference. For questions like these; what training seeds add is not included.
     """
-    return pd.DataFrame([row for scope in tally.scopes for row in _table(tally, scope)], columns=list(COLUMNS))
+    return pd.DataFrame(
+        [row for tier in scores.all_and_tiers for row in _table(scores, tier)], columns=list(MODEL_COLUMNS)
+    )
 
 
-def _table(tally: Tally, scope: str) -> list[dict[str, Any]]:
-    cells = comparable(tally, scope)
-    rates_cq = tally.rates_cq(scope)[cells.index]
+def _table(scores: Scores, tier: str) -> list[dict[str, Any]]:
+    cells = comparable(scores, tier)
+    rates_cq = scores.rates_cq(tier)[cells.index]
     terms, design_ct = design(cells)
     n_questions = rates_cq.shape[1]
     reason = (
         NO_FACTOR if not terms
-        else TOO_FEW if n_questions < max(MIN_QUESTIONS, len(terms) + 3)
+        else TOO_FEW_QUESTIONS if n_questions < max(MIN_QUESTIONS, len(terms) + 3)
         else NO_CONTRAST if rates_cq.min() == rates_cq.max() and rates_cq.max() in (0.0, 1.0)
         else ""
     )  # fmt: skip
     fitted = None if reason else _fit(rates_cq, design_ct)
     if fitted is None:
-        return [{"tier": scope, **labels, "reason": reason or NOT_FITTED} for labels in terms]
+        return [{"tier": tier, **labels, "reason": reason or NOT_FITTED} for labels in terms]
     effect_t, se_t, correlation = fitted
     degrees = n_questions - len(terms) - 1
-    half_t = se_t * stdtrit(degrees, (1 + LEVEL) / 2)
+    half_t = se_t * stdtrit(degrees, (1 + CONFIDENCE) / 2)
     p_t = 2 * stdtr(degrees, -np.abs(effect_t / se_t))
     numbers = zip(effect_t, se_t, p_t, effect_t - half_t, effect_t + half_t, strict=True)
     names = ("log_odds", "se", "p", "low", "high")
     return [
         {
-            "tier": scope,
+            "tier": tier,
             **labels,
             **dict(zip(names, map(float, row), strict=True)),
             "correlation": correlation,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ablation.analysis.records.tally import Floats
+from ablation.analysis.records.scores import Floats
 
 
 def holm(p: ArrayLike) -> Floats:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ablation.analysis.records.measures import Measure
-from ablation.analysis.records.tally import Floats, Ints, Mask, Tally
+from ablation.analysis.records.measures import Measurements
+from ablation.analysis.records.scores import Floats, Ints, Mask, Scores
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Replicates:
         return float(np.sqrt(self.run.value)) if self.degrees else float("nan")
 
 
-def replicates(tally: Tally, measured: Measure) -> Replicates:
+def replicates(scores: Scores, measured: Measurements) -> Replicates:
     """Method of moments over all replicated arms of trained cells, seeds' effects pooled on the log-odds scale.
 
     Within an arm of S runs, the variance s² of the run means estimates (seed) + (seed × question + sampling) / Q. Taking
@@ -48,8 +48,8 @@ def replicates(tally: Tally, measured: Measure) -> Replicates:
     Gelbach & Miller 2011, JBES 29(2), equation 2.10). Negative estimates are 0.
     """
     means_c = measured.means_c
-    scale_c = np.where(tally.is_base_c, 0.0, np.nan_to_num(_row_means(measured.slope_cq)) ** 2)
-    arms = _replicated(tally.arm_c, np.flatnonzero(_comparable_c(tally, means_c)))
+    scale_c = np.where(scores.is_base_c, 0.0, np.nan_to_num(_row_means(measured.slope_cq)) ** 2)
+    arms = _replicated(scores.arm_c, np.flatnonzero(_comparable_c(scores, means_c)))
     if not arms:
         return Replicates(scale_c, Component(0.0, 0.0), Component(0.0, 0.0), 0)
     df_a: Ints = np.array([len(runs) - 1 for runs in arms], dtype=np.int64)
@@ -83,8 +83,8 @@ def _residual(values_sq: Floats) -> float:
     return float(np.square(residual).sum() / ((n_seeds - 1) * (n_questions - 1) * n_questions))
 
 
-def _comparable_c(tally: Tally, means_c: Floats) -> Mask:
-    comparable: Mask = np.isfinite(means_c) & ~tally.is_base_c & ~tally.has_twin_c
+def _comparable_c(scores: Scores, means_c: Floats) -> Mask:
+    comparable: Mask = np.isfinite(means_c) & ~scores.is_base_c & ~scores.has_twin_c
     return comparable
 
 

@@ -13,15 +13,16 @@ import numpy as np
 from scipy.special import ndtr, stdtr, stdtrit
 
 from ablation.analysis.effects.replicates import Replicates
-from ablation.analysis.records.measures import Measure
-from ablation.analysis.records.tally import Floats, Tally
+from ablation.analysis.records.measures import Measurements
+from ablation.analysis.records.scores import Floats, Scores
 
-LEVEL = 0.95
-DRAWS = 2_000
-SEED = 0
+CONFIDENCE = 0.95
+ALPHA = 0.05
+BOOTSTRAP_DRAWS = 2_000
+ANALYSIS_SEED = 0
 # Even q differences that all point one way come about by chance 2 · 2^−q of the time: above 5 % for fewer than 6.
 MIN_QUESTIONS = 6
-TOO_FEW = f"fewer than {MIN_QUESTIONS} questions: no interval"
+TOO_FEW_QUESTIONS = f"fewer than {MIN_QUESTIONS} questions: no interval"
 NO_QUESTIONS = "no questions in this tier"
 NO_VARIATION = "nothing varied, so no error can be estimated"
 
@@ -33,7 +34,7 @@ class Errors:
     se_e: Floats
     df_e: Floats
 
-    def half_width(self, level: float = LEVEL) -> Floats:
+    def half_width(self, level: float = CONFIDENCE) -> Floats:
         """t · SE: how far a two-sided interval reaches from the estimate."""
         half: Floats = self.se_e * stdtrit(np.minimum(self.df_e, 1e9), (1 + level) / 2)
         return half
@@ -45,7 +46,7 @@ class Errors:
         return p
 
 
-def these_questions(weights_ec: Floats, measured: Measure, seeds: Replicates) -> Errors:
+def these_questions(weights_ec: Floats, measured: Measurements, seeds: Replicates) -> Errors:
     """Error of Σ w · (cell mean) with the questions held fixed: V = Σ w² (sampling variance + seed variance).
 
     Runs are independent given the questions. The degrees of freedom are Satterthwaite's (1946, Biometrics Bulletin 2(6)),
@@ -61,7 +62,7 @@ def these_questions(weights_ec: Floats, measured: Measure, seeds: Replicates) ->
     return _errors(variance_e, uncertainty_e)
 
 
-def questions_like_these(weights_ec: Floats, measured: Measure, seeds: Replicates) -> Errors:
+def questions_like_these(weights_ec: Floats, measured: Measurements, seeds: Replicates) -> Errors:
     """Error of the same sum when the questions are a sample too: two-way clustering, V = V_q + (V_s − V_qs).
 
     V_q is the variance of the per-question sums over Q (Miller 2024, arXiv 2411.00640, paired by question); V_s − V_qs
@@ -89,7 +90,7 @@ def _errors(variance_e: Floats, uncertainty_e: Floats) -> Errors:
 
 
 def bootstrap_intervals(
-    weights_ec: Floats, measured: Measure, tally: Tally, draws: int = DRAWS, seed: int = SEED
+    weights_ec: Floats, measured: Measurements, scores: Scores, draws: int = BOOTSTRAP_DRAWS, seed: int = ANALYSIS_SEED
 ) -> tuple[Floats, Floats]:
     """The cross-check: percentile intervals from resampling questions, and seeds within each setting, lower and upper.
 
@@ -104,8 +105,8 @@ def bootstrap_intervals(
     times_drawn_dq = rng.multinomial(n_questions, np.full(n_questions, 1 / n_questions), size=draws)
     means_dc = times_drawn_dq @ values_cq.T / n_questions
     drawn_dc = np.ones_like(means_dc)
-    for arm in np.unique(tally.arm_c):
-        runs = np.flatnonzero((tally.arm_c == arm) & np.isfinite(measured.means_c))
+    for arm in np.unique(scores.arm_c):
+        runs = np.flatnonzero((scores.arm_c == arm) & np.isfinite(measured.means_c))
         if len(runs) > 1:
             drawn_dc[:, runs] = rng.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), size=draws)
     sums_de = (drawn_dc * means_dc) @ weights_ec.T
@@ -116,5 +117,5 @@ def bootstrap_intervals(
 
 def expanded_tail(n_questions: int) -> float:
     """The share of draws to cut at each end: Φ(−√(n/(n−1)) · t), t being Student's quantile for n − 1."""
-    t = float(stdtrit(n_questions - 1, (1 + LEVEL) / 2))
+    t = float(stdtrit(n_questions - 1, (1 + CONFIDENCE) / 2))
     return float(ndtr(-math.sqrt(n_questions / (n_questions - 1)) * t))

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ablation.analysis.effects.uncertainty import DRAWS, LEVEL, SEED
+from ablation.analysis.effects.uncertainty import ANALYSIS_SEED, BOOTSTRAP_DRAWS, CONFIDENCE
 from ablation.analysis.records.matching import comparable
 from ablation.analysis.records.measures import measure
-from ablation.analysis.records.tally import Floats, Tally
+from ablation.analysis.records.scores import Floats, Scores
 
 SOURCES = ("question", "cell", "cell × question", "seed", "seed × question", "sampling")
-NO_REPLICATE = "no setting was run with two seeds: part of cell and cell × question"
-ONE_ATTEMPT = "one attempt a question: part of seed × question"
+SEED_NOT_SEPARABLE = "no setting was run with two seeds: part of cell and cell × question"
+SAMPLING_NOT_SEPARABLE = "one attempt a question: part of seed × question"
 NO_VARIANCE = "every rate is the same, so there is nothing to share out"
-TOO_SMALL = "needs two complete settings and two questions"
+LAYOUT_TOO_SMALL = "needs two complete settings and two questions"
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Layout:
     sampling_q: Floats  # mean over runs
 
 
-def variance_components(tally: Tally, draws: int = DRAWS, seed: int = SEED) -> pd.DataFrame:
-    """The variance of a run's rate at a question, by source, one row a source and scope.
+def variance_components(scores: Scores, draws: int = BOOTSTRAP_DRAWS, seed: int = ANALYSIS_SEED) -> pd.DataFrame:
+    """The variance of a run's rate at a question, by source, one row a source and tier.
 
     Columns: `tier source variance share low high arms seeds reason`. Henderson's method 1 (1953, Biometrics 9(2)): the
     mean squares of the balanced layout of settings × seeds (nested in settings) × questions, less the sampling variance
@@ -38,10 +38,10 @@ def variance_components(tally: Tally, draws: int = DRAWS, seed: int = SEED) -> p
     questions. The layout takes the settings with the number of seeds, two or more, that most runs have.
     """
     rows = []
-    for scope in tally.scopes:
-        layout = _layout(tally, scope)
+    for tier in scores.all_and_tiers:
+        layout = _layout(scores, tier)
         if layout is None:
-            rows += [_row(scope, source, (np.nan,) * 4, (0, 0), TOO_SMALL) for source in SOURCES]
+            rows += [_row(tier, source, (np.nan,) * 4, (0, 0), LAYOUT_TOO_SMALL) for source in SOURCES]
             continue
         found = components(layout.rates_asq, layout.sampling_q)
         low, high = _bounds(layout, min(draws, 500), seed)
@@ -49,9 +49,9 @@ def variance_components(tally: Tally, draws: int = DRAWS, seed: int = SEED) -> p
         for source in SOURCES:
             value, total = found[source], np.nansum(list(found.values()))
             share = value / total if total > 0 else np.nan
-            reason = ONE_ATTEMPT if source == "sampling" else NO_REPLICATE
+            reason = SAMPLING_NOT_SEPARABLE if source == "sampling" else SEED_NOT_SEPARABLE
             reason = reason if not np.isfinite(value) else "" if total > 0 else NO_VARIANCE
-            rows.append(_row(scope, source, (value, share, low[source], high[source]), shape, reason))
+            rows.append(_row(tier, source, (value, share, low[source], high[source]), shape, reason))
     return pd.DataFrame(rows)
 
 
@@ -86,16 +86,16 @@ def components(rates_asq: Floats, sampling_q: Floats) -> dict[str, float]:
     }
 
 
-def budget(tally: Tally) -> pd.DataFrame:
-    """What the SE of a contrast of two settings becomes with more of something, one row an option and scope.
+def budget(scores: Scores) -> pd.DataFrame:
+    """What the SE of a contrast of two settings becomes with more of something, one row an option and tier.
 
     Columns: `tier option seeds attempts questions se_these se`, in fractions. On these questions
     SE² = 2/S · (seed + (seed × question + sampling · n/n′) / Q); for questions like these also 2/Q · cell × question.
     Without replicates the seed terms are not included.
     """
     rows = []
-    for scope in tally.scopes:
-        layout = _layout(tally, scope)
+    for tier in scores.all_and_tiers:
+        layout = _layout(scores, tier)
         if layout is None:
             continue
         found = {
@@ -108,15 +108,15 @@ def budget(tally: Tally) -> pd.DataFrame:
             inner = found["seed × question"] + found["sampling"] / more[1]
             these = 2 / s * (found["seed"] + inner / q)
             like = these + 2 / q * found["cell × question"]
-            sizes = {"seeds": s, "attempts": tally.n_attempts * more[1], "questions": q}
-            rows.append({"tier": scope, "option": option, **sizes, "se_these": np.sqrt(these), "se": np.sqrt(like)})
+            sizes = {"seeds": s, "attempts": scores.n_attempts * more[1], "questions": q}
+            rows.append({"tier": tier, "option": option, **sizes, "se_these": np.sqrt(these), "se": np.sqrt(like)})
     return pd.DataFrame(rows, columns=["tier", "option", "seeds", "attempts", "questions", "se_these", "se"])
 
 
-def _layout(tally: Tally, scope: str) -> Layout | None:
-    measured = measure(tally, scope)
-    lines = comparable(tally, scope).index.to_numpy()
-    arms = {arm: lines[tally.arm_c[lines] == arm] for arm in np.unique(tally.arm_c[lines])}
+def _layout(scores: Scores, tier: str) -> Layout | None:
+    measured = measure(scores, tier)
+    lines = comparable(scores, tier).index.to_numpy()
+    arms = {arm: lines[scores.arm_c[lines] == arm] for arm in np.unique(scores.arm_c[lines])}
     runs_by_seeds = Counter[int]()
     for runs in arms.values():
         runs_by_seeds[len(runs)] += len(runs)
@@ -141,7 +141,7 @@ def _bounds(layout: Layout, draws: int, seed: int) -> tuple[dict[str, float], di
     if not shares:
         nothing = dict.fromkeys(SOURCES, np.nan)
         return nothing, nothing
-    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
     low, high = np.quantile(np.array(shares), tails, axis=0)
     return dict(zip(SOURCES, low.tolist(), strict=True)), dict(zip(SOURCES, high.tolist(), strict=True))
 
@@ -150,8 +150,8 @@ def _ss(deviations: Floats) -> float:
     return float(np.square(deviations).sum())
 
 
-def _row(scope: str, source: str, numbers: tuple[float, ...], shape: tuple[int, ...], reason: str) -> dict[str, object]:
+def _row(tier: str, source: str, numbers: tuple[float, ...], shape: tuple[int, ...], reason: str) -> dict[str, object]:
     value, share, low, high = numbers
     sizes = {"arms": shape[0], "seeds": shape[1]}
-    return {"tier": scope, "source": source, "variance": value, "share": share, "low": low, "high": high, **sizes,
+    return {"tier": tier, "source": source, "variance": value, "share": share, "low": low, "high": high, **sizes,
             "reason": reason}  # fmt: skip

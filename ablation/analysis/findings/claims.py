@@ -11,23 +11,23 @@ import numpy as np
 import pandas as pd
 
 from ablation.analysis.curves.growth import growth
-from ablation.analysis.curves.passline import LINE, neighbours, pass_bounds, pass_rules
+from ablation.analysis.curves.passline import PASS_LINE, neighbours, pass_bounds, pass_rules
 from ablation.analysis.effects.conditions import conditions
 from ablation.analysis.effects.equivalence import MARGIN, equivalence, overall
 from ablation.analysis.effects.replicates import replicates
-from ablation.analysis.effects.uncertainty import DRAWS, SEED
-from ablation.analysis.findings.wording import bounds as interval_of
-from ablation.analysis.findings.wording import counted, points
+from ablation.analysis.effects.uncertainty import ANALYSIS_SEED, BOOTSTRAP_DRAWS
+from ablation.analysis.findings.estimate_text import bounds as interval_of
+from ablation.analysis.findings.estimate_text import counted, points
 from ablation.analysis.ladder.scalability import held_out_h, ladder
 from ablation.analysis.records.matching import levels
 from ablation.analysis.records.measures import measure
-from ablation.analysis.records.tally import Tally
+from ablation.analysis.records.scores import Scores
 
 ClaimVerdict = Literal["supported", "refuted", "undecided", "untestable"]
 # Rule and numbers of the study's findings, as read from its paper.
 PUBLISHED_RULE = {"min_count": 500, "lengths": ("long", "normal"), "styles": ("r1",)}
 PUBLISHED_GAP = 0.20
-NO_SEEDS = " No setting has two complete seeds: training-seed variance is not included."
+SEED_VARIANCE_NOT_INCLUDED = " No setting has two complete seeds: training-seed variance is not included."
 PUBLISHED_EXH = 0.10  # "every model < 10 %"
 
 
@@ -41,34 +41,35 @@ class Claim:
     text: str
 
 
-def weigh_claims(tally: Tally, draws: int = DRAWS, seed: int = SEED) -> tuple[Claim, ...]:
+def weigh_claims(scores: Scores, draws: int = BOOTSTRAP_DRAWS, seed: int = ANALYSIS_SEED) -> tuple[Claim, ...]:
     """Every claim, in the study's order. On these questions unless the text says otherwise."""
     found = (
-        _pass_line(tally),
-        _same(tally, "category", "Category hardly matters: within ± 4 points of one another"),
-        _curation(tally),
-        _growth(tally, draws, seed),
-        _potential(tally),
-        _ladder(tally, seed),
-        _exhausted(tally),
+        _pass_line(scores),
+        _same(scores, "category", "Category hardly matters: within ± 4 points of one another"),
+        _curation(scores),
+        _growth(scores, draws, seed),
+        _potential(scores),
+        _ladder(scores, seed),
+        _exhausted(scores),
     )
-    if replicates(tally, measure(tally, tally.scopes[0])).degrees:
+    if replicates(scores, measure(scores, scores.all_and_tiers[0])).degrees:
         return found
     return tuple(
-        claim if claim.verdict == "untestable" else replace(claim, text=claim.text + NO_SEEDS) for claim in found
+        claim if claim.verdict == "untestable" else replace(claim, text=claim.text + SEED_VARIANCE_NOT_INCLUDED)
+        for claim in found
     )
 
 
-def _pass_line(tally: Tally) -> Claim:
+def _pass_line(scores: Scores) -> Claim:
     claim = "Medium opens (90 % or more) with N ≥ 500, length normal or long, style r1, any category"
-    if "medium" not in tally.tiers or len(levels(tally.cells, "count")) == 0:
+    if "medium" not in scores.tiers or len(levels(scores.cells, "count")) == 0:
         return Claim("pass line", claim, "untestable", "No tier medium, or no trained cell.")
-    bounds = pass_bounds(tally, "medium")
+    bounds = pass_bounds(scores, "medium")
     rules = pass_rules(bounds)
     minimal, beside = rules[rules["minimal"]], neighbours(rules)
     passing = {verdict: int((bounds["verdict"] == verdict).sum()) for verdict in ("passes", "fails", "undecided")}
     counts = (
-        f"{passing['passes']} of {counted(len(bounds), 'setting')} pass {LINE:.0%}, {passing['fails']} fail, "
+        f"{passing['passes']} of {counted(len(bounds), 'setting')} pass {PASS_LINE:.0%}, {passing['fails']} fail, "
         f"{passing['undecided']} undecided"
     )
     found = "; ".join(_rule(row) for row in minimal.to_dict("records")) or "no rule holds"
@@ -88,11 +89,11 @@ def _pass_line(tally: Tally) -> Claim:
     return Claim("pass line", claim, verdicts[str(stated["verdict"].iloc[0])], text)
 
 
-def _same(tally: Tally, factor: str, claim: str) -> Claim:
-    found = levels(tally.cells, factor)
+def _same(scores: Scores, factor: str, claim: str) -> Claim:
+    found = levels(scores.cells, factor)
     if len(found) < 2:
         return Claim(factor, claim, "untestable", f"{factor.capitalize()} has one level in this study.")
-    pairs = equivalence(tally, factor)
+    pairs = equivalence(scores, factor)
     verdict = overall(pairs)
     number = {name: int((pairs["verdict"] == name).sum()) for name in ("equivalent", "different", "undecided")}
     text = (
@@ -112,20 +113,20 @@ def _same(tally: Tally, factor: str, claim: str) -> Claim:
     return Claim(factor, claim, verdicts[verdict], text)
 
 
-def _curation(tally: Tally) -> Claim:
+def _curation(scores: Scores) -> Claim:
     claim = "Curation hardly matters: similar questions are no better than dissimilar ones"
-    if not {"similar", "dissimilar"} <= set(levels(tally.cells, "category")):
+    if not {"similar", "dissimilar"} <= set(levels(scores.cells, "category")):
         return Claim("curation", claim, "untestable", "No cells with categories similar and dissimilar.")
-    chosen = tally.cells["category"].isin(["similar", "dissimilar"]).to_numpy() | tally.is_base_c
-    found = _same(tally.only(chosen), "category", claim)
+    chosen = scores.cells["category"].isin(["similar", "dissimilar"]).to_numpy() | scores.is_base_c
+    found = _same(scores.only(chosen), "category", claim)
     return Claim("curation", claim, found.verdict, found.text)
 
 
-def _growth(tally: Tally, draws: int, seed: int) -> Claim:
+def _growth(scores: Scores, draws: int, seed: int) -> Claim:
     claim = "Hard grows with log N and levels off near 65 %"
-    if "hard" not in tally.tiers:
+    if "hard" not in scores.tiers:
         return Claim("growth", claim, "untestable", "No tier hard.")
-    table = growth(tally, draws=draws, seed=seed, scopes=["hard"])
+    table = growth(scores, draws=draws, seed=seed, tiers=["hard"])
     rows = {(row["model"], row["parameter"]): row for row in table.to_dict("records")}
     if ("log", "b") not in rows:
         return Claim("growth", claim, "untestable", f"{next(iter(rows.values()))['reason'].capitalize()}.")
@@ -143,10 +144,10 @@ def _growth(tally: Tally, draws: int, seed: int) -> Claim:
     return Claim("growth", claim, verdict, text)
 
 
-def _potential(tally: Tally) -> Claim:
+def _potential(scores: Scores) -> Claim:
     claim = "Potential exceeds stability: cov is more than 20 points above avg"
-    found = conditions(tally, draws=0)
-    gaps = found[(found["measure"] == "gap") & (found["tier"] == tally.scopes[0]) & (found["count"] > 0)]
+    found = conditions(scores, draws=0)
+    gaps = found[(found["measure"] == "gap") & (found["tier"] == scores.all_and_tiers[0]) & (found["count"] > 0)]
     gaps = gaps[gaps["low_these"].notna()]
     if gaps.empty:
         return Claim("potential", claim, "untestable", "No trained setting whose gap has an interval.")
@@ -160,9 +161,9 @@ def _potential(tally: Tally) -> Claim:
     return Claim("potential", claim, verdict, text)
 
 
-def _ladder(tally: Tally, seed: int) -> Claim:
+def _ladder(scores: Scores, seed: int) -> Claim:
     claim = "The tiers are a ladder: who solves a harder question solves the easier ones"
-    found = ladder(tally, seed=seed)
+    found = ladder(scores, seed=seed)
     if found.reason:
         return Claim("ladder", claim, "untestable", f"{found.reason.capitalize()}.")
     text = (
@@ -170,7 +171,7 @@ def _ladder(tally: Tally, seed: int) -> Claim:
         f"against questions that are independent; reproducibility {found.reproducibility:.2f}, of which "
         f"{found.marginal:.2f} by the margins alone"
     )
-    held = held_out_h(tally, seed)
+    held = held_out_h(scores, seed)
     text += f"; H {held:.2f} with the order from other attempts." if np.isfinite(held) else "."
     verdict: ClaimVerdict = (
         "supported" if found.low > 0.3 and found.p <= 0.05 else "refuted" if found.high < 0.3 else "undecided"
@@ -178,11 +179,11 @@ def _ladder(tally: Tally, seed: int) -> Claim:
     return Claim("ladder", claim, verdict, text)
 
 
-def _exhausted(tally: Tally) -> Claim:
+def _exhausted(scores: Scores) -> Claim:
     claim = "Exh stays at zero (under 10 %) at any N"
-    if "exh" not in tally.tiers:
+    if "exh" not in scores.tiers:
         return Claim("exh", claim, "untestable", "No tier exh.")
-    bounds = pass_bounds(tally, "exh", PUBLISHED_EXH)
+    bounds = pass_bounds(scores, "exh", PUBLISHED_EXH)
     if bounds["estimate"].isna().all():
         return Claim("exh", claim, "untestable", "No complete trained cell.")
     above, below = int((bounds["lower"] > PUBLISHED_EXH).sum()), int((bounds["upper"] < PUBLISHED_EXH).sum())

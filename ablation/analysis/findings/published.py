@@ -14,17 +14,18 @@ import pandas as pd
 
 from ablation.analysis.effects.conditions import conditions, exact_interval
 from ablation.analysis.ladder.potential import pooled_coverage
-from ablation.analysis.records.load import FACTORS, Study
-from ablation.analysis.records.tally import Tally
+from ablation.analysis.records.load import Study
+from ablation.analysis.records.scores import Scores
+from ablation.specs.vocabulary import FACTORS
 
-MODEL = "Qwen2.5-32B-Instruct"
-QUESTIONS = frozenset(map(str, range(60, 90)))  # AIME 2024 by its ids
+PUBLISHED_MODEL = "Qwen2.5-32B-Instruct"
+PUBLISHED_QUESTIONS = frozenset(map(str, range(60, 90)))  # AIME 2024 by its ids
 OTHER_QUESTIONS = "this study asks other questions than AIME 2024 (ids 60–89)"
-OTHER_MODEL = f"this study's base model is not {MODEL}"
+OTHER_MODEL = f"this study's base model is not {PUBLISHED_MODEL}"
 OTHER_TIERS = "this study divides AIME 2024 otherwise"
 NO_SETTING = "no complete setting of this study has these factors"
-SIZES = {"easy": 4, "medium": 10, "hard": 12, "exh": 4, "all": 30}
-COLUMNS = (
+PUBLISHED_TIER_SIZES = {"easy": 4, "medium": 10, "hard": 12, "exh": 4, "all": 30}
+AGREEMENT_COLUMNS = (
     "name", "mark", "source", "setting", "tier", "measure", "published", "published_low", "published_high", "k", "estimate",
     "low", "high", "difference", "verdict", "reason",
 )  # fmt: skip
@@ -36,7 +37,7 @@ def published() -> pd.DataFrame:
         return pd.read_csv(stream, dtype={"count": "Int64", "correct": "Int64", "attempts": "Int64"})
 
 
-def agreement(study: Study, tally: Tally) -> pd.DataFrame:
+def agreement(study: Study, scores: Scores) -> pd.DataFrame:
     """One row a published number and setting of this study that has its factors: `published estimate difference verdict …`.
 
     `published_low` and `published_high` are the exact binomial interval of its counts, or what was published as ±; `low` and
@@ -44,27 +45,27 @@ def agreement(study: Study, tally: Tally) -> pd.DataFrame:
     conservative comparison, and compatible does not mean the same. Where nothing overlaps, one row with the reason.
     """
     rows = [_blank(row) for row in published().to_dict("records")]
-    if reason := _apart(study, tally):
-        return pd.DataFrame([{**row, "reason": reason} for _, row in rows], columns=list(COLUMNS))
-    found = conditions(tally, draws=0)
+    if reason := _apart(study, scores):
+        return pd.DataFrame([{**row, "reason": reason} for _, row in rows], columns=list(AGREEMENT_COLUMNS))
+    found = conditions(scores, draws=0)
     found = found[(found["measure"] == "avg") & found["estimate"].notna()]
-    pooled = pooled_coverage(tally)
+    pooled = pooled_coverage(scores)
     compared = []
     for wanted, row in rows:
         table = found if row["measure"] == "avg" else pooled
         here = table[(table["tier"] == row["tier"]) & _same(table, wanted)].to_dict("records")
         compared += [_compare(row, one) for one in here] or [{**row, "reason": NO_SETTING}]
-    return pd.DataFrame(compared, columns=list(COLUMNS))
+    return pd.DataFrame(compared, columns=list(AGREEMENT_COLUMNS))
 
 
-def _apart(study: Study, tally: Tally) -> str:
+def _apart(study: Study, scores: Scores) -> str:
     """Why nothing can be compared, or nothing."""
-    if set(tally.questions["question"]) != QUESTIONS:
+    if set(scores.questions["question"]) != PUBLISHED_QUESTIONS:
         return OTHER_QUESTIONS
-    if {tier: int(tally.in_scope_q(tier).sum()) for tier in tally.scopes} != SIZES:
+    if {tier: int(scores.in_tier_q(tier).sum()) for tier in scores.all_and_tiers} != PUBLISHED_TIER_SIZES:
         return OTHER_TIERS
     models = [fixed.get("model") for fixed in study.manifest.get("fixed", [])]
-    return OTHER_MODEL if any(MODEL not in json.dumps(model) for model in models) else ""
+    return OTHER_MODEL if any(PUBLISHED_MODEL not in json.dumps(model) for model in models) else ""
 
 
 def _blank(row: dict[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -78,7 +79,7 @@ def _blank(row: dict[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         low, high = value - row["plus_minus"], value + row["plus_minus"]
     told = {name: row[name] for name in ("name", "mark", "source", "tier", "measure")}
     numbers = {"published": float(value), "published_low": low, "published_high": high, "setting": "", "verdict": ""}
-    return wanted, {**dict.fromkeys(COLUMNS, np.nan), **told, **numbers, "reason": ""}
+    return wanted, {**dict.fromkeys(AGREEMENT_COLUMNS, np.nan), **told, **numbers, "reason": ""}
 
 
 def _same(table: pd.DataFrame, wanted: dict[str, Any]) -> "pd.Series[bool]":

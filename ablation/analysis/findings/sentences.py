@@ -7,10 +7,10 @@ import pandas as pd
 
 from ablation.analysis.effects.factor_effects import TRAINING
 from ablation.analysis.findings.claims import Claim
-from ablation.analysis.findings.wording import Row, counted, interval, judge, sentence
+from ablation.analysis.findings.estimate_text import EstimateRow, counted, interval, judge, sentence
 from ablation.analysis.records.decided import decided
 from ablation.analysis.records.load import ALL, Study
-from ablation.analysis.records.tally import Tally, shortcomings
+from ablation.analysis.records.scores import Scores, shortcomings
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Finding:
     exploratory: bool = False
 
 
-def state_findings(study: Study, tally: Tally, effects: pd.DataFrame, slopes: pd.DataFrame) -> tuple[Finding, ...]:
+def state_findings(study: Study, scores: Scores, effects: pd.DataFrame, slopes: pd.DataFrame) -> tuple[Finding, ...]:
     """What is missing, what each factor changed, and what to keep in mind, in this order."""
     metric = f"avg@{study.n_attempts}"
     compared = [_effect(rows, metric) for rows in _grouped(effects, ["factor", "level", "reference"])]
     compared += [_slope(rows, metric) for rows in _grouped(slopes, ["length", "style"])]
     primary = _primary(study, effects, slopes, metric)
-    remarks = [*_uninformative(tally), *_without_answer(study, tally), *_ladder(tally, metric)]
-    return (*_missing(study, tally), *_decided(study), *primary, *compared, *remarks, _caution(study, effects, slopes))
+    remarks = [*_uninformative(scores), *_without_answer(study, scores), *_ladder(scores, metric)]
+    return (*_missing(study, scores), *_decided(study), *primary, *compared, *remarks, _caution(study, effects, slopes))
 
 
 def state_claims(claims: Sequence[Claim]) -> tuple[Finding, ...]:
@@ -48,13 +48,13 @@ def state_claims(claims: Sequence[Claim]) -> tuple[Finding, ...]:
     )
 
 
-def _missing(study: Study, tally: Tally) -> list[Finding]:
+def _missing(study: Study, scores: Scores) -> list[Finding]:
     consequence = {
         "Incomplete": "Comparisons leave the incomplete out, and what they would be matched with.",
         "Curtailed": "They take part in no comparison.",
         "Mixed": "These are compared with none: a difference could be one between evaluators.",
     }
-    faults = shortcomings(study, tally)
+    faults = shortcomings(study, scores)
     return [Finding("coverage", "warning", f"{fault} {consequence[fault.split(':')[0]]}") for fault in faults]
 
 
@@ -72,8 +72,8 @@ def _decided(study: Study) -> list[Finding]:
     ]
 
 
-def _grouped(frame: pd.DataFrame, by: list[str]) -> Iterable[Sequence[Row]]:
-    """The rows of each estimate, one a scope, the scope of every question first."""
+def _grouped(frame: pd.DataFrame, by: list[str]) -> Iterable[Sequence[EstimateRow]]:
+    """The rows of each estimate, one a tier, the tier of every question first."""
     return (group.to_dict("records") for _, group in frame.groupby(by, sort=False, dropna=False))
 
 
@@ -100,7 +100,7 @@ def _primary(study: Study, effects: pd.DataFrame, slopes: pd.DataFrame, metric: 
     return [Finding("primary", verdict, sentence(subject, metric, over, row))]
 
 
-def _effect(rows: Sequence[Row], metric: str) -> Finding:
+def _effect(rows: Sequence[EstimateRow], metric: str) -> Finding:
     row, factor = rows[0], str(rows[0]["factor"])
     if pd.isna(row["reference"]):
         return Finding(factor, "unknown", sentence(factor.capitalize(), metric, "", row), headline=False)
@@ -111,7 +111,7 @@ def _effect(rows: Sequence[Row], metric: str) -> Finding:
     return _finding(factor, subject, over, rows, metric, headline=factor != "count")  # the slope speaks for the counts
 
 
-def _slope(rows: Sequence[Row], metric: str) -> Finding:
+def _slope(rows: Sequence[EstimateRow], metric: str) -> Finding:
     row = rows[0]
     pooled = row["length"] is None or pd.isna(row["length"])
     subject = "Each doubling of the count"
@@ -121,25 +121,25 @@ def _slope(rows: Sequence[Row], metric: str) -> Finding:
     return _finding("count" if pooled else "scaling", subject, over, rows, metric, headline=pooled)
 
 
-def _finding(topic: str, subject: str, over: str, rows: Sequence[Row], metric: str, headline: bool) -> Finding:
+def _finding(topic: str, subject: str, over: str, rows: Sequence[EstimateRow], metric: str, headline: bool) -> Finding:
     by_tier = " · ".join(f"{row['tier']} {interval(row)}" for row in rows if row["tier"] != ALL)
     text = sentence(subject, metric, over, rows[0])
     return Finding(topic, judge(rows[0]), text, by_tier, headline, exploratory=True)
 
 
-def _uninformative(tally: Tally) -> list[Finding]:
+def _uninformative(scores: Scores) -> list[Finding]:
     """Tiers at the floor or the ceiling everywhere: no effect can show there."""
-    averages = tally.averages()
+    averages = scores.averages()
     return [
         Finding("tier", "note", f"Tier {tier} is at {value:.0%} in every complete cell, so no effect can show in it.")
-        for tier in tally.tiers
+        for tier in scores.tiers
         for value in averages[tier].dropna().unique()
         if value in (0.0, 1.0) and averages[tier].nunique() == 1
     ]
 
 
-def _without_answer(study: Study, tally: Tally) -> list[Finding]:
-    verdicts = study.results.loc[~study.results["cell"].isin(tally.apart), "verdict"]
+def _without_answer(study: Study, scores: Scores) -> list[Finding]:
+    verdicts = study.results.loc[~study.results["cell"].isin(scores.apart), "verdict"]
     if verdicts.empty:
         return []
     no_answer, truncated = (float((verdicts == verdict).mean()) for verdict in ("no_answer", "truncated"))
@@ -150,14 +150,14 @@ def _without_answer(study: Study, tally: Tally) -> list[Finding]:
     return [Finding("verdicts", "note", text, headline=False)]
 
 
-def _ladder(tally: Tally, metric: str) -> list[Finding]:
+def _ladder(scores: Scores, metric: str) -> list[Finding]:
     """How often the tiers come in the order in which the manifest names them."""
-    averages = tally.averages()[list(tally.tiers)].dropna()
-    if len(tally.tiers) < 2 or averages.empty:
+    averages = scores.averages()[list(scores.tiers)].dropna()
+    if len(scores.tiers) < 2 or averages.empty:
         return []
     falling = int((averages.diff(axis=1).iloc[:, 1:] <= 0).all(axis=1).sum())
     text = (
-        f"Ladder: {metric} never rises from one tier to the next ({', '.join(tally.tiers)}) in {falling} of "
+        f"Ladder: {metric} never rises from one tier to the next ({', '.join(scores.tiers)}) in {falling} of "
         f"{counted(len(averages), 'complete cell')}. A description; no test where pass rates set the tiers."
     )
     return [Finding("ladder", "note", text, headline=False)]

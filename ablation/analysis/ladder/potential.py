@@ -4,35 +4,35 @@ import numpy as np
 import pandas as pd
 
 from ablation.analysis.effects.conditions import conditions
-from ablation.analysis.records.load import FACTORS
 from ablation.analysis.records.metrics import cov
-from ablation.analysis.records.tally import Mask, Tally
+from ablation.analysis.records.scores import Mask, Scores
+from ablation.specs.vocabulary import FACTORS
 
-STEPS = 5  # the study's picture of a Hard question: 0.875 ** 5 is about one half
+SOLUTION_STEPS = 5  # the study's picture of a Hard question: 0.875 ** 5 is about one half
 
 
-def pooled_coverage(tally: Tally) -> pd.DataFrame:
-    """One row a setting and scope: cov over all attempts of all its complete runs, `cov@k` with k = n × runs.
+def pooled_coverage(scores: Scores) -> pd.DataFrame:
+    """One row a setting and tier: cov over all attempts of all its complete runs, `cov@k` with k = n × runs.
 
     The study's figure (8 attempts × 4 seeds). At different k it is not comparable; `k` stands beside it.
     Columns: the factors, `tier runs k avg cov gap`.
     """
     rows = []
-    for scope in tally.scopes:
-        complete_c: Mask = np.asarray(np.isfinite(tally.rates_cq(scope)).all(axis=1), dtype=bool)
-        inside_q = tally.in_scope_q(scope)
-        for setting in tally.settings:
+    for tier in scores.all_and_tiers:
+        complete_c: Mask = np.asarray(np.isfinite(scores.rates_cq(tier)).all(axis=1), dtype=bool)
+        inside_q = scores.in_tier_q(tier)
+        for setting in scores.settings:
             runs = setting.lines[complete_c[setting.lines]]
             if not len(runs) or not inside_q.any():
                 continue
-            correct_q = tally.correct_cq[np.ix_(runs, inside_q)].sum(axis=0)
-            attempts_q = tally.attempts_cq[np.ix_(runs, inside_q)].sum(axis=0)
+            correct_q = scores.correct_cq[np.ix_(runs, inside_q)].sum(axis=0)
+            attempts_q = scores.attempts_cq[np.ix_(runs, inside_q)].sum(axis=0)
             k = int(attempts_q.min())
             avg, solved = float((correct_q / attempts_q).mean()), float(cov(correct_q, attempts_q, k).mean())
             rows.append(
                 {
                     **setting.levels,
-                    "tier": scope,
+                    "tier": tier,
                     "runs": len(runs),
                     "k": k,
                     "avg": avg,
@@ -43,14 +43,14 @@ def pooled_coverage(tally: Tally) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*FACTORS, "tier", "runs", "k", "avg", "cov", "gap"])
 
 
-def per_step(tally: Tally, steps: int = STEPS) -> pd.DataFrame:
+def per_step(scores: Scores, steps: int = SOLUTION_STEPS) -> pd.DataFrame:
     """The rate of each of `steps` equally hard, independent steps that would give avg@n: avg ** (1 / steps).
 
-    One row a setting and scope: the factors, `tier avg rate low high cov_if_alike cov k`. The interval is that of avg on
+    One row a setting and tier: the factors, `tier avg rate low high cov_if_alike cov k`. The interval is that of avg on
     these questions, transformed. `cov_if_alike` is the cov@k that this model predicts when all questions are alike,
     1 − (1 − avg)^k; a `cov` far below it says that failures belong to questions, not to slips at random steps.
     """
-    found = conditions(tally, draws=0)
+    found = conditions(scores, draws=0)
     averages = found[found["measure"] == "avg"].reset_index(drop=True)
     reached = found[found["measure"] == "cov"].reset_index(drop=True)
     frame = averages[[*FACTORS, "tier", "k"]].assign(avg=averages["estimate"])

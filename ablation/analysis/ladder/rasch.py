@@ -10,36 +10,36 @@ from scipy.special import expit, log_expit, logit, logsumexp
 
 from ablation.analysis.records.load import ALL
 from ablation.analysis.records.measures import measure
-from ablation.analysis.records.tally import Floats, Tally
+from ablation.analysis.records.scores import Floats, Scores
 
 NODES = 41
 EXTREME = "solved by all attempts or by none, so without a finite difficulty"
-TOO_FEW = "needs three complete runs that differ"
-COLUMNS = ("question", "tier", "difficulty", "se", "infit", "outfit", "reason")
+TOO_FEW_RUNS = "needs three complete runs that differ"
+RASCH_COLUMNS = ("question", "tier", "difficulty", "se", "infit", "outfit", "reason")
 
 
-def rasch(tally: Tally) -> pd.DataFrame:
+def rasch(scores: Scores) -> pd.DataFrame:
     """Difficulty of each question on the log-odds scale (mean 0), one row a question: `difficulty se infit outfit`.
 
     logit p = θ_run − b_question with c ~ Binomial(n, p) and θ ~ N(0, σ²), by marginal maximum likelihood (Bock & Aitkin
     1981, Psychometrika 46(4)) with Gauss–Hermite nodes. Infit and outfit are mean squares of standardised residuals at
     the runs' expected abilities, about 1 where the question fits; well above, it is solved by the wrong runs.
     """
-    complete_r = np.isfinite(measure(tally, ALL).values_cq).all(axis=1) & (tally.attempts_cq.sum(axis=1) > 0)
-    c_rq, n_rq = tally.correct_cq[complete_r].astype(np.float64), tally.attempts_cq[complete_r].astype(np.float64)
+    complete_r = np.isfinite(measure(scores, ALL).values_cq).all(axis=1) & (scores.attempts_cq.sum(axis=1) > 0)
+    c_rq, n_rq = scores.correct_cq[complete_r].astype(np.float64), scores.attempts_cq[complete_r].astype(np.float64)
     usable_q = (c_rq.sum(axis=0) > 0) & (c_rq.sum(axis=0) < n_rq.sum(axis=0))
-    frame = tally.questions.assign(difficulty=np.nan, se=np.nan, infit=np.nan, outfit=np.nan, reason=EXTREME)
+    frame = scores.questions.assign(difficulty=np.nan, se=np.nan, infit=np.nan, outfit=np.nan, reason=EXTREME)
     if len(c_rq) < 3 or usable_q.sum() < 2 or np.ptp(c_rq.sum(axis=1)) == 0:
-        return frame.assign(reason=TOO_FEW)[list(COLUMNS)]
-    difficulty_q, se_q, ability_r = fit(c_rq[:, usable_q], n_rq[:, usable_q])
+        return frame.assign(reason=TOO_FEW_RUNS)[list(RASCH_COLUMNS)]
+    difficulty_q, se_q, ability_r = fit_rasch(c_rq[:, usable_q], n_rq[:, usable_q])
     infit_q, outfit_q = _misfit(c_rq[:, usable_q], n_rq[:, usable_q], ability_r, difficulty_q)
     for name, column_q in (("difficulty", difficulty_q), ("se", se_q), ("infit", infit_q), ("outfit", outfit_q)):
         frame.loc[usable_q, name] = column_q
     frame.loc[usable_q, "reason"] = ""
-    return frame[list(COLUMNS)]
+    return frame[list(RASCH_COLUMNS)]
 
 
-def fit(c_rq: Floats, n_rq: Floats) -> tuple[Floats, Floats, Floats]:
+def fit_rasch(c_rq: Floats, n_rq: Floats) -> tuple[Floats, Floats, Floats]:
     """(difficulties with mean 0, their standard errors, expected abilities of the runs)."""
     nodes_g, weights_g = np.polynomial.hermite_e.hermegauss(NODES)
     log_weights_g = np.log(weights_g / weights_g.sum())

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ablation.analysis.effects.uncertainty import LEVEL, SEED
+from ablation.analysis.effects.uncertainty import ANALYSIS_SEED, CONFIDENCE
 from ablation.analysis.records.load import ALL
 from ablation.analysis.records.measures import measure
-from ablation.analysis.records.tally import Floats, Ints, Tally
+from ablation.analysis.records.scores import Floats, Ints, Scores
 
-SOLVED = 0.5  # a run solves a question when at least half its attempts do
-DRAWS = 1_000
-TOO_SMALL = "needs two complete runs and two questions that some, not all of them solve"
+SOLVED_SHARE = 0.5  # a run solves a question when at least half its attempts do
+LADDER_DRAWS = 1_000
+LADDER_TOO_SMALL = "needs two complete runs and two questions that some, not all of them solve"
 
 
 @dataclass(frozen=True)
@@ -39,28 +39,28 @@ class Ladder:
     reason: str = ""
 
 
-def ladder(tally: Tally, draws: int = DRAWS, seed: int = SEED) -> Ladder:
+def ladder(scores: Scores, draws: int = LADDER_DRAWS, seed: int = ANALYSIS_SEED) -> Ladder:
     """The scalogram of all complete cells × questions, lead by Mokken's H.
 
     The null shuffles who solves a question within that question, so that its difficulty stays; the interval resamples
     runs. Guttman's reproducibility is shown beside its floor, the minimal marginal reproducibility, because it hardly
     tells a ladder from independent questions of unequal difficulty.
     """
-    solved_rq, order_q = _solved(tally)
-    questions = tally.questions.iloc[order_q].reset_index(drop=True)
+    solved_rq, order_q = _solved(scores)
+    questions = scores.questions.iloc[order_q].reset_index(drop=True)
     rate_q = solved_rq.mean(axis=0) if len(solved_rq) else np.full(len(order_q), np.nan)
     questions = questions.assign(solved_by=rate_q)
-    steps = _steps(tally)
+    steps = _steps(scores)
     if len(solved_rq) < 2 or int(((rate_q > 0) & (rate_q < 1)).sum()) < 2:
         nothing = (float("nan"),) * 7
-        return Ladder(*nothing, len(solved_rq), questions.assign(h_question=np.nan), steps, TOO_SMALL)
+        return Ladder(*nothing, len(solved_rq), questions.assign(h_question=np.nan), steps, LADDER_TOO_SMALL)
     rng = np.random.default_rng(seed)
     h = mokken_h(solved_rq)
     null = np.array([mokken_h(rng.permuted(solved_rq, axis=0)) for _ in range(draws)])
     again = np.array(
         [mokken_h(_easy_first(solved_rq[rng.integers(len(solved_rq), size=len(solved_rq))])) for _ in range(draws)]
     )
-    low, high = np.nanquantile(again, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if draws else (np.nan, np.nan)
+    low, high = np.nanquantile(again, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]) if draws else (np.nan, np.nan)
     p = (1 + int((null >= h - 1e-12).sum())) / (1 + draws)
     found, floor, scale = guttman(solved_rq)
     questions = questions.assign(h_question=question_h(solved_rq))
@@ -99,21 +99,21 @@ def guttman(solved_rq: Ints) -> tuple[float, float, float]:
     return found, floor, (found - floor) / (1 - floor) if floor < 1 else float("nan")
 
 
-def held_out_h(tally: Tally, seed: int = SEED) -> float:
+def held_out_h(scores: Scores, seed: int = ANALYSIS_SEED) -> float:
     """H with the order of the questions taken from one half of the attempts and the errors counted in the other.
 
     Against double dipping: an order that only fits the noise it was taken from does not survive. The halves are drawn
     from the counts (hypergeometric), which is the same as splitting exchangeable attempts; NaN with fewer than 4.
     """
-    tally = tally.only(~tally.is_apart_c)
-    if tally.attempts_cq.size == 0 or tally.attempts_cq.min() < 4:
+    scores = scores.only(~scores.is_apart_c)
+    if scores.attempts_cq.size == 0 or scores.attempts_cq.min() < 4:
         return float("nan")
     rng = np.random.default_rng(seed)
-    half_cq = tally.attempts_cq // 2
-    first_cq = rng.hypergeometric(tally.correct_cq, tally.attempts_cq - tally.correct_cq, half_cq)
+    half_cq = scores.attempts_cq // 2
+    first_cq = rng.hypergeometric(scores.correct_cq, scores.attempts_cq - scores.correct_cq, half_cq)
     order_q = np.argsort(-(first_cq / half_cq).mean(axis=0), kind="stable")
-    rest_cq = (tally.correct_cq - first_cq) / (tally.attempts_cq - half_cq)
-    return mokken_h((rest_cq >= SOLVED).astype(np.int64)[:, order_q])
+    rest_cq = (scores.correct_cq - first_cq) / (scores.attempts_cq - half_cq)
+    return mokken_h((rest_cq >= SOLVED_SHARE).astype(np.int64)[:, order_q])
 
 
 def _pair_errors(solved_rq: Ints) -> tuple[Floats, Floats]:
@@ -130,24 +130,24 @@ def _easy_first(solved_rq: Ints) -> Ints:
     return solved_rq[:, np.argsort(-solved_rq.mean(axis=0), kind="stable")]
 
 
-def _solved(tally: Tally) -> tuple[Ints, Ints]:
+def _solved(scores: Scores) -> tuple[Ints, Ints]:
     """(complete runs × questions, easiest first; the questions' order)."""
-    rates_rq = measure(tally, ALL).values_cq
+    rates_rq = measure(scores, ALL).values_cq
     rates_rq = rates_rq[np.isfinite(rates_rq).all(axis=1)]
-    solved_rq = (rates_rq >= SOLVED).astype(np.int64)
+    solved_rq = (rates_rq >= SOLVED_SHARE).astype(np.int64)
     mean_q = solved_rq.mean(axis=0) if len(solved_rq) else np.zeros(solved_rq.shape[1])
     order_q: Ints = np.argsort(-mean_q, kind="stable").astype(np.int64)
     return solved_rq[:, order_q], order_q
 
 
-def _steps(tally: Tally) -> pd.DataFrame:
+def _steps(scores: Scores) -> pd.DataFrame:
     """P(lower tier solved | upper tier solved), a tier being solved at half its attempts."""
-    averages = tally.averages()
+    averages = scores.averages()
     rows = []
-    for lower, upper in zip(tally.tiers, tally.tiers[1:], strict=False):
+    for lower, upper in zip(scores.tiers, scores.tiers[1:], strict=False):
         both = averages[[lower, upper]].dropna()
-        climbed = both[both[upper] >= SOLVED]
-        share = float((climbed[lower] >= SOLVED).mean()) if len(climbed) else float("nan")
+        climbed = both[both[upper] >= SOLVED_SHARE]
+        share = float((climbed[lower] >= SOLVED_SHARE).mean()) if len(climbed) else float("nan")
         rows.append(
             {"lower": lower, "upper": upper, "runs": len(both), "solve_upper": len(climbed), "solve_lower_too": share}
         )

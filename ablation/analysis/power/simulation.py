@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.random import Generator
 from scipy.special import expit, logit
 
-from ablation.analysis.records.load import SEEDS
-from ablation.analysis.records.tally import Floats, Tally
+from ablation.analysis.records.load import SEED_COLUMNS
+from ablation.analysis.records.scores import Floats, Scores
 
 # Tier → (questions, pass rate): the shape of AIME24 after fine-tuning on a thousand trajectories.
 TIER_RATES: Mapping[str, tuple[int, float]] = {
@@ -38,25 +38,25 @@ class SimulatedWorld:
 def study(
     rng: Generator,
     world: SimulatedWorld,
-    arms: pd.DataFrame,
+    crossed_settings: pd.DataFrame,
     seeds: int,
     n: int,
     effect_a: Sequence[float] | None = None,
     questions: tuple[list[str], Floats] | None = None,
-) -> Tally:
-    """One simulated study of `arms` (rows: category count length style) × seeds × questions × n attempts."""
+) -> Scores:
+    """One simulated study of `crossed_settings` (rows: category count length style) × seeds × questions × n attempts."""
     tiers, log_odds_q = questions or world.log_odds(rng)
-    n_arms, n_questions = len(arms), len(tiers)
+    n_arms, n_questions = len(crossed_settings), len(tiers)
     shift_a = np.zeros(n_arms) if effect_a is None else np.asarray(effect_a, dtype=np.float64)
     eta = log_odds_q + shift_a[:, None, None] + world.arm_question_sd * rng.normal(size=(n_arms, 1, n_questions))
     eta = eta + world.seed_sd * rng.normal(size=(n_arms, seeds, 1))
     eta = eta + world.seed_question_sd * rng.normal(size=(n_arms, seeds, n_questions))
     correct = rng.binomial(n, expit(eta)).reshape(n_arms * seeds, n_questions)
-    cells = arms.loc[arms.index.repeat(seeds)].reset_index(drop=True)
-    for name in ("seed", *SEEDS):
+    cells = crossed_settings.loc[crossed_settings.index.repeat(seeds)].reset_index(drop=True)
+    for name in ("seed", *SEED_COLUMNS):
         cells[name] = np.tile(np.arange(seeds), n_arms)
     cells.insert(0, "cell", [f"c{place}" for place in range(len(cells))])
-    return Tally(
+    return Scores(
         cells.assign(state="done"),
         pd.DataFrame({"question": [f"q{place:02}" for place in range(n_questions)], "tier": tiers}),
         tuple(dict.fromkeys(tiers)),
@@ -67,7 +67,7 @@ def study(
     )
 
 
-def arms(**levels: Sequence[object]) -> pd.DataFrame:
+def crossed_settings(**levels: Sequence[object]) -> pd.DataFrame:
     """The crossed settings of the given factors; the others at one level."""
     usual: dict[str, Sequence[object]] = {
         "category": ["diverse"],

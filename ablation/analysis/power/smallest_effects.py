@@ -11,16 +11,16 @@ import pandas as pd
 from numpy.random import Generator
 from scipy.special import expit, logit, stdtrit
 
-from ablation.analysis.effects.estimates import Plan
+from ablation.analysis.effects.estimates import WeightedSum
 from ablation.analysis.effects.factor_effects import planned_contrasts
 from ablation.analysis.effects.replicates import Component, Replicates, replicates
-from ablation.analysis.effects.uncertainty import Errors, questions_like_these, these_questions
-from ablation.analysis.records.load import ALL, FACTORS, SEEDS
+from ablation.analysis.effects.uncertainty import ALPHA, Errors, questions_like_these, these_questions
+from ablation.analysis.records.load import ALL, SEED_COLUMNS
 from ablation.analysis.records.measures import measure
-from ablation.analysis.records.tally import Floats, Tally
+from ablation.analysis.records.scores import Floats, Scores
+from ablation.specs.vocabulary import FACTORS
 
 POWER = 0.8
-ALPHA = 0.05
 STUDIES = 20
 # Correct attempts of 16 on AIME24, small fine-tunings (arXiv 2504.11741, figure 1; tests/data/ladder_figure1.csv).
 FIGURE_OF_16: Mapping[str, tuple[int, ...]] = {
@@ -33,7 +33,7 @@ OPTIONS = {"attempts": "twice the attempts", "seeds": "twice the seeds", "questi
 
 
 @dataclass(frozen=True)
-class Assumed:
+class Assumptions:
     """Pass rates by question, and the SDs of log odds: between seeds, of seed × question and of cell × question."""
 
     tiers: tuple[str, ...]
@@ -44,7 +44,7 @@ class Assumed:
     source: str = "assumed: the pass rates of small fine-tunings in the study's figure, seed SD 0.15 log odds"
 
 
-def assumed(tiers: Sequence[str]) -> Assumed:
+def assumed_from_figure(tiers: Sequence[str]) -> Assumptions:
     """The figure's rates, (c + ½) / 17, for questions of these tiers; a tier of another name takes those of all."""
     every = [count for counts in FIGURE_OF_16.values() for count in counts]
     seen: dict[str, int] = {}
@@ -53,15 +53,15 @@ def assumed(tiers: Sequence[str]) -> Assumed:
         place = seen[tier] = seen.get(tier, -1) + 1
         counts = FIGURE_OF_16.get(tier, tuple(every))
         rates.append((counts[place % len(counts)] + 0.5) / 17)
-    return Assumed(tuple(tiers), np.array(rates))
+    return Assumptions(tuple(tiers), np.array(rates))
 
 
-def recorded(tally: Tally) -> Assumed:
+def assumed_from_records(scores: Scores) -> Assumptions:
     """The rates of a study's complete trained cells, (c + ½) / (n + 1), and its seed SD where it has replicates."""
-    complete_c = np.isfinite(tally.rates_cq(ALL)).all(axis=1) & ~tally.is_base_c
-    correct_q, attempts_q = (counts[complete_c].sum(axis=0) for counts in (tally.correct_cq, tally.attempts_cq))
-    seed_sd = replicates(tally, measure(tally, ALL)).seed_sd
-    found = Assumed(tuple(tally.questions["tier"]), (correct_q + 0.5) / (attempts_q + 1))
+    complete_c = np.isfinite(scores.rates_cq(ALL)).all(axis=1) & ~scores.is_base_c
+    correct_q, attempts_q = (counts[complete_c].sum(axis=0) for counts in (scores.correct_cq, scores.attempts_cq))
+    seed_sd = replicates(scores, measure(scores, ALL)).seed_sd
+    found = Assumptions(tuple(scores.questions["tier"]), (correct_q + 0.5) / (attempts_q + 1))
     told = f"recorded pass rates of {int(complete_c.sum())} cells, seed SD "
     if np.isnan(seed_sd):
         return replace(found, source=f"{told}0.15 log odds (assumed: no setting was run with two seeds)")
@@ -71,13 +71,13 @@ def recorded(tally: Tally) -> Assumed:
 def smallest_effects(
     cells: pd.DataFrame,
     n: int,
-    world: Assumed,
+    world: Assumptions,
     studies: int = STUDIES,
     seed: int = 0,
     power: float = POWER,
-    scopes: Sequence[str] | None = None,
+    tiers: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """One row a planned contrast and scope: `factor level reference pairs tier questions se_these effect_these se effect`.
+    """One row a planned contrast and tier: `factor level reference pairs tier questions se_these effect_these se effect`.
 
     `cells` has the factors and seeds of the planned cells. Studies without any effect are simulated with all attempts
     present and analysed as real ones; `effect` is (t(1 − α/2) + t(power)) · SE at the mean SE and degrees of freedom, for
@@ -86,19 +86,21 @@ def smallest_effects(
     """
     blank = _blank(cells, n, world)
     rng = np.random.default_rng(seed)
-    tallies = [_drawn(rng, blank, world) for _ in range(studies)]
-    chosen = scopes or blank.scopes
-    frames = [_scope(tallies, scope, planned_contrasts(blank, scope), power, world) for scope in chosen]
+    simulations = [_drawn(rng, blank, world) for _ in range(studies)]
+    chosen = tiers or blank.all_and_tiers
+    frames = [_scope(simulations, tier, planned_contrasts(blank, tier), power, world) for tier in chosen]
     return pd.concat(frames, ignore_index=True)
 
 
-def what_to_raise(cells: pd.DataFrame, n: int, world: Assumed, studies: int = STUDIES, seed: int = 0) -> pd.DataFrame:
+def what_to_raise(
+    cells: pd.DataFrame, n: int, world: Assumptions, studies: int = STUDIES, seed: int = 0
+) -> pd.DataFrame:
     """The smallest effects as planned and with twice of something: `effect_these` and `effect` by `option`.
 
-    The largest over the contrasts of a factor in the scope of all questions: one row a factor and option.
+    The largest over the contrasts of a factor in the tier of all questions: one row a factor and option.
     """
-    again = cells.assign(**{name: cells[name] + 10_000 for name in SEEDS})  # seeds that no design uses
-    doubled = Assumed(world.tiers * 2, np.tile(world.rates_q, 2), world.seed_sd, world.seed_question_sd)
+    again = cells.assign(**{name: cells[name] + 10_000 for name in SEED_COLUMNS})  # seeds that no design uses
+    doubled = Assumptions(world.tiers * 2, np.tile(world.rates_q, 2), world.seed_sd, world.seed_question_sd)
     variants = {
         "as planned": (cells, n, world),
         OPTIONS["attempts"]: (cells, 2 * n, world),
@@ -115,7 +117,7 @@ def what_to_raise(cells: pd.DataFrame, n: int, world: Assumed, studies: int = ST
     return pd.concat(frames, ignore_index=True)
 
 
-def caution(cells: pd.DataFrame) -> str | None:
+def replicate_warning(cells: pd.DataFrame) -> str | None:
     """What a design without replicates must be told, or None."""
     trained = cells[cells["count"] > 0]
     if trained.duplicated(list(FACTORS)).any():
@@ -126,7 +128,7 @@ def caution(cells: pd.DataFrame) -> str | None:
     )
 
 
-def lines(table: pd.DataFrame) -> list[str]:
+def effect_sentences(table: pd.DataFrame) -> list[str]:
     """One sentence a factor from `what_to_raise`."""
     told = []
     for factor, group in table.groupby("factor", sort=False):
@@ -144,15 +146,17 @@ def lines(table: pd.DataFrame) -> list[str]:
     return told
 
 
-def _scope(tallies: Sequence[Tally], scope: str, plans: Sequence[Plan], power: float, world: Assumed) -> pd.DataFrame:
-    n_questions = int(tallies[0].in_scope_q(scope).sum())
-    frame = pd.DataFrame([{**plan.labels, "tier": scope, "questions": n_questions} for plan in plans])
-    nothing_c = np.zeros(len(tallies[0].cells))
+def _scope(
+    simulations: Sequence[Scores], tier: str, plans: Sequence[WeightedSum], power: float, world: Assumptions
+) -> pd.DataFrame:
+    n_questions = int(simulations[0].in_tier_q(tier).sum())
+    frame = pd.DataFrame([{**plan.labels, "tier": tier, "questions": n_questions} for plan in plans])
+    nothing_c = np.zeros(len(simulations[0].cells))
     weights_ec = np.array([nothing_c if plan.weights_c is None else plan.weights_c for plan in plans])
     found: dict[str, list[Errors]] = {"_these": [], "": []}
-    for tally in tallies:
-        measured = measure(tally, scope)
-        seeds = _known(replicates(tally, measured), world, n_questions)
+    for scores in simulations:
+        measured = measure(scores, tier)
+        seeds = _known(replicates(scores, measured), world, n_questions)
         found["_these"].append(these_questions(weights_ec, measured, seeds))
         found[""].append(questions_like_these(weights_ec, measured, seeds))
     for suffix, errors in found.items():
@@ -160,7 +164,7 @@ def _scope(tallies: Sequence[Tally], scope: str, plans: Sequence[Plan], power: f
     return frame.assign(reason=[plan.reason for plan in plans])
 
 
-def _known(seeds: Replicates, world: Assumed, n_questions: int) -> Replicates:
+def _known(seeds: Replicates, world: Assumptions, n_questions: int) -> Replicates:
     """What the replicates show, or the assumed variances where nothing is planned twice."""
     if seeds.degrees:
         return seeds
@@ -178,17 +182,21 @@ def _effect(errors: Sequence[Errors], power: float) -> tuple[Floats, Floats]:
     return se_e, se_e * (stdtrit(df_e, 1 - ALPHA / 2) + stdtrit(df_e, power))
 
 
-def _blank(cells: pd.DataFrame, n: int, world: Assumed) -> Tally:
+def _blank(cells: pd.DataFrame, n: int, world: Assumptions) -> Scores:
     n_questions = len(world.tiers)
-    named = cells[[*FACTORS, *SEEDS]].reset_index(drop=True).assign(cell=[f"c{place}" for place in range(len(cells))])
+    named = (
+        cells[[*FACTORS, *SEED_COLUMNS]]
+        .reset_index(drop=True)
+        .assign(cell=[f"c{place}" for place in range(len(cells))])
+    )
     questions = pd.DataFrame({"question": [f"q{place:04}" for place in range(n_questions)], "tier": world.tiers})
     shape = (len(cells), n_questions)
     correct_cq, attempts_cq = np.zeros(shape, dtype=np.int64), np.full(shape, n, dtype=np.int64)
     planned_c = np.full(len(cells), n * n_questions, dtype=np.int64)
-    return Tally(named, questions, tuple(dict.fromkeys(world.tiers)), n, correct_cq, attempts_cq, planned_c)
+    return Scores(named, questions, tuple(dict.fromkeys(world.tiers)), n, correct_cq, attempts_cq, planned_c)
 
 
-def _drawn(rng: Generator, blank: Tally, world: Assumed) -> Tally:
+def _drawn(rng: Generator, blank: Scores, world: Assumptions) -> Scores:
     """The blank study with counts: log odds by question, moved by setting × question, seed and seed × question."""
     shape, arm_c = blank.correct_cq.shape, blank.arm_c
     by_arm = world.cell_question_sd * rng.normal(size=(int(arm_c.max()) + 1, shape[1]))

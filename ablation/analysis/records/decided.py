@@ -2,13 +2,14 @@
 
 import pandas as pd
 
-from ablation.analysis.records.load import FACTORS, SEEDS, Study
+from ablation.analysis.records.load import SEED_COLUMNS, Study
+from ablation.specs.vocabulary import FACTORS
 
-COLUMNS = ["cell", *FACTORS, *SEEDS, "line", "answer", "correct", "attempts", "planned"]
+DECIDED_COLUMNS = ["cell", *FACTORS, *SEED_COLUMNS, "line", "answer", "correct", "attempts", "planned"]
 
 
 def decided(study: Study) -> pd.DataFrame:
-    """One row for each cell whose line is decided, in the order of the study (columns `COLUMNS`).
+    """One row for each cell whose line is decided, in the order of the study (columns `DECIDED_COLUMNS`).
 
     `answer` is ``reached`` or ``missed``, the same that all `planned` attempts would have given. `correct` of `attempts` is how
     it came about; since they ended when it was certain, their share estimates nothing.
@@ -16,4 +17,4 @@ def decided(study: Study) -> pd.DataFrame:
     done = study.curtailed[study.curtailed["state"] == "done"]
     names = {f"line_{name}": name for name in ("answer", "correct", "attempts")}
     frame = done.rename(columns=names).assign(planned=done["cell"].map(study.planned))
-    return frame.reindex(columns=COLUMNS).reset_index(drop=True)
+    return frame.reindex(columns=DECIDED_COLUMNS).reset_index(drop=True)

@@ -8,30 +8,30 @@ import pandas as pd
 
 from ablation.analysis.records.load import Study
 from ablation.analysis.records.metrics import answers_recorded, cov
-from ablation.analysis.records.tally import Floats, Mask, Tally, mean_or_nan
+from ablation.analysis.records.scores import Floats, Mask, Scores, mean_or_nan
 
-COLUMNS = ("cell", "tier", "k", "cov", "cov_prefix")
+GROWING_K_COLUMNS = ("cell", "tier", "k", "cov", "cov_prefix")
 
 
-def growing_k(study: Study, tally: Tally) -> pd.DataFrame:
-    """One row a cell, scope and k = 1, 2, 4 … n: `cov`, the mean of `metrics.cov` over questions, and `cov_prefix`, that of
+def growing_k(study: Study, scores: Scores) -> pd.DataFrame:
+    """One row a cell, tier and k = 1, 2, 4 … n: `cov`, the mean of `metrics.cov` over questions, and `cov_prefix`, that of
     `metrics.cov_prefix`, which has the same expectation and more noise.
 
     NaN where a cell has no rates, and `cov_prefix` where only counts were recorded, since these know no order.
     """
-    first_cq, n = _first_correct(study, tally), tally.n_attempts
+    first_cq, n = _first_correct(study, scores), scores.n_attempts
     frames = []
-    for scope in tally.scopes:
-        inside_q = tally.in_scope_q(scope)
-        lacking_c: Mask = np.logical_or(np.isnan(tally.rates_cq(scope)).any(axis=1), not inside_q.any())
+    for tier in scores.all_and_tiers:
+        inside_q = scores.in_tier_q(tier)
+        lacking_c: Mask = np.logical_or(np.isnan(scores.rates_cq(tier)).any(axis=1), not inside_q.any())
         for k in sorted({n, *(1 << power for power in range(n.bit_length()))}):
-            among_all_cq = cov(tally.correct_cq[:, inside_q], tally.attempts_cq[:, inside_q], k)
+            among_all_cq = cov(scores.correct_cq[:, inside_q], scores.attempts_cq[:, inside_q], k)
             among_first_cq = np.where(np.isnan(first_cq), np.nan, first_cq < k)[:, inside_q]
-            among_first_cq[tally.attempts_cq[:, inside_q] < k] = np.nan
+            among_first_cq[scores.attempts_cq[:, inside_q] < k] = np.nan
             values = {"cov": among_all_cq, "cov_prefix": among_first_cq}
             columns = {name: _means(values_cq, lacking_c) for name, values_cq in values.items()}
-            frames.append(pd.DataFrame({"cell": tally.cells["cell"], "tier": scope, "k": k, **columns}))
-    return pd.concat(frames, ignore_index=True)[list(COLUMNS)]
+            frames.append(pd.DataFrame({"cell": scores.cells["cell"], "tier": tier, "k": k, **columns}))
+    return pd.concat(frames, ignore_index=True)[list(GROWING_K_COLUMNS)]
 
 
 def _means(values_cq: Floats, lacking_c: Mask) -> Floats:
@@ -40,15 +40,15 @@ def _means(values_cq: Floats, lacking_c: Mask) -> Floats:
     return means_c
 
 
-def _first_correct(study: Study, tally: Tally) -> Floats:
+def _first_correct(study: Study, scores: Scores) -> Floats:
     """How many attempts went before the first correct one; infinity where none is, NaN where the order is not recorded."""
-    results, shape = study.results.sort_values("attempt", kind="stable"), tally.correct_cq.shape
+    results, shape = study.results.sort_values("attempt", kind="stable"), scores.correct_cq.shape
     if not answers_recorded(results):
         return np.full(shape, np.nan)
     order = results.groupby(["cell", "question"], sort=False).cumcount().to_numpy()
     lines, columns = (
         pd.Index(names.astype(str)).get_indexer(pd.Index(results[name].astype(str)))
-        for name, names in (("cell", tally.cells["cell"]), ("question", tally.questions["question"]))
+        for name, names in (("cell", scores.cells["cell"]), ("question", scores.questions["question"]))
     )
     first_cq, right = np.full(shape, np.inf), (results["verdict"] == "correct").to_numpy(dtype=bool)
     np.minimum.at(first_cq, (lines[right], columns[right]), order[right])

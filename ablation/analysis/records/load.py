@@ -12,15 +12,15 @@ import pyarrow.parquet as pq
 
 from ablation.errors import RecordError
 from ablation.specs.primary import Primary
+from ablation.specs.vocabulary import FACTORS, SEEDS
 
 FORMAT = 1
-ALL = "all"  # the scope of every question; so no tier may bear this name
+ALL = "all"  # the tier of every question; so no tier may bear this name
 VERDICTS = ("correct", "wrong", "no_answer", "truncated", "ungradable")
-FACTORS = ("category", "count", "length", "style")
-SEEDS = ("seed_data", "seed_train", "seed_sample")
+SEED_COLUMNS = tuple(f"seed_{seed}" for seed in SEEDS)
 MANIFEST_KEYS = ("study", "n", "tiers", "cells")
 RESULT_COLUMNS = ("cell", "question", "tier", "attempt", "verdict")
-CELL_COLUMNS = ("cell", "state", *FACTORS, *SEEDS)
+CELL_COLUMNS = ("cell", "state", *FACTORS, *SEED_COLUMNS)
 LOSS_COLUMNS = ("cell", "update", "loss")
 TEXT_COLUMNS = ("cell", "question", "attempt", "text")
 

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ablation.analysis.records.load import FACTORS, SEEDS
-from ablation.analysis.records.tally import Floats, Tally
+from ablation.analysis.records.load import SEED_COLUMNS
+from ablation.analysis.records.scores import Floats, Scores
+from ablation.specs.vocabulary import FACTORS
 
 NATURAL_ORDER = ("short", "normal", "long")  # for reading; it decides nothing
 REFERENCES = {"category": "diverse", "length": "normal", "style": "r1"}
@@ -20,7 +21,7 @@ def levels(cells: pd.DataFrame, factor: str) -> list[object]:
     return sorted(present, key=lambda level: (place.get(level, len(place)), level))
 
 
-def contrasts(factor: str, ordered: Sequence[object]) -> list[tuple[object, object]]:
+def level_pairs(factor: str, ordered: Sequence[object]) -> list[tuple[object, object]]:
     """(level, reference) pairs to look at: neighbours for `count`, each against one reference for the others."""
     if factor == "count":
         return list(zip(ordered[1:], ordered[:-1], strict=True))
@@ -29,26 +30,26 @@ def contrasts(factor: str, ordered: Sequence[object]) -> list[tuple[object, obje
     return [(level, reference) for level in ordered if level != reference]
 
 
-def usable(tally: Tally, scope: str) -> pd.DataFrame:
-    """The trained cells that are complete in `scope`; the index is their line in the tally's arrays."""
-    complete_c = ~np.isnan(tally.rates_cq(scope)).any(axis=1)
-    return tally.cells[complete_c & ~tally.is_base_c]
+def usable(scores: Scores, tier: str) -> pd.DataFrame:
+    """The trained cells that are complete in `tier`; the index is their line in the scores's arrays."""
+    complete_c = ~np.isnan(scores.rates_cq(tier)).any(axis=1)
+    return scores.cells[complete_c & ~scores.is_base_c]
 
 
-def comparable(tally: Tally, scope: str) -> pd.DataFrame:
+def comparable(scores: Scores, tier: str) -> pd.DataFrame:
     """Those usable cells that their factors and seeds tell apart.
 
     Where several planned cells share all of these, they differ in something the records do not name: none is compared.
     """
-    cells = usable(tally, scope)
-    return cells[~tally.has_twin_c[cells.index]]
+    cells = usable(scores, tier)
+    return cells[~scores.has_twin_c[cells.index]]
 
 
 def matched_sets(cells: pd.DataFrame, factor: str) -> pd.DataFrame:
     """Cells laid out by what they share: one row for each setting of the other factors and the seeds, one column for
     each level of `factor`, entries the cell's index or NaN. `cells` are as `comparable` returns them.
     """
-    shared = [name for name in (*FACTORS, *SEEDS) if name != factor]
+    shared = [name for name in (*FACTORS, *SEED_COLUMNS) if name != factor]
     settings = [repr(setting) for setting in cells[shared].itertuples(index=False, name=None)]
     laid_out = pd.DataFrame({"setting": settings, "level": cells[factor], "line": cells.index})
     return laid_out.dropna().pivot(index="setting", columns="level", values="line")

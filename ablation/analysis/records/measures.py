@@ -10,14 +10,14 @@ import numpy as np
 from scipy.stats import binom
 
 from ablation.analysis.records.metrics import avg, cov
-from ablation.analysis.records.tally import Floats, Ints, Tally, mean_or_nan
+from ablation.analysis.records.scores import Floats, Ints, Scores, mean_or_nan
 
 OfCounts = Callable[[Floats, int], Floats]  # (correct, attempts) → value, elementwise in the first
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A quantity of each cell (row) at each question (column); NaN throughout a cell that is incomplete in the scope.
+class Measurements:
+    """A quantity of each cell (row) at each question (column); NaN throughout a cell that is incomplete in the tier.
 
     `sampling_cq` is the variance that drawing the attempts again would give it, NaN where a single attempt cannot show
     it. `slope_cq` is how fast it changes with the log odds of a correct attempt: training seeds are taken to move the
@@ -57,16 +57,16 @@ def gap_at(k: int) -> OfCounts:
     return lambda correct, attempts: cov(correct, attempts, k) - avg(correct, attempts)
 
 
-def measure(tally: Tally, scope: str, of: OfCounts = average) -> Measure:
-    """`of` at every cell and question of the scope.
+def measure(scores: Scores, tier: str, of: OfCounts = average) -> Measurements:
+    """`of` at every cell and question of the tier.
 
     The sampling variance is that of `of` over c ~ Binomial(n, ĉ/n), times n / (n − 1): for avg@n the unbiased
     p̂(1 − p̂) / (n − 1), for others the parametric bootstrap's in closed form. Where a cell has one attempt a question,
     p̂ comes from all runs of its setting.
     """
-    inside_q = tally.in_scope_q(scope)
-    correct_cq, attempts_cq = tally.correct_cq[:, inside_q], tally.attempts_cq[:, inside_q]
-    missing_c = np.isnan(tally.rates_cq(scope)).any(axis=1)
+    inside_q = scores.in_tier_q(tier)
+    correct_cq, attempts_cq = scores.correct_cq[:, inside_q], scores.attempts_cq[:, inside_q]
+    missing_c = np.isnan(scores.rates_cq(tier)).any(axis=1)
     values_cq, sampling_cq, slope_cq = (np.full(correct_cq.shape, np.nan) for _ in range(3))
     for n in np.unique(attempts_cq[attempts_cq > 0]).tolist():
         here_cq = attempts_cq == n
@@ -74,10 +74,10 @@ def measure(tally: Tally, scope: str, of: OfCounts = average) -> Measure:
         c = correct_cq[here_cq]
         values_cq[here_cq], sampling_cq[here_cq], slope_cq[here_cq] = value_k[c], variance_k[c], slope_k[c]
     known_cq = np.logical_not(missing_c)[:, None]
-    _borrow(tally, correct_cq * known_cq, attempts_cq * known_cq, sampling_cq, slope_cq)
+    _borrow(scores, correct_cq * known_cq, attempts_cq * known_cq, sampling_cq, slope_cq)
     for array in (values_cq, sampling_cq, slope_cq):
         array[missing_c] = np.nan
-    return Measure(values_cq, sampling_cq, slope_cq, np.maximum(attempts_cq - 1, 1).sum(axis=1).astype(np.float64))
+    return Measurements(values_cq, sampling_cq, slope_cq, np.maximum(attempts_cq - 1, 1).sum(axis=1).astype(np.float64))
 
 
 def _by_count(of: OfCounts, n: int) -> tuple[Floats, Floats, Floats]:
@@ -92,10 +92,10 @@ def _by_count(of: OfCounts, n: int) -> tuple[Floats, Floats, Floats]:
     return value_k, variance_k, np.sqrt(n * variance_k * k / n * (1 - k / n))
 
 
-def _borrow(tally: Tally, correct_cq: Ints, attempts_cq: Ints, sampling_cq: Floats, slope_cq: Floats) -> None:
+def _borrow(scores: Scores, correct_cq: Ints, attempts_cq: Ints, sampling_cq: Floats, slope_cq: Floats) -> None:
     """Give cells with one attempt a question the rate of all complete runs of their setting, where there are several."""
-    for arm in np.unique(tally.arm_c[(attempts_cq == 1).any(axis=1)]):
-        runs = np.flatnonzero(tally.arm_c == arm)
+    for arm in np.unique(scores.arm_c[(attempts_cq == 1).any(axis=1)]):
+        runs = np.flatnonzero(scores.arm_c == arm)
         n_q, c_q = attempts_cq[runs].sum(axis=0), correct_cq[runs].sum(axis=0)
         rate_q = c_q / np.maximum(n_q, 1)
         spread_q = np.where(n_q > 1, rate_q * (1 - rate_q) * n_q / np.maximum(n_q - 1, 1), np.nan)

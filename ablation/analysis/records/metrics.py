@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ablation.analysis.records.evaluators import mixed
 from ablation.analysis.records.load import ALL
-from ablation.analysis.records.tally import Floats, complete_c, count, marked_q, mean_or_nan, questions_of
+from ablation.analysis.records.scores import Floats, complete_c, count, marked_q, mean_or_nan, questions_of
 from ablation.data.benchmark.answers import canonical
 
 _NOTHING_TO_COMPARE = ("no_answer", "truncated", "ungradable")
@@ -97,7 +97,7 @@ def votes_by_question(results: pd.DataFrame) -> dict[str, list[tuple[str, list[s
 
 
 def maj_table(results: pd.DataFrame, tiers: Sequence[str], k: int) -> pd.DataFrame:
-    """maj@k by cell (rows) and scope (columns, `all` first), the mean over questions; NaN where one has fewer than k attempts.
+    """maj@k by cell (rows) and tier (columns, `all` first), the mean over questions; NaN where one has fewer than k attempts.
 
     NaN throughout without the column `extracted`: counts alone do not say which wrong answers agree.
     """
@@ -108,13 +108,13 @@ def maj_table(results: pd.DataFrame, tiers: Sequence[str], k: int) -> pd.DataFra
         for (cell, question, tier), group in ordered.groupby(["cell", "question", "tier"], sort=False)
     ]
     frame = pd.DataFrame(rows, columns=["cell", "question", "tier", "maj"])
-    scopes = {
-        scope: frame[(frame["tier"] == scope) | (scope == ALL)]
+    columns = {
+        tier: frame[(frame["tier"] == tier) | (tier == ALL)]
         .groupby("cell")["maj"]
-        .agg(lambda one: one.mean(skipna=False))
-        for scope in (ALL, *tiers)
+        .agg(lambda share: share.mean(skipna=False))
+        for tier in (ALL, *tiers)
     }
-    return pd.DataFrame(scopes, dtype=np.float64)
+    return pd.DataFrame(columns, dtype=np.float64)
 
 
 def _answers(group: pd.DataFrame) -> list[str | None]:
@@ -133,13 +133,13 @@ def cell_table(results: pd.DataFrame, planned: Mapping[str, int], tiers: Sequenc
     planned_c = np.array(list(planned.values()), dtype=np.int64)
     single_c = ~np.isin(names, list(mixed(results)))
     table = pd.DataFrame({"cell": names, "planned": planned_c, "present": attempts_cq.sum(axis=1)})
-    for scope in (*tiers, ALL):
-        inside_q = marked_q(questions, scope)
+    for tier in (*tiers, ALL):
+        inside_q = marked_q(questions, tier)
         whole_c = complete_c(attempts_cq, planned_c, inside_q) & single_c
         correct, attempts = correct_cq[:, inside_q], attempts_cq[:, inside_q]
-        table[f"avg_{scope}"] = np.where(whole_c, mean_or_nan(avg(correct, attempts)), np.nan)
+        table[f"avg_{tier}"] = np.where(whole_c, mean_or_nan(avg(correct, attempts)), np.nan)
         solved_by_any = np.asarray(correct > 0, dtype=np.float64)  # what `cov` gives at k = n
-        table[f"cov_{scope}"] = np.where(whole_c, mean_or_nan(solved_by_any), np.nan)
+        table[f"cov_{tier}"] = np.where(whole_c, mean_or_nan(solved_by_any), np.nan)
     shares = verdict_rates(results, names).to_numpy(copy=True)
     shares[~(complete_c(attempts_cq, planned_c, marked_q(questions, ALL)) & single_c)] = np.nan
     return table.assign(**{f"{verdict}_rate": shares[:, place] for place, verdict in enumerate(_NOTHING_TO_COMPARE)})

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from ablation.analysis.records.tally import Floats, Ints
+from ablation.analysis.records.scores import Floats, Ints
 
 # Phrases that go with checking a result and with taking one back (the behaviours verification and backtracking of Gandhi et
 # al. 2025, arXiv 2503.01307). A phrase is a trace of the behaviour, no proof: "check" may also name a pattern on a board.
@@ -25,8 +25,8 @@ CORRECTION = (
     r"(?:is|was|'s|’s) (?:wrong|incorrect|not right)|let me (?:redo|correct|reconsider|rethink|try again|start over))\b|"
     r"(?:^|[.!?]\s+)no,"
 )
-REPEATED = 4  # words in a run that counts as repeated
-COMPARED = 3  # words in a run that two texts may share
+REPEATED_WORDS = 4  # words in a run that counts as repeated
+SHARED_WORDS = 3  # words in a run that two texts may share
 DIMENSIONS = 4096
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
@@ -56,7 +56,7 @@ def traces(texts: pa.Array) -> Traces:
 def repetition(split: "_Words") -> Floats:
     """The share of a text's runs of four words that occurred in it before: seq-rep-4 of Welleck et al. 2020 (arXiv
     1908.04319), 1 − distinct / all. 0 for a text that is too short to repeat itself."""
-    run_s, text_s = split.runs(REPEATED)
+    run_s, text_s = split.runs(REPEATED_WORDS)
     all_t = np.bincount(text_s, minlength=len(split.size_t))
     distinct_t = np.bincount(text_s[_first(run_s, text_s)], minlength=len(split.size_t))
     return np.where(all_t > 0, 1 - distinct_t / np.maximum(all_t, 1), 0.0)
@@ -70,7 +70,7 @@ def sketches(texts: pa.Array, dimensions: int = DIMENSIONS) -> csr_array:
     0902.2206). A text of fewer than three words is compared by its words together.
     """
     split = _Words.of(texts)
-    run_s, text_s = split.runs(COMPARED, shorter=True)
+    run_s, text_s = split.runs(SHARED_WORDS, shorter=True)
     first_s = _first(run_s, text_s)
     run_s, text_s = run_s[first_s], text_s[first_s]
     size_t = np.bincount(text_s, minlength=len(split.size_t))

@@ -14,16 +14,17 @@ from scipy.sparse import csr_array
 from scipy.special import stdtrit
 
 from ablation.analysis.effects.factor_effects import NO_MATCH, ONE_LEVEL
-from ablation.analysis.effects.uncertainty import LEVEL, MIN_QUESTIONS, NO_QUESTIONS, TOO_FEW
-from ablation.analysis.records.load import ALL, FACTORS
-from ablation.analysis.records.matching import comparable, contrasts, levels, matched_sets
-from ablation.analysis.records.tally import Floats, Ints, Mask, Tally
+from ablation.analysis.effects.uncertainty import CONFIDENCE, MIN_QUESTIONS, NO_QUESTIONS, TOO_FEW_QUESTIONS
+from ablation.analysis.records.load import ALL
+from ablation.analysis.records.matching import comparable, level_pairs, levels, matched_sets
+from ablation.analysis.records.scores import Floats, Ints, Mask, Scores
 from ablation.analysis.texts.prose import DIMENSIONS, sketches
+from ablation.specs.vocabulary import FACTORS
 
 Embed = Callable[[Sequence[str]], Floats]  # texts → rows of unit length, their inner product being the likeness
 NO_TEXTS = "no completions recorded for these cells"
 NO_REPLICATE = "no setting was run with two seeds"
-COLUMNS = (
+SIMILARITY_COLUMNS = (
     "factor", "level", "reference", "pairs", "tier", "questions", "between", "within", "chance", "difference", "se", "low",
     "high", "reason",
 )  # fmt: skip
@@ -37,11 +38,11 @@ class Sketches:
     looked at by itself. `embed` replaces the sketch of word runs by embeddings of a model.
     """
 
-    def __init__(self, tally: Tally, embed: Embed | None = None) -> None:
+    def __init__(self, scores: Scores, embed: Embed | None = None) -> None:
         """Nothing seen yet. Large studies get fewer dimensions, at least 256."""
-        self.tally = tally
+        self.scores = scores
         self._embed = embed
-        shape = tally.correct_cq.shape
+        shape = scores.correct_cq.shape
         room = max(_LARGEST // max(shape[0] * shape[1], 1), 256)
         self._dimensions = min(DIMENSIONS, 1 << (room.bit_length() - 1))
         self._sum_rd: NDArray[np.float32] | None = None
@@ -49,7 +50,7 @@ class Sketches:
         self._looked_at: dict[bytes, tuple[Floats, Floats]] = {}
 
     def add(self, texts: pa.Array, cell_t: Ints, question_t: Ints) -> None:
-        """Add texts, none of them null, with the line and column of the tally that each belongs to."""
+        """Add texts, none of them null, with the line and column of the scores that each belongs to."""
         n_questions = self.texts_cq.shape[1]
         rows, row_t = np.unique(cell_t * n_questions + question_t, return_inverse=True)
         if self._embed is None:
@@ -64,7 +65,7 @@ class Sketches:
         np.add.at(self.texts_cq.reshape(-1), rows, np.bincount(row_t, minlength=len(rows)))
 
     def contrasts(self) -> pd.DataFrame:
-        """One row a contrast of levels and scope, and one for seeds: are texts less alike across than within cells?
+        """One row a contrast of levels and tier, and one for seeds: are texts less alike across than within cells?
 
         Columns: `factor level reference pairs tier questions between within chance difference se low high reason`. `between`:
         mean likeness of attempts at a question of two cells that differ in this factor alone, over the matched `pairs`;
@@ -73,17 +74,17 @@ class Sketches:
         over questions (questions like these; what training seeds add is not included).
         """
         rows = []
-        for scope in self.tally.scopes:
-            cells = comparable(self.tally, scope)
-            rows += [self._row(labels, sets, scope, reason) for labels, sets, reason in _sets(self.tally, cells)]
-        return pd.DataFrame(rows, columns=list(COLUMNS))
+        for tier in self.scores.all_and_tiers:
+            cells = comparable(self.scores, tier)
+            rows += [self._row(labels, sets, tier, reason) for labels, sets, reason in _sets(self.scores, cells)]
+        return pd.DataFrame(rows, columns=list(SIMILARITY_COLUMNS))
 
-    def matrix(self, scope: str = ALL) -> pd.DataFrame:
-        """Mean likeness of every two cells over the questions of the scope: cells × cells, on the diagonal within the cell.
+    def matrix(self, tier: str = ALL) -> pd.DataFrame:
+        """Mean likeness of every two cells over the questions of the tier: cells × cells, on the diagonal within the cell.
 
-        Only cells with texts at every question of the scope; empty where there is none.
+        Only cells with texts at every question of the tier; empty where there is none.
         """
-        inside_q = np.flatnonzero(self.tally.in_scope_q(scope))
+        inside_q = np.flatnonzero(self.scores.in_tier_q(tier))
         lines = np.flatnonzero((self.texts_cq[:, inside_q] > 0).all(axis=1)) if len(inside_q) else np.empty(0, np.int64)
         total = np.zeros((len(lines), len(lines)))
         for q in inside_q if len(lines) else ():
@@ -92,12 +93,12 @@ class Sketches:
         total /= max(len(inside_q), 1)
         if len(lines):
             np.fill_diagonal(total, self._within(lines, inside_q).mean(axis=1))
-        names = self.tally.cells["cell"].iloc[lines].tolist()
+        names = self.scores.cells["cell"].iloc[lines].tolist()
         return pd.DataFrame(total, index=names, columns=names)
 
-    def _row(self, labels: dict[str, object], sets_gc: csr_array, scope: str, reason: str) -> dict[str, object]:
-        inside_q = np.flatnonzero(self.tally.in_scope_q(scope))
-        row = {**dict.fromkeys(COLUMNS, np.nan), **labels, "tier": scope, "questions": len(inside_q)}
+    def _row(self, labels: dict[str, object], sets_gc: csr_array, tier: str, reason: str) -> dict[str, object]:
+        inside_q = np.flatnonzero(self.scores.in_tier_q(tier))
+        row = {**dict.fromkeys(SIMILARITY_COLUMNS, np.nan), **labels, "tier": tier, "questions": len(inside_q)}
         if not len(inside_q):
             return row | {"pairs": 0, "reason": NO_QUESTIONS}
         if sets_gc.nnz:
@@ -119,11 +120,11 @@ class Sketches:
             "difference": apart_q.mean(),
         }
         if len(inside_q) < MIN_QUESTIONS:
-            return row | {"reason": TOO_FEW}
+            return row | {"reason": TOO_FEW_QUESTIONS}
         if not np.isfinite(apart_q).all():
             return row | {"reason": "one attempt a question: nothing to compare with within a cell"}
         se = float(apart_q.std(ddof=1) / np.sqrt(len(apart_q)))
-        half = se * float(stdtrit(len(apart_q) - 1, (1 + LEVEL) / 2))
+        half = se * float(stdtrit(len(apart_q) - 1, (1 + CONFIDENCE) / 2))
         return row | {"se": se, "low": row["difference"] - half, "high": row["difference"] + half}  # type: ignore[operator]
 
     def _between(self, sets_gc: csr_array) -> tuple[Floats, Floats]:
@@ -182,23 +183,23 @@ class Sketches:
         return means
 
 
-def _sets(tally: Tally, cells: pd.DataFrame) -> list[tuple[dict[str, object], csr_array, str]]:
+def _sets(scores: Scores, cells: pd.DataFrame) -> list[tuple[dict[str, object], csr_array, str]]:
     """(labels, sets of cells by line, why there is none) for each contrast, and for the seeds of one setting."""
-    n_cells = len(tally.cells)
+    n_cells = len(scores.cells)
     none = _members([], n_cells)
     found: list[tuple[dict[str, object], csr_array, str]] = []
     for factor in FACTORS:
-        ordered = levels(tally.cells, factor)
+        ordered = levels(scores.cells, factor)
         laid_out = matched_sets(cells, factor).reindex(columns=ordered)
         if len(ordered) < 2:
             labels = {"factor": factor, "level": next(iter(ordered), None), "reference": None}
             found.append((labels, none, ONE_LEVEL))
-        for level, reference in contrasts(factor, ordered):
+        for level, reference in level_pairs(factor, ordered):
             pairs = laid_out[[level, reference]].dropna().to_numpy(dtype=np.int64)
             labels = {"factor": factor, "level": level, "reference": reference}
             found.append((labels, _members(pairs, n_cells), "" if len(pairs) else NO_MATCH))
     lines = cells.index.to_numpy()
-    twins = [arm for arm in _by_arm(lines, tally.arm_c[lines]) if len(arm) > 1]
+    twins = [arm for arm in _by_arm(lines, scores.arm_c[lines]) if len(arm) > 1]
     labels = {"factor": "seed", "level": "another", "reference": "same setting"}
     found.append((labels, _members(twins, n_cells), "" if twins else NO_REPLICATE))
     return found

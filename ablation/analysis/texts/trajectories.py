@@ -11,12 +11,12 @@ import pandas as pd
 import pyarrow as pa
 
 from ablation.analysis.effects.conditions import setting_plans
-from ablation.analysis.effects.estimates import Plan, estimate_measured
+from ablation.analysis.effects.estimates import WeightedSum, estimate_measured
 from ablation.analysis.effects.factor_effects import planned_contrasts
 from ablation.analysis.effects.multiplicity import with_holm
 from ablation.analysis.records.load import Study
-from ablation.analysis.records.measures import Measure
-from ablation.analysis.records.tally import Floats, Ints, Mask, Tally
+from ablation.analysis.records.measures import Measurements
+from ablation.analysis.records.scores import Floats, Ints, Mask, Scores
 from ablation.analysis.texts.prose import traces
 from ablation.analysis.texts.similarity import Embed, Sketches
 
@@ -30,7 +30,7 @@ UNITS: Mapping[str, str] = {
     "finish_length": "share of attempts",
     "finish_repetition": "share of attempts",
 }
-PER = 1_000.0  # tokens that phrases are counted by
+TOKENS_PER_RATE = 1_000.0  # tokens that phrases are counted by
 NOT_RECORDED = "not recorded for every attempt"
 _TRACES = ("words", "self_checks", "corrections", "repetition")
 _RATES = ("self_checks", "corrections")
@@ -41,8 +41,8 @@ class Trajectories:
     """What `trajectories` found.
 
     `attempts`: one row an attempt: `cell question tier attempt verdict tokens finish_reason words self_checks corrections
-    repetition`, counts for that attempt. `settings`: one row a setting, scope and measure of `UNITS`. `effects`: one row a
-    contrast (as in `factor_effects`), scope and measure. `similarity`: as `Sketches.contrasts`; `sketches.matrix(scope)` sets
+    repetition`, counts for that attempt. `settings`: one row a setting, tier and measure of `UNITS`. `effects`: one row a
+    contrast (as in `factor_effects`), tier and measure. `similarity`: as `Sketches.contrasts`; `sketches.matrix(tier)` sets
     every two cells against each other.
     """
 
@@ -53,22 +53,22 @@ class Trajectories:
     sketches: Sketches
 
 
-def trajectories(study: Study, tally: Tally, embed: Embed | None = None) -> Trajectories:
+def trajectories(study: Study, scores: Scores, embed: Embed | None = None) -> Trajectories:
     """Read every text once, batch by batch, and estimate what `UNITS` names by setting and by contrast.
 
     Rates are taken question by question and averaged, so that long questions count no more than others. Intervals are those of
     `estimate`, in the measure's unit; seeds are taken to move every cell about equally. Without texts the measures of texts are
     NaN with a reason, as are tokens and finish reasons where the records do not tell them.
     """
-    attempts = _Attempts.of(study, tally)
-    sketched = attempts.read(study, Sketches(tally, embed))
+    attempts = _Attempts.of(study, scores)
+    sketched = attempts.read(study, Sketches(scores, embed))
     settings, effects = [], []
-    for scope in tally.scopes:
-        contrasts = _Contrasts(tally, scope)
+    for tier in scores.all_and_tiers:
+        contrasts = _Contrasts(scores, tier)
         for name in UNITS:
-            measured, whole_c = attempts.measure(name, scope)
+            measured, whole_c = attempts.measure(name, tier)
             labels: dict[str, object] = {"measure": name, "unit": UNITS[name]}
-            settings.append(_settings(tally, scope, measured, whole_c, labels))
+            settings.append(_settings(scores, tier, measured, whole_c, labels))
             effects.append(contrasts.estimated(measured, whole_c, labels))
     changed = with_holm(pd.concat(effects, ignore_index=True), ["factor", "tier", "measure"])
     return Trajectories(
@@ -79,20 +79,20 @@ def trajectories(study: Study, tally: Tally, embed: Embed | None = None) -> Traj
 class _Attempts:
     """Values of each attempt, laid out cells × questions × attempts; NaN where there is none."""
 
-    def __init__(self, tally: Tally, results: pd.DataFrame) -> None:
-        self.tally = tally
-        self._cells = pd.Index(tally.cells["cell"].astype(str))
-        self._questions = pd.Index(tally.questions["question"].astype(str))
+    def __init__(self, scores: Scores, results: pd.DataFrame) -> None:
+        self.scores = scores
+        self._cells = pd.Index(scores.cells["cell"].astype(str))
+        self._questions = pd.Index(scores.questions["question"].astype(str))
         self._numbers = pd.Index(np.sort(results["attempt"].unique()))
         shape = (len(self._cells), len(self._questions), len(self._numbers))
         self.values: dict[str, Floats] = {name: np.full(shape, np.nan) for name in (*UNITS, *_TRACES)}
         self.places = self._places(results)
 
     @classmethod
-    def of(cls, study: Study, tally: Tally) -> "_Attempts":
+    def of(cls, study: Study, scores: Scores) -> "_Attempts":
         """With what the results alone tell: tokens, and how each attempt ended."""
         results = study.results
-        found = cls(tally, results)
+        found = cls(scores, results)
         if "tokens" in results:
             found.values["tokens"][found.places] = pd.to_numeric(results["tokens"], errors="coerce").to_numpy(
                 dtype=np.float64, na_value=np.nan
@@ -127,14 +127,14 @@ class _Attempts:
         present[self.places] = True
         return present
 
-    def measure(self, name: str, scope: str) -> tuple[Measure, Mask]:
-        """The measure at each question of the scope, and which cells have it for every planned attempt there."""
-        inside_q = self.tally.in_scope_q(scope)
+    def measure(self, name: str, tier: str) -> tuple[Measurements, Mask]:
+        """The measure at each question of the tier, and which cells have it for every planned attempt there."""
+        inside_q = self.scores.in_tier_q(tier)
         values_cqa = self.values[name][:, inside_q]
-        n_cq = self.tally.attempts_cq[:, inside_q].astype(np.float64)
-        per_cqa = self.values["tokens"][:, inside_q] / PER if name in _RATES else np.ones(values_cqa.shape)
+        n_cq = self.scores.attempts_cq[:, inside_q].astype(np.float64)
+        per_cqa = self.values["tokens"][:, inside_q] / TOKENS_PER_RATE if name in _RATES else np.ones(values_cqa.shape)
         known_cqa = np.isfinite(values_cqa) & np.isfinite(per_cqa)
-        whole_c = (known_cqa.sum(axis=2) == n_cq).all(axis=1) & np.isfinite(self.tally.rates_cq(scope)).all(axis=1)
+        whole_c = (known_cqa.sum(axis=2) == n_cq).all(axis=1) & np.isfinite(self.scores.rates_cq(tier)).all(axis=1)
         whole_c &= bool(inside_q.any())
         measured = _ratio(np.where(known_cqa, values_cqa, 0.0), np.where(known_cqa, per_cqa, 0.0), known_cqa, n_cq)
         for array in (measured.values_cq, measured.sampling_cq, measured.slope_cq):
@@ -156,7 +156,7 @@ class _Attempts:
         return cell, question, attempt
 
 
-def _ratio(values_cqa: Floats, per_cqa: Floats, known_cqa: Mask, n_cq: Floats) -> Measure:
+def _ratio(values_cqa: Floats, per_cqa: Floats, known_cqa: Mask, n_cq: Floats) -> Measurements:
     """Σ value / Σ per of each cell and question, with the linearised variance that drawing the attempts again would give it:
     Σ (value − ratio · per)² / (n (n − 1)) / (mean per)² (Cochran 1977, Sampling Techniques, equation 6.13); a plain mean where
     `per` is 1."""
@@ -167,36 +167,38 @@ def _ratio(values_cqa: Floats, per_cqa: Floats, known_cqa: Mask, n_cq: Floats) -
         spread_cq = np.square(left_cqa).sum(axis=2) / np.where(n_cq > 1, n_cq - 1, np.nan)
         sampling_cq = spread_cq * n_cq / np.square(per_cq)
     degrees_c = np.maximum(n_cq - 1, 1).sum(axis=1)
-    return Measure(ratio_cq, sampling_cq, np.ones_like(ratio_cq), degrees_c)
+    return Measurements(ratio_cq, sampling_cq, np.ones_like(ratio_cq), degrees_c)
 
 
-def _settings(tally: Tally, scope: str, measured: Measure, whole_c: Mask, labels: dict[str, object]) -> pd.DataFrame:
-    plans = setting_plans(tally, whole_c, labels, NOT_RECORDED)
-    return _without_bootstrap(estimate_measured(tally, scope, plans, measured, draws=0))
+def _settings(
+    scores: Scores, tier: str, measured: Measurements, whole_c: Mask, labels: dict[str, object]
+) -> pd.DataFrame:
+    plans = setting_plans(scores, whole_c, labels, NOT_RECORDED)
+    return _without_bootstrap(estimate_measured(scores, tier, plans, measured, draws=0))
 
 
 class _Contrasts:
-    """The contrasts of one scope among the cells that have a measure. Most measures share them: planned once."""
+    """The contrasts of one tier among the cells that have a measure. Most measures share them: planned once."""
 
-    def __init__(self, tally: Tally, scope: str) -> None:
-        self.tally, self.scope = tally, scope
-        self._planned: dict[bytes, tuple[Tally, list[Plan]]] = {}
+    def __init__(self, scores: Scores, tier: str) -> None:
+        self.scores, self.tier = scores, tier
+        self._planned: dict[bytes, tuple[Scores, list[WeightedSum]]] = {}
 
-    def estimated(self, measured: Measure, whole_c: Mask, labels: dict[str, object]) -> pd.DataFrame:
+    def estimated(self, measured: Measurements, whole_c: Mask, labels: dict[str, object]) -> pd.DataFrame:
         """What each factor changed of one measure."""
         known, planned = self._among(whole_c)
-        part = Measure(*(array[whole_c] for array in vars(measured).values()))
+        part = Measurements(*(array[whole_c] for array in vars(measured).values()))
         plans = [
-            Plan({**plan.labels, **labels}, plan.weights_c, plan.reason if whole_c.any() else NOT_RECORDED)
+            WeightedSum({**plan.labels, **labels}, plan.weights_c, plan.reason if whole_c.any() else NOT_RECORDED)
             for plan in planned
         ]
-        return _without_bootstrap(estimate_measured(known, self.scope, plans, part, draws=0))
+        return _without_bootstrap(estimate_measured(known, self.tier, plans, part, draws=0))
 
-    def _among(self, whole_c: Mask) -> tuple[Tally, list[Plan]]:
+    def _among(self, whole_c: Mask) -> tuple[Scores, list[WeightedSum]]:
         key = whole_c.tobytes()
         if key not in self._planned:
-            known = self.tally.only(whole_c)
-            self._planned[key] = known, planned_contrasts(known, self.scope)
+            known = self.scores.only(whole_c)
+            self._planned[key] = known, planned_contrasts(known, self.tier)
         return self._planned[key]
 
 

@@ -25,12 +25,12 @@ def register(commands: "Commands") -> None:
 
 
 def _power(given: argparse.Namespace) -> int:
-    from ablation.analysis import Tally, load
+    from ablation.analysis import Scores, load
     from ablation.analysis.power.smallest_effects import (
-        assumed,
-        caution,
-        lines,
-        recorded,
+        assumed_from_figure,
+        assumed_from_records,
+        effect_sentences,
+        replicate_warning,
         smallest_effects,
         what_to_raise,
     )
@@ -41,16 +41,16 @@ def _power(given: argparse.Namespace) -> int:
     cells = compose_sweep(given.overrides).cells
     n = min(cell.sample.n for cell in cells)
     world = (
-        recorded(Tally.of(load(given.study), partial=True))
+        assumed_from_records(Scores.of(load(given.study), partial=True))
         if given.study
-        else assumed(list(read_tiers(cells[0].benchmark).values()))
+        else assumed_from_figure(list(read_tiers(cells[0].benchmark).values()))
     )
     planned = planned_cells(cells)
     effects, options = smallest_effects(planned, n, world), what_to_raise(planned, n, world)
     if given.json:
         told = {"assumptions": world.source, "n": n, "questions": len(world.tiers)}
         tables = {"contrasts": effects, "options": options}
-        told["caution"] = caution(planned)
+        told["caution"] = replicate_warning(planned)
         told |= {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
         print(json.dumps(told))
         return 0
@@ -60,9 +60,9 @@ def _power(given: argparse.Namespace) -> int:
     for line in _contrasts(effects):
         out.print(line)
     out.print("the largest of each factor, and what would shrink it most:")
-    for line in lines(options):
+    for line in effect_sentences(options):
         out.print(f"  {line}")
-    if said := caution(planned):
+    if said := replicate_warning(planned):
         out.print(said)
     return 0
 

@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from ablation.analysis.findings.analyse import Analysis
-from ablation.analysis.findings.wording import Row, interval, judge
-from ablation.analysis.records.load import FACTORS
+from ablation.analysis.findings.estimate_text import EstimateRow, interval, judge
 from ablation.report.figures.plate import MAX_PANELS, Panel, Plate, scope_title
 from ablation.report.svg import INK, MUTED, PAPER, SERIES
 from ablation.report.text import short
+from ablation.specs.vocabulary import FACTORS
 
 
 def forest_plate(analysis: Analysis) -> Plate | None:
@@ -22,7 +22,7 @@ def forest_plate(analysis: Analysis) -> Plate | None:
         return None
     labels = list(dict.fromkeys(rows["label"]))
     panels = []
-    for place, scope in enumerate(analysis.tally.scopes[:MAX_PANELS]):
+    for place, scope in enumerate(analysis.scores.all_and_tiers[:MAX_PANELS]):
         shown = rows[rows["tier"] == scope]
         told = "; ".join(f"{row['label']}: {interval(row)}" for row in shown.to_dict("records"))
         draw = partial(_draw, rows=shown, labels=labels, named=place == 0)
@@ -53,7 +53,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, labels: Sequence[str], named: bool) ->
     axes.set_xlabel("points", color=MUTED)
 
 
-def _interval(axes: Axes, height: int, row: Row) -> None:
+def _interval(axes: Axes, height: int, row: EstimateRow) -> None:
     clear = judge(row) in ("raised", "lowered")
     colour = SERIES[0] if clear else MUTED
     axes.hlines(height, 100 * row["low"], 100 * row["high"], color=colour, linewidth=1.6)

@@ -17,7 +17,9 @@ MAX_NUMBERED = 40  # settings; with more, the numbers would not be readable
 def ladder_plate(analysis: Analysis) -> Plate | None:
     """One row a tier, one column a setting, in percent."""
     found = analysis.conditions[analysis.conditions["measure"] == "avg"]
-    table = found.pivot(index="tier", columns="arm", values="estimate").reindex(index=list(analysis.tally.scopes))
+    table = found.pivot(index="tier", columns="arm", values="estimate").reindex(
+        index=list(analysis.scores.all_and_tiers)
+    )
     table = table.dropna(axis="columns", how="all")
     if table.empty:
         return None

@@ -20,14 +20,14 @@ _ORDER = tuple(VERDICTS)
 def lengths_plate(analysis: Analysis) -> Plate | None:
     """Stacked counts over bins of equal ratio; nothing where tokens were not recorded."""
     attempts = analysis.trajectories.attempts.dropna(subset="tokens")
-    attempts = attempts[(attempts["tokens"] > 0) & ~attempts["cell"].isin(analysis.tally.apart)]
+    attempts = attempts[(attempts["tokens"] > 0) & ~attempts["cell"].isin(analysis.scores.apart)]
     if attempts.empty:
         return None
     low, high = float(attempts["tokens"].min()), float(attempts["tokens"].max())
     edges = np.geomspace(low, max(high, low * 1.01) * 1.001, BINS + 1)
     verdicts = [verdict for verdict in _ORDER if (attempts["verdict"] == verdict).any()]
     panels = []
-    for scope in analysis.tally.scopes[:MAX_PANELS]:
+    for scope in analysis.scores.all_and_tiers[:MAX_PANELS]:
         inside = attempts if scope == ALL else attempts[attempts["tier"] == scope]
         draw = partial(_draw, attempts=inside, edges=edges.tolist(), verdicts=verdicts)
         medians = inside.groupby("verdict")["tokens"].median()

@@ -21,7 +21,7 @@ def potential_plate(analysis: Analysis) -> Plate | None:
     if wide.empty:
         return None
     styles = [style for style in dict.fromkeys(wide["style"]) if not pd.isna(style)]
-    scopes = [scope for scope in analysis.tally.scopes[:MAX_PANELS] if (wide["tier"] == scope).any()]
+    scopes = [scope for scope in analysis.scores.all_and_tiers[:MAX_PANELS] if (wide["tier"] == scope).any()]
     panels = []
     for scope in scopes:
         points = wide[wide["tier"] == scope]

@@ -25,11 +25,11 @@ def scaling_plate(analysis: Analysis) -> Plate | None:
         return None
     fits = fitted(curves)
     lengths, counts = list(dict.fromkeys(curves["length"])), sorted(curves["count"].unique())
-    bases = {scope: _base(analysis.means, scope) for scope in analysis.tally.scopes}
+    bases = {scope: _base(analysis.means, scope) for scope in analysis.scores.all_and_tiers}
     rows = []
     for style in dict.fromkeys(curves["style"]):
         panels = []
-        for scope in analysis.tally.scopes[:MAX_PANELS]:
+        for scope in analysis.scores.all_and_tiers[:MAX_PANELS]:
             points, lines = (_of(frame, style, scope) for frame in (curves, fits))
             draw = partial(_draw, points=points, lines=lines, lengths=lengths, counts=counts, base=bases[scope])
             panels.append(Panel(scope_title(scope), draw, _told(analysis, points, style, scope)))

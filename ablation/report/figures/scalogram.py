@@ -6,24 +6,26 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ablation.analysis.findings.analyse import Analysis
-from ablation.analysis.records.tally import Floats
+from ablation.analysis.records.scores import Floats
 from ablation.report.figures.plate import Panel, Plate
 from ablation.report.text import short
 
 
 def scalogram_plate(analysis: Analysis) -> Plate | None:
     """Share of correct attempts, cells (most solved first) × questions (most solved first in each tier)."""
-    tally = analysis.tally
-    present_c = (tally.attempts_cq.sum(axis=1) > 0) & ~tally.is_apart_c
+    scores = analysis.scores
+    present_c = (scores.attempts_cq.sum(axis=1) > 0) & ~scores.is_apart_c
     if not present_c.any():
         return None
-    share_cq = np.where(tally.attempts_cq > 0, tally.correct_cq / np.maximum(tally.attempts_cq, 1), np.nan)[present_c]
-    tier_q = tally.questions["tier"].map(tally.tiers.index).to_numpy()
+    share_cq = np.where(scores.attempts_cq > 0, scores.correct_cq / np.maximum(scores.attempts_cq, 1), np.nan)[
+        present_c
+    ]
+    tier_q = scores.questions["tier"].map(scores.tiers.index).to_numpy()
     known_cq = np.nan_to_num(share_cq)
     order_q = np.lexsort((-known_cq.mean(axis=0), tier_q))
     order_c = np.argsort(-known_cq.mean(axis=1), kind="stable")
     steps = np.flatnonzero(np.diff(tier_q[order_q])) + 0.5
-    names = [short(name, 24) for name in tally.questions["question"].iloc[order_q]]
+    names = [short(name, 24) for name in scores.questions["question"].iloc[order_q]]
     draw = partial(_draw, share=share_cq[np.ix_(order_c, order_q)], steps=steps.tolist(), names=names)
     panel = Panel("", draw, "share of correct attempts, cells by questions")
     size = (max(3.5, min(0.16 * len(names) + 0.8, 12.0)), max(2.0, min(0.05 * len(share_cq) + 1.4, 8.0)))

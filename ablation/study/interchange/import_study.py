@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ablation.analysis.effects.conditions import cell_errors
 from ablation.analysis.records.metrics import cell_table
-from ablation.analysis.records.tally import Tally
+from ablation.analysis.records.scores import Scores
 from ablation.config.execution import RESERVED
 from ablation.data.benchmark.tier_rule import TIERS
 from ablation.data.benchmark.tiers import UNDIVIDED, labels
@@ -46,8 +46,8 @@ def import_study(source: Path, folder: Path, columns: Columns, command: str) -> 
     planned = {model.name: model.n * len(tier_of) for model in imported.models}
     told = pd.DataFrame([_cell(model, planned, results) for model in imported.models])
     told = told.astype({**FACTOR_TYPES, **SEED_TYPES, "count": "Int64"})
-    tally = Tally.counted(told, results, order, max(model.n for model in imported.models), planned)
-    measured = cell_table(results, planned, order).merge(cell_errors(tally), on="cell", validate="1:1")
+    scores = Scores.counted(told, results, order, max(model.n for model in imported.models), planned)
+    measured = cell_table(results, planned, order).merge(cell_errors(scores), on="cell", validate="1:1")
     folder.mkdir(parents=True, exist_ok=True)
     replace_table(folder / "results.parquet", results)
     replace_table(folder / "cells.parquet", told.merge(measured, on="cell", validate="1:1"))

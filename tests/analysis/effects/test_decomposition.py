@@ -4,29 +4,29 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ablation.analysis import Tally
+from ablation.analysis import Scores
 from ablation.analysis.effects.conditions import cell_errors, common_k, conditions, exact_interval
 from ablation.analysis.effects.interactions import interactions
 from ablation.analysis.effects.model import model_table
 from ablation.analysis.effects.variance import budget, components, variance_components
-from ablation.analysis.power.simulation import SimulatedWorld, arms, study
+from ablation.analysis.power.simulation import SimulatedWorld, crossed_settings, study
 from tests.analysis.studies import build, factorial, row_of, trained
 
-GRID = arms(count=[50, 100, 200], style=["r1", "gemini"])
+GRID = crossed_settings(count=[50, 100, 200], style=["r1", "gemini"])
 
 
-def _tally(seeds: int = 3, n: int = 8, seed_sd: float = 0.0, seed_question_sd: float = 0.3) -> Tally:
+def _scores(seeds: int = 3, n: int = 8, seed_sd: float = 0.0, seed_question_sd: float = 0.3) -> Scores:
     world = SimulatedWorld(seed_sd=seed_sd, seed_question_sd=seed_question_sd)
     return study(np.random.default_rng(0), world, GRID, seeds, n)
 
 
 def test_a_condition_is_the_mean_of_its_runs() -> None:
-    tally = _tally()
-    found = conditions(tally, draws=0)
-    mine = (tally.cells["count"] == 100) & (tally.cells["style"] == "gemini")
+    scores = _scores()
+    found = conditions(scores, draws=0)
+    mine = (scores.cells["count"] == 100) & (scores.cells["style"] == "gemini")
     row = row_of(found, count=100, style="gemini", tier="all", measure="avg")
-    assert row["estimate"] == pytest.approx(tally.averages().loc[mine, "all"].mean()) and row["runs"] == 3
-    assert common_k(tally) == 8 and (found["k"] == 8).all()
+    assert row["estimate"] == pytest.approx(scores.averages().loc[mine, "all"].mean()) and row["runs"] == 3
+    assert common_k(scores) == 8 and (found["k"] == 8).all()
     wide = found.pivot(index=["count", "style", "tier"], columns="measure", values="estimate")
     np.testing.assert_allclose(wide["cov"] - wide["avg"], wide["gap"], atol=1e-9)
 
@@ -38,16 +38,16 @@ def test_the_exact_interval_is_scipys(correct: int, attempts: int) -> None:
 
 
 def test_a_condition_at_the_floor_is_bounded_exactly() -> None:
-    found = conditions(Tally.of(build([trained()], lambda _cell, q: 0 if q > 5 else 2)), draws=0)
+    found = conditions(Scores.of(build([trained()], lambda _cell, q: 0 if q > 5 else 2)), draws=0)
     row = row_of(found, tier="hard", measure="avg")
     assert (row["low_these"], row["high_these"]) == pytest.approx(exact_interval(0, 24))
     assert np.isnan(row["low"]) and "exact binomial" in row["reason"]
 
 
 def test_cell_errors_are_those_of_their_attempts() -> None:
-    tally = _tally()
-    rates_q = tally.rates_cq("medium")[4]
-    row = row_of(cell_errors(tally), cell="c4")
+    scores = _scores()
+    rates_q = scores.rates_cq("medium")[4]
+    row = row_of(cell_errors(scores), cell="c4")
     assert row["avg_medium_se"] == pytest.approx(np.sqrt((rates_q * (1 - rates_q) / 7).sum()) / 10)
     assert row["avg_medium_se_questions"] == pytest.approx(stats.sem(rates_q))
     assert np.isnan(row["avg_easy_se_questions"])
@@ -57,12 +57,12 @@ def test_an_interaction_is_a_difference_of_differences() -> None:
     cells = factorial(count=[50, 100], length=["normal"], style=["r1", "gemini"])
     only = {(100, "r1"): 3}
     found = interactions(
-        Tally.of(build(cells, lambda cell, q: only.get((cell["count"], cell["style"]), 1) + q % 2)), draws=0
+        Scores.of(build(cells, lambda cell, q: only.get((cell["count"], cell["style"]), 1) + q % 2)), draws=0
     )
     row = row_of(found, factor="count", other="style", tier="all")
     assert (row["estimate"], row["sets"], row["other_level"]) == (pytest.approx(-0.5), 1, "gemini")
     alone = interactions(
-        Tally.of(build([trained(), trained(style="gemini"), trained(count=100)], lambda _c, q: q % 4)), draws=0
+        Scores.of(build([trained(), trained(style="gemini"), trained(count=100)], lambda _c, q: q % 4)), draws=0
     )
     row = row_of(alone, factor="count", other="style", tier="all")
     assert np.isnan(row["estimate"]) and "no four complete cells" in row["reason"]
@@ -72,8 +72,8 @@ def test_the_model_finds_what_was_put_in() -> None:
     counts, styles = GRID["count"].to_numpy(dtype=float), GRID["style"].to_numpy()
     effects = 0.5 * np.log2(counts / 50) - 1.0 * (styles == "gemini")
     world = SimulatedWorld(question_sd=1.0, seed_question_sd=0.0, rates={"middle": (40, 0.5)})
-    tally = study(np.random.default_rng(1), world, GRID, 2, 16, effect_a=effects)
-    found = model_table(tally)
+    scores = study(np.random.default_rng(1), world, GRID, 2, 16, effect_a=effects)
+    found = model_table(scores)
     style, count = (row_of(found, tier="all", factor=factor) for factor in ("style", "count"))
     assert style["low"] < -0.85 < style["high"] < 0  # a population average is a little nearer 0
     assert count["low"] < 0.43 < count["high"]
@@ -81,9 +81,9 @@ def test_the_model_finds_what_was_put_in() -> None:
 
 
 def test_the_model_says_why_it_cannot_be_fitted() -> None:
-    flat = model_table(Tally.of(build([trained(), trained(style="gemini")], lambda _cell, _q: 4)))
+    flat = model_table(Scores.of(build([trained(), trained(style="gemini")], lambda _cell, _q: 4)))
     assert flat["log_odds"].isna().all() and "every attempt went one way" in set(flat["reason"])
-    assert model_table(Tally.of(build([trained()], lambda _cell, q: q % 4))).empty
+    assert model_table(Scores.of(build([trained()], lambda _cell, q: q % 4))).empty
 
 
 def test_components_are_recovered_from_a_normal_layout() -> None:
@@ -99,17 +99,17 @@ def test_components_are_recovered_from_a_normal_layout() -> None:
 
 
 def test_shares_add_to_one_and_name_what_is_confounded() -> None:
-    found = variance_components(_tally(seed_sd=0.3), draws=50)
+    found = variance_components(_scores(seed_sd=0.3), draws=50)
     assert found.groupby("tier")["share"].sum().to_numpy() == pytest.approx(1)
     assert (found["seeds"] == 3).all() and (found["low"] <= found["high"]).all()
-    single = variance_components(_tally(seeds=1), draws=20)
+    single = variance_components(_scores(seeds=1), draws=20)
     assert single[single["source"] == "seed"]["reason"].str.contains("no setting was run with two seeds").all()
 
 
 def test_the_budget_says_whether_seeds_or_attempts_help() -> None:
     noisy_seeds, noisy_attempts = (
         {option: row_of(found, tier="all", option=option)["se_these"] for option in found["option"].unique()}
-        for found in (budget(_tally(seeds=4, n=64, seed_sd=0.8)), budget(_tally(seeds=4, n=2, seed_question_sd=0.0)))
+        for found in (budget(_scores(seeds=4, n=64, seed_sd=0.8)), budget(_scores(seeds=4, n=2, seed_question_sd=0.0)))
     )
     assert noisy_seeds["twice the attempts"] > 0.95 * noisy_seeds["as it is"]
     assert noisy_seeds["twice the seeds"] == pytest.approx(noisy_seeds["as it is"] / np.sqrt(2))

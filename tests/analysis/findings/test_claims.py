@@ -7,17 +7,17 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from ablation.analysis import Tally, weigh_claims
+from ablation.analysis import Scores, weigh_claims
 from ablation.analysis.curves.growth import fit_log, fit_saturating, growth
 from ablation.analysis.curves.passline import neighbours, pass_bounds, pass_rules, score_bound
 from ablation.analysis.effects.equivalence import equivalence, overall, tost
 from ablation.analysis.ladder.potential import per_step, pooled_coverage
-from ablation.analysis.ladder.rasch import fit, rasch
+from ablation.analysis.ladder.rasch import fit_rasch, rasch
 from ablation.analysis.ladder.scalability import guttman, held_out_h, ladder, mokken_h, question_h
-from ablation.analysis.power.simulation import SimulatedWorld, arms, study
+from ablation.analysis.power.simulation import SimulatedWorld, crossed_settings, study
 from tests.analysis.studies import BASE, build, factorial, row_of, trained
 
-CATEGORIES = arms(category=["algebra", "geometry", "diverse"])
+CATEGORIES = crossed_settings(category=["algebra", "geometry", "diverse"])
 
 
 def test_tost_is_the_one_of_statsmodels() -> None:
@@ -47,7 +47,7 @@ def test_a_difference_at_the_margin_is_rarely_called_equivalent() -> None:
     rates = {"middle": (30, 0.5)}
     world, pair = (
         SimulatedWorld(question_sd=0.0, seed_question_sd=0.0, rates=rates),
-        arms(category=["algebra", "diverse"]),
+        crossed_settings(category=["algebra", "diverse"]),
     )
     shift = np.log(0.54 / 0.46)
     rng = np.random.default_rng(3)
@@ -71,7 +71,7 @@ def test_the_score_bound_is_wilsons_without_seed_variance(correct: int, distance
 def test_with_many_cells_below_the_line_none_passes_by_luck() -> None:
     """72 settings whose true rate is 88 %: by point estimates some cell passes nearly always, by bounds hardly ever."""
     world = SimulatedWorld(question_sd=0.0, seed_question_sd=0.0, rates={"medium": (10, 0.88)})
-    grid = arms(category=list("abcdefgh"), count=[1, 2, 3], length=["long", "normal", "short"])
+    grid = crossed_settings(category=list("abcdefgh"), count=[1, 2, 3], length=["long", "normal", "short"])
     rng = np.random.default_rng(4)
     tables = [pass_bounds(study(rng, world, grid, 1, 8), "medium") for _ in range(20)]
     assert np.mean([(table["estimate"] >= 0.9).any() for table in tables]) > 0.9
@@ -82,7 +82,7 @@ def test_the_minimal_rule_and_its_refuted_neighbours_are_found() -> None:
     cells = factorial(count=[100, 500, 1000], length=["short", "normal", "long"], style=["r1", "gemini"], seed=[0, 1])
     passes = [cell for cell in cells if cell["count"] >= 500 and cell["length"] != "short" and cell["style"] == "r1"]
     study_ = build(cells, lambda cell, _q: 64 if cell in passes else 32, n=64, questions={"medium": 10})
-    rules = pass_rules(pass_bounds(Tally.of(study_), "medium"))
+    rules = pass_rules(pass_bounds(Scores.of(study_), "medium"))
     minimal = row_of(rules, minimal=True)
     assert (minimal["min_count"], minimal["lengths"], minimal["styles"]) == (500, ("long", "normal"), ("r1",))
     assert set(neighbours(rules)["verdict"]) == {"refuted"} and len(neighbours(rules)) == 3
@@ -99,12 +99,12 @@ def test_growth_recovers_both_shapes() -> None:
 
 def test_growth_says_what_it_cannot_tell() -> None:
     doublings = {25: 0, 50: 1, 100: 2, 200: 3}
-    tally = Tally.of(build(factorial(count=doublings), lambda cell, _q: 1 + doublings[cell["count"]], n=8))
-    found = growth(tally, target=0.75, draws=50)
+    scores = Scores.of(build(factorial(count=doublings), lambda cell, _q: 1 + doublings[cell["count"]], n=8))
+    found = growth(scores, target=0.75, draws=50)
     assert found["reason"].str.contains("cannot be told apart").all()
     reached = row_of(found, tier="all", model="log", parameter="count_for_target")
     assert reached["estimate"] == pytest.approx(25 * 2**5)
-    few = growth(Tally.of(build(factorial(count=[25, 50]), lambda _c, q: q % 4)), draws=10)
+    few = growth(Scores.of(build(factorial(count=[25, 50]), lambda _c, q: q % 4)), draws=10)
     assert few["estimate"].isna().all() and few["reason"].str.contains("fewer than 3 counts").all()
 
 
@@ -123,8 +123,8 @@ def test_guttman_by_hand() -> None:
     assert scale == pytest.approx((7 / 9 - 7 / 9) / (2 / 9))
 
 
-def _rows(ability_sd: float) -> Tally:
-    rng, many = np.random.default_rng(5), arms(category=[f"c{place}" for place in range(40)])
+def _rows(ability_sd: float) -> Scores:
+    rng, many = np.random.default_rng(5), crossed_settings(category=[f"c{place}" for place in range(40)])
     return study(
         rng, SimulatedWorld(seed_question_sd=0.0), many, 1, 8, effect_a=(ability_sd * rng.normal(size=40)).tolist()
     )
@@ -139,7 +139,7 @@ def test_h_tells_a_ladder_from_independent_questions_where_reproducibility_hardl
 
 
 def test_a_ladder_of_too_little_says_so() -> None:
-    found = ladder(Tally.of(build([trained()], lambda _cell, q: q % 4)))
+    found = ladder(Scores.of(build([trained()], lambda _cell, q: q % 4)))
     assert np.isnan(found.h) and found.reason.startswith("needs two complete runs")
 
 
@@ -148,30 +148,30 @@ def test_rasch_recovers_difficulties() -> None:
     difficulty, ability = np.linspace(-2, 2, 15), 1.5 * rng.normal(size=60)
     n = np.full((60, 15), 8.0)
     counts = rng.binomial(8, 1 / (1 + np.exp(difficulty - ability[:, None]))).astype(float)
-    found, se, theta = fit(counts, n)
+    found, se, theta = fit_rasch(counts, n)
     assert np.abs((found - difficulty) / se).max() < 4
     assert np.corrcoef(theta, ability)[0, 1] > 0.95
 
 
 def test_rasch_has_no_number_for_what_nobody_or_everybody_solves() -> None:
     cells = factorial(count=[25, 50, 100, 200])
-    tally = Tally.of(build(cells, lambda cell, q: {0: 4, 1: 0}.get(q, q % 3 + (cell["count"] > 50))))
-    found = rasch(tally)
+    scores = Scores.of(build(cells, lambda cell, q: {0: 4, 1: 0}.get(q, q % 3 + (cell["count"] > 50))))
+    found = rasch(scores)
     assert [np.isfinite(row_of(found, question=name)["difficulty"]) for name in ("q00", "q01", "q05")] == [
         False,
         False,
         True,
     ]
     assert np.isfinite(row_of(found, question="q05")["infit"])
-    assert rasch(Tally.of(build([trained()], lambda _cell, q: q % 4)))["reason"].str.startswith("needs three").all()
+    assert rasch(Scores.of(build([trained()], lambda _cell, q: q % 4)))["reason"].str.startswith("needs three").all()
 
 
 def test_pooling_seeds_widens_coverage_and_the_step_rate_is_a_root() -> None:
     cells = factorial(style=["r1"], seed=[0, 1])
-    tally = Tally.of(build([BASE, *cells], lambda cell, q: int(cell["seed"] == q % 2), n=4))
-    pooled = row_of(pooled_coverage(tally), tier="all", count=50)
+    scores = Scores.of(build([BASE, *cells], lambda cell, q: int(cell["seed"] == q % 2), n=4))
+    pooled = row_of(pooled_coverage(scores), tier="all", count=50)
     assert (pooled["cov"], pooled["k"], pooled["avg"]) == (1.0, 8, pytest.approx(0.125))
-    step = row_of(per_step(tally, steps=5), tier="all", count=50)
+    step = row_of(per_step(scores, steps=5), tier="all", count=50)
     assert step["rate"] == pytest.approx(0.125**0.2) and step["cov"] == pytest.approx(0.5)
 
 
@@ -180,11 +180,11 @@ def test_every_claim_has_a_verdict_or_says_why_not() -> None:
         category=["algebra", "geometry"], count=[500, 1000], length=["normal", "long"], style=["r1"], seed=[0, 1]
     )
     tiers = {"easy": 4, "medium": 10, "hard": 12, "exh": 4}
-    tally = Tally.of(build(grid, lambda _cell, q: 64 if q < 14 else (20 + q) if q < 26 else 0, n=64, questions=tiers))
-    verdicts = {claim.name: claim.verdict for claim in weigh_claims(tally, draws=50)}
+    scores = Scores.of(build(grid, lambda _cell, q: 64 if q < 14 else (20 + q) if q < 26 else 0, n=64, questions=tiers))
+    verdicts = {claim.name: claim.verdict for claim in weigh_claims(scores, draws=50)}
     assert verdicts["pass line"] == "supported" and verdicts["exh"] == "supported"
     assert verdicts["curation"] == "untestable" and verdicts["growth"] == "untestable"
-    small = weigh_claims(Tally.of(build([BASE, trained()], lambda _cell, q: q % 4)), draws=20)
+    small = weigh_claims(Scores.of(build([BASE, trained()], lambda _cell, q: q % 4)), draws=20)
     assert all("training-seed variance is not included" in one.text for one in small if one.verdict != "untestable")
-    empty = weigh_claims(Tally.of(build([BASE, trained()], lambda _c, _q: 0, failed=[0, 1]), partial=True), draws=20)
+    empty = weigh_claims(Scores.of(build([BASE, trained()], lambda _c, _q: 0, failed=[0, 1]), partial=True), draws=20)
     assert {claim.verdict for claim in empty} == {"untestable"}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablation.analysis import Tally, agreement, analyse, ladder, load, majority, published
+from ablation.analysis import Scores, agreement, analyse, ladder, load, majority, published
 from ablation.analysis.records.load import Study
 from ablation.cli.__main__ import main
 from tests.analysis.studies import BASE, build, factorial, row_of, trained
@@ -37,7 +37,7 @@ def figure(imported: Path) -> Study:
 
 
 def test_the_figure_agrees_with_itself(figure: Study) -> None:
-    found = agreement(figure, Tally.of(figure))
+    found = agreement(figure, Scores.of(figure))
     read_off = found[found["mark"] == "figure"]
     assert len(read_off) == 10 and (read_off["difference"].abs() < 1e-12).all()
     assert set(read_off["verdict"]) == {"compatible"}
@@ -51,14 +51,14 @@ def test_a_study_that_is_elsewhere_says_so_and_compares_nothing(figure: Study) -
         verdict=np.where(figure.results["tier"] == "medium", "wrong", figure.results["verdict"])
     )
     other = replace(figure, results=far)
-    assert row_of(agreement(other, Tally.of(other)), name="small fine-tuning", tier="medium")["verdict"] == "differs"
+    assert row_of(agreement(other, Scores.of(other)), name="small fine-tuning", tier="medium")["verdict"] == "differs"
     mini = build([BASE, trained()], lambda _cell, q: q % 4)
-    assert set(agreement(mini, Tally.of(mini))["reason"]) == {
+    assert set(agreement(mini, Scores.of(mini))["reason"]) == {
         "this study asks other questions than AIME 2024 (ids 60–89)"
     }
     fixed = [{"model": {"source": {"hub": "Qwen/Qwen2.5-0.5B"}}}]
     small = replace(figure, manifest={**figure.manifest, "fixed": fixed})
-    found = agreement(small, Tally.of(small))
+    found = agreement(small, Scores.of(small))
     assert found["reason"].str.contains("base model is not").all() and found["estimate"].isna().all()
 
 
@@ -83,7 +83,7 @@ def test_the_ladder_of_the_figure_by_hand(figure: Study) -> None:
     for easy, hard in combinations(range(30), 2):
         seen += sum((solved[:, hard] == 1) & (solved[:, easy] == 0))
         expected += 3 * (1 - solved[:, easy].mean()) * solved[:, hard].mean()
-    found = ladder(Tally.of(figure), draws=50)
+    found = ladder(Scores.of(figure), draws=50)
     assert found.h == pytest.approx(1 - seen / expected) and found.h == pytest.approx(1)
     assert found.reproducibility == pytest.approx(1) and found.runs == 3
     steps = found.steps.set_index("lower")

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from ablation.analysis import Finding, analyse
-from ablation.analysis.findings.wording import judge, points, sentence
+from ablation.analysis.findings.estimate_text import judge, points, sentence
 from ablation.analysis.records.load import Study
 from ablation.specs.primary import Primary
 from tests.analysis.studies import BASE, build, factorial, trained

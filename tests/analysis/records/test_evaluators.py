@@ -9,8 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from ablation.analysis import Tally, analyse
-from ablation.analysis.findings.versus import versus
+from ablation.analysis import Scores, analyse
+from ablation.analysis.findings.study_comparison import compare_studies
 from ablation.analysis.records.growing_k import growing_k
 from ablation.analysis.records.load import Study
 from ablation.errors import RecordError
@@ -65,7 +65,7 @@ def test_a_cell_of_another_evaluator_keeps_its_own_average_and_is_compared_with_
     whole = analyse(WHOLE, draws=0)
     assert analysis.metrics.equals(whole.metrics)
     assert "another evaluator" in str(analysis.coverage.set_index("cell").loc[ONE, "reason"])
-    assert Tally.of(_moved(WHOLE), partial=True).averages().isna().all(axis=1).sum() == 1
+    assert Scores.of(_moved(WHOLE), partial=True).averages().isna().all(axis=1).sum() == 1
 
 
 @pytest.mark.parametrize("change", [_topped_up, _moved])
@@ -91,11 +91,11 @@ def test_the_ladder_and_the_findings_leave_it_out_too() -> None:
 
 
 def test_two_studies_are_paired_without_the_cell_and_say_who_judged() -> None:
-    found = versus(WHOLE, _topped_up(WHOLE), draws=0)
+    found = compare_studies(WHOLE, _topped_up(WHOLE), draws=0)
     assert found.differences.iloc[0]["pairs"] == len(CELLS) - 2
     everywhere = _judged(WHOLE, pd.Series(True, index=WHOLE.results.index))
     nowhere = _judged(WHOLE, pd.Series(False, index=WHOLE.results.index))
-    assert ("evaluator", "old", "new") in versus(nowhere, everywhere, draws=0).fixed
+    assert ("evaluator", "old", "new") in compare_studies(nowhere, everywhere, draws=0).fixed
 
 
 def test_page_and_terminal_name_the_cell_and_the_two(tmp_path: Path) -> None:
@@ -129,10 +129,10 @@ def test_models_without_factors_have_no_say_in_which_evaluator_most_have() -> No
     ]
     study = build([BASE, trained(), *released], lambda _cell, q: q % 4)
     theirs = _judged(study, study.results["count"].isna())
-    assert Tally.of(theirs, partial=True).averages()["all"].notna().tolist() == [True, True, False, False, False]
+    assert Scores.of(theirs, partial=True).averages()["all"].notna().tolist() == [True, True, False, False, False]
     alone = build(released, lambda _cell, q: q % 4)
     judged = _judged(alone, alone.results["seed"] == 2)
-    assert Tally.of(judged, partial=True).averages()["all"].notna().tolist() == [True, True, False]
+    assert Scores.of(judged, partial=True).averages()["all"].notna().tolist() == [True, True, False]
 
 
 def test_the_figure_of_lengths_leaves_it_out() -> None:
@@ -159,13 +159,13 @@ def test_a_comparison_of_studies_that_were_judged_otherwise_says_so(tmp_path: Pa
 def test_nobody_asked_and_an_unasked_tier_are_no_error() -> None:
     nothing = build([BASE, trained()], lambda _cell, _q: 0, failed=[0, 1])
     tiers = Study({**WHOLE.manifest, "tiers": ["easy", "hard", "never"]}, WHOLE.results, WHOLE.cells)
-    for study, scope in ((nothing, "all"), (tiers, "never")):
-        table = growing_k(study, Tally.of(study, partial=True))
-        undefined = table.loc[table["tier"] == scope, "cov"]
+    for study, tier in ((nothing, "all"), (tiers, "never")):
+        table = growing_k(study, Scores.of(study, partial=True))
+        undefined = table.loc[table["tier"] == tier, "cov"]
         assert len(undefined) and undefined.isna().all()
 
 
 def test_equally_many_cells_of_each_go_by_the_first() -> None:
     two = build([BASE, trained()], lambda _cell, q: q % 4)
     halves = _judged(two, two.results["cell"] != "base")
-    assert Tally.of(halves, partial=True).averages()["all"].notna().tolist() == [True, False]
+    assert Scores.of(halves, partial=True).averages()["all"].notna().tolist() == [True, False]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ablation.analysis import avg, cell_table, cov, cov_prefix, maj, maj_table
 from ablation.analysis.records.growing_k import growing_k
 from ablation.analysis.records.load import ALL, Study
-from ablation.analysis.records.tally import Tally
+from ablation.analysis.records.scores import Scores
 from tests.analysis.studies import BASE, QUESTIONS, build, factorial, name_of, trained, without
 
 
@@ -69,7 +69,7 @@ def test_cov_for_growing_k_is_both_by_their_definitions() -> None:
     lacking = name_of(trained(seed=1))
     rows = study.results
     study = without(study, (rows["cell"] == lacking) & (rows["question"] == "q02") & (rows["attempt"] == 1))
-    table = growing_k(study, Tally.of(study, partial=True))
+    table = growing_k(study, Scores.of(study, partial=True))
     assert table["k"].unique().tolist() == [1, 2, 4, 6]
     for row in table.to_dict("records"):
         inside = (study.results["tier"] == row["tier"]) | (row["tier"] == ALL)
@@ -84,7 +84,7 @@ def test_cov_for_growing_k_is_both_by_their_definitions() -> None:
 
 def test_counts_alone_have_no_prefix() -> None:
     study = build([trained()], lambda _cell, q: q % 3)
-    table = growing_k(study, Tally.of(study))
+    table = growing_k(study, Scores.of(study))
     assert table["cov"].notna().all() and table["cov_prefix"].isna().all()
 
 

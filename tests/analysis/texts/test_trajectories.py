@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from ablation.analysis import Tally, analyse, load, trajectories
+from ablation.analysis import Scores, analyse, load, trajectories
 from ablation.analysis.records.load import Study
 from ablation.analysis.texts.prose import sketches, traces
 from ablation.analysis.texts.similarity import Sketches
@@ -109,15 +109,15 @@ def test_an_embedding_may_stand_in_for_the_sketch(tmp_path: Path) -> None:
     def one_way(texts: object) -> np.ndarray:
         return np.tile([1.0, 0.0], (len(texts), 1))  # type: ignore[arg-type]
 
-    found = trajectories(study, Tally.of(study), one_way)
+    found = trajectories(study, Scores.of(study), one_way)
     assert found.similarity["between"].dropna().to_numpy() == pytest.approx(1)
 
 
 def test_many_seeds_are_compared_as_every_two_of_them_would_be() -> None:
     """Three settings, one cell without a text at one question: what is computed in one go is the mean over all pairs."""
     cells = factorial(style=["r1", "gemini"], seed=range(5)) + factorial(length=["long"], seed=range(3))
-    tally, rng = Tally.of(build(cells, lambda _cell, _q: 2)), np.random.default_rng(0)
-    found = Sketches(tally, lambda texts: np.array([vectors[int(text)] for text in texts]))
+    scores, rng = Scores.of(build(cells, lambda _cell, _q: 2)), np.random.default_rng(0)
+    found = Sketches(scores, lambda texts: np.array([vectors[int(text)] for text in texts]))
     spoken = [(c, q) for c in range(len(cells)) for q in range(12) for _ in range(3) if (c, q) != (1, 4)]
     vectors = rng.normal(size=(len(spoken), 4)) + 1
     vectors /= np.linalg.norm(vectors, axis=1)[:, None]
@@ -155,8 +155,8 @@ def test_the_error_of_a_length_is_that_of_its_attempts_and_questions(tmp_path: P
     study = _study(tmp_path)
     lengths = np.random.default_rng(1).integers(20, 90, len(study.results))
     study = replace(study, results=study.results.assign(tokens=lengths))
-    tally = Tally.of(study)
-    one = row_of(trajectories(study, tally).settings, count=0, tier="all", measure="tokens")
+    scores = Scores.of(study)
+    one = row_of(trajectories(study, scores).settings, count=0, tier="all", measure="tokens")
     mine = study.results[study.results["cell"] == "base"].groupby("question")["tokens"]
     assert one["se_these"] == pytest.approx(np.sqrt((mine.var() / 4).sum()) / 12)
     assert one["se"] == pytest.approx(max(stats.sem(mine.mean()), one["se_these"]))
@@ -165,7 +165,7 @@ def test_the_error_of_a_length_is_that_of_its_attempts_and_questions(tmp_path: P
 def test_what_was_not_recorded_has_a_reason_and_no_number(tmp_path: Path) -> None:
     study = _study(tmp_path)
     bare = replace(study, results=study.results.drop(columns=["tokens", "finish_reason"]), texts=None)
-    found = trajectories(bare, Tally.of(bare))
+    found = trajectories(bare, Scores.of(bare))
     assert found.settings["estimate"].isna().all() and found.effects["estimate"].isna().all()
     assert set(found.settings["reason"]) == {"not recorded for every attempt"}
     assert found.similarity["between"].isna().all() and found.similarity["reason"].ne("").all()
@@ -178,7 +178,7 @@ def test_one_text_less_leaves_that_cell_out_of_the_measures_of_texts_alone(tmp_p
     texts = pd.read_parquet(study.texts)
     lost = (texts["cell"] == name_of(trained())) & (texts["question"] == "q00") & (texts["attempt"] == 0)
     texts[~lost].to_parquet(study.texts)
-    found = trajectories(study, Tally.of(study)).settings
+    found = trajectories(study, Scores.of(study)).settings
     mine = {"category": "algebra", "style": "r1", "tier": "all"}
     assert [row_of(found, **mine, measure=name)["runs"] for name in ("tokens", "repetition")] == [2, 1]
 
@@ -188,7 +188,7 @@ def test_a_damaged_file_of_texts_is_named(tmp_path: Path) -> None:
     assert study.texts is not None
     study.texts.write_bytes(b"PAR1 and then nothing")
     with pytest.raises(RecordError, match=r"completions\.parquet is not readable"):
-        trajectories(study, Tally.of(study))
+        trajectories(study, Scores.of(study))
     pd.DataFrame({"cell": ["base"]}).to_parquet(study.texts)
     with pytest.raises(RecordError, match="lacks the columns question, attempt, text"):
-        trajectories(study, Tally.of(study))
+        trajectories(study, Scores.of(study))

@@ -10,32 +10,33 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ablation.analysis.effects.estimates import Plan, estimate
+from ablation.analysis.effects.estimates import WeightedSum, estimate
 from ablation.analysis.effects.factor_effects import factor_effects
-from ablation.analysis.effects.uncertainty import DRAWS, SEED
+from ablation.analysis.effects.uncertainty import ANALYSIS_SEED, BOOTSTRAP_DRAWS
 from ablation.analysis.records.evaluators import judges
-from ablation.analysis.records.load import FACTORS, SEEDS, Study
+from ablation.analysis.records.load import SEED_COLUMNS, Study
 from ablation.analysis.records.matching import levels, mean_weights
-from ablation.analysis.records.tally import Ints, Tally
+from ablation.analysis.records.scores import Ints, Scores
 from ablation.errors import RecordError
+from ablation.specs.vocabulary import FACTORS
 
 NO_PAIR = "no complete cells of both studies with the same factors and seeds"
-_MATCHED_BY = (*FACTORS, *SEEDS)
+_MATCHED_BY = (*FACTORS, *SEED_COLUMNS)
 
 
 @dataclass(frozen=True)
-class Versus:
-    """What `versus` found; differences are the second study minus the first.
+class StudyComparison:
+    """What `compare_studies` found; differences are the second study minus the first.
 
-    `differences`: one row a group (all matched cells, the base model, each level of each factor) and scope, with `factor level
+    `differences`: one row a group (all matched cells, the base model, each level of each factor) and tier, with `factor level
     pairs` and the columns of `estimate`. `cells`: one row a matched pair, `one other same` (`same`: one and the same cell, by
-    its key) and avg@n of both in each scope, `one_{scope} other_{scope}`. `effects`: the contrasts of `factor_effects` that both
+    its key) and avg@n of both in each tier, `one_{tier} other_{tier}`. `effects`: the contrasts of `factor_effects` that both
     can make, `factor level reference tier` and `estimate low high` with the suffixes `_one` and `_other`.
     """
 
     one: Study
     other: Study
-    tally: Tally
+    scores: Scores
     questions: int
     differences: pd.DataFrame
     cells: pd.DataFrame
@@ -45,54 +46,63 @@ class Versus:
     fixed: tuple[tuple[str, str, str], ...]
 
 
-def versus(one: Study, other: Study, draws: int = DRAWS, seed: int = SEED) -> Versus:
+def compare_studies(
+    one: Study, other: Study, draws: int = BOOTSTRAP_DRAWS, seed: int = ANALYSIS_SEED
+) -> StudyComparison:
     """Compare what can be compared, with what there is of studies that are not finished.
 
     The estimates are those of `estimate`, so intervals hold for questions like these, and for further training seeds where a
     setting was run with several. Tiers are the first study's. Raises RecordError where no question was asked in both.
     """
-    tallies = Tally.of(one, partial=True), Tally.of(other, partial=True)
-    shared = [name for name in tallies[0].questions["question"] if name in set(tallies[1].questions["question"])]
+    both_scores = Scores.of(one, partial=True), Scores.of(other, partial=True)
+    shared = [
+        name for name in both_scores[0].questions["question"] if name in set(both_scores[1].questions["question"])
+    ]
     if not shared:
         raise RecordError(f"{one.name} and {other.name} have no question in common: there is nothing to compare")
-    joined = _joined(tallies, shared)
+    joined = _joined(both_scores, shared)
     pairs = _pairs(joined)
-    frames = [estimate(joined, scope, _plans(joined, pairs, scope), draws, seed) for scope in joined.scopes]
+    frames = [estimate(joined, tier, _plans(joined, pairs, tier), draws, seed) for tier in joined.all_and_tiers]
     in_pairs = {line for pair in pairs for line in pair}
     alone = [
         tuple(str(name) for line, name in enumerate(joined.cells["cell"])
               if joined.cells["part"].iloc[line] == part and line not in in_pairs)
         for part in (0, 1)
     ]  # fmt: skip
-    return Versus(
+    return StudyComparison(
         one, other, joined, len(shared), pd.concat(frames, ignore_index=True), _cells(joined, pairs, (one, other)),
-        _effects(tallies), alone[0], alone[1], _fixed(one, other),
+        _effects(both_scores), alone[0], alone[1], _fixed(one, other),
     )  # fmt: skip
 
 
-def _joined(tallies: tuple[Tally, Tally], shared: list[str]) -> Tally:
-    """One tally of both, whose cells know their study (`part`); a setting of one study is never taken for the other's."""
-    first, _ = tallies
+def _joined(both_scores: tuple[Scores, Scores], shared: list[str]) -> Scores:
+    """One scores of both, whose cells know their study (`part`); a setting of one study is never taken for the other's."""
+    first, _ = both_scores
     questions = first.questions[first.questions["question"].isin(shared)].reset_index(drop=True)
     cells = pd.concat(
-        [tally.cells.assign(part=place, level=tally.cells["category"]) for place, tally in enumerate(tallies)],
+        [scores.cells.assign(part=place, level=scores.cells["category"]) for place, scores in enumerate(both_scores)],
         ignore_index=True,
     )
     cells["category"] = [f"{part}: {level}" for part, level in cells[["part", "level"]].to_numpy()]
-    places = [pd.Index(tally.questions["question"]).get_indexer(pd.Index(questions["question"])) for tally in tallies]
+    places = [
+        pd.Index(scores.questions["question"]).get_indexer(pd.Index(questions["question"])) for scores in both_scores
+    ]
     correct_cq, attempts_cq = (
-        np.concatenate([getattr(tally, name)[:, place] for tally, place in zip(tallies, places, strict=True)])
+        np.concatenate([getattr(scores, name)[:, place] for scores, place in zip(both_scores, places, strict=True)])
         for name in ("correct_cq", "attempts_cq")
     )
     # Cells of both studies may bear one name, so those that are apart are told by having no plan, thus no rates.
     planned_c: Ints = np.concatenate(
-        [tally.planned_c // max(len(tally.questions), 1) * len(questions) * ~tally.is_apart_c for tally in tallies]
+        [
+            scores.planned_c // max(len(scores.questions), 1) * len(questions) * ~scores.is_apart_c
+            for scores in both_scores
+        ]
     )
     tiers = tuple(tier for tier in first.tiers if (questions["tier"] == tier).any())
-    return Tally(cells, questions, tiers, first.n_attempts, correct_cq, attempts_cq, planned_c)
+    return Scores(cells, questions, tiers, first.n_attempts, correct_cq, attempts_cq, planned_c)
 
 
-def _pairs(joined: Tally) -> list[tuple[int, int]]:
+def _pairs(joined: Scores) -> list[tuple[int, int]]:
     """Lines of the cells that agree in factors and seeds; those that several cells of a study share are left out."""
     names = [name if name != "category" else "level" for name in _MATCHED_BY]
     keys = [
@@ -105,8 +115,8 @@ def _pairs(joined: Tally) -> list[tuple[int, int]]:
     return [(lines[0][0], lines[1][0]) for lines in found.values() if len(lines[0]) == len(lines[1]) == 1]
 
 
-def _plans(joined: Tally, pairs: list[tuple[int, int]], scope: str) -> list[Plan]:
-    whole_c = np.asarray(np.isfinite(joined.rates_cq(scope)).all(axis=1))
+def _plans(joined: Scores, pairs: list[tuple[int, int]], tier: str) -> list[WeightedSum]:
+    whole_c = np.asarray(np.isfinite(joined.rates_cq(tier)).all(axis=1))
     usable = [(one, other) for one, other in pairs if whole_c[one] and whole_c[other]]
     trained = [pair for pair in usable if not joined.is_base_c[pair[0]]]
     base = [pair for pair in usable if joined.is_base_c[pair[0]]]
@@ -120,35 +130,40 @@ def _plans(joined: Tally, pairs: list[tuple[int, int]], scope: str) -> list[Plan
     return plans
 
 
-def _plan(joined: Tally, labels: dict[str, Any], pairs: list[tuple[int, int]]) -> Plan:
+def _plan(joined: Scores, labels: dict[str, Any], pairs: list[tuple[int, int]]) -> WeightedSum:
     found = {**labels, "pairs": len(pairs)}
     if not pairs:
-        return Plan(found, None, NO_PAIR)
+        return WeightedSum(found, None, NO_PAIR)
     ones, others = (pd.Index([pair[side] for pair in pairs]) for side in (0, 1))
-    return Plan(found, mean_weights(others, len(joined.cells)) - mean_weights(ones, len(joined.cells)))
+    return WeightedSum(found, mean_weights(others, len(joined.cells)) - mean_weights(ones, len(joined.cells)))
 
 
-def _cells(joined: Tally, pairs: list[tuple[int, int]], studies: tuple[Study, Study]) -> pd.DataFrame:
+def _cells(joined: Scores, pairs: list[tuple[int, int]], studies: tuple[Study, Study]) -> pd.DataFrame:
     keys = [{cell["cell"]: cell.get("key") for cell in study.manifest["cells"]} for study in studies]
     averages, names = joined.averages(), joined.cells["cell"].tolist()
     rows = []
     for one, other in pairs:
         row: dict[str, Any] = {"one": names[one], "other": names[other]}
         row["same"] = keys[0].get(names[one]) is not None and keys[0].get(names[one]) == keys[1].get(names[other])
-        for scope in joined.scopes:
-            row |= {f"one_{scope}": averages[scope].iloc[one], f"other_{scope}": averages[scope].iloc[other]}
+        for tier in joined.all_and_tiers:
+            row |= {f"one_{tier}": averages[tier].iloc[one], f"other_{tier}": averages[tier].iloc[other]}
         rows.append(row)
-    columns = ["one", "other", "same", *(f"{side}_{scope}" for scope in joined.scopes for side in ("one", "other"))]
+    columns = [
+        "one",
+        "other",
+        "same",
+        *(f"{side}_{tier}" for tier in joined.all_and_tiers for side in ("one", "other")),
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _effects(tallies: tuple[Tally, Tally]) -> pd.DataFrame:
+def _effects(both_scores: tuple[Scores, Scores]) -> pd.DataFrame:
     labels = ["factor", "level", "reference", "tier"]
     one, other = (
-        factor_effects(tally, draws=0).dropna(subset=["reference", "estimate"])[
+        factor_effects(scores, draws=0).dropna(subset=["reference", "estimate"])[
             [*labels, "pairs", "estimate", "low", "high", "p_holm", "reason"]
         ]
-        for tally in tallies
+        for scores in both_scores
     )
     return one.merge(other, on=labels, suffixes=("_one", "_other"))
 

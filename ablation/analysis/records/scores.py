@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from ablation.analysis.records.decided import decided
 from ablation.analysis.records.evaluators import apart, judges, mixed
-from ablation.analysis.records.load import ALL, FACTORS, SEEDS, Study
+from ablation.analysis.records.load import ALL, SEED_COLUMNS, Study
 from ablation.errors import RecordError
+from ablation.specs.vocabulary import FACTORS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -32,7 +33,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Tally:
+class Scores:
     """Counts of attempts, with what their lines and columns stand for.
 
     `cells` has a row for each line of the arrays, `questions` (columns `question`, `tier`; tier by tier) one for each
@@ -49,23 +50,23 @@ class Tally:
     apart: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, study: Study, partial: bool = False) -> "Tally":
+    def of(cls, study: Study, partial: bool = False) -> "Scores":
         """Count the study's results.
 
         Raises RecordError when attempts are missing or the rows come from several evaluators, unless `partial` asks for
         what there is: a cell with too few attempts, with attempts of several evaluators or with another evaluator than most
         cells then keeps its counts, but has no rates and takes part in no average.
         """
-        tally = cls.counted(study.cells, study.results, study.tiers, study.n_attempts, study.planned)
-        tally = replace(tally, apart=frozenset(apart(study)))
-        if not partial and (faults := shortcomings(study, tally)):
+        scores = cls.counted(study.cells, study.results, study.tiers, study.n_attempts, study.planned)
+        scores = replace(scores, apart=frozenset(apart(study)))
+        if not partial and (faults := shortcomings(study, scores)):
             raise RecordError(f"{' '.join(faults)} Pass partial=True to average the cells that are whole.")
-        return tally
+        return scores
 
     @classmethod
     def counted(
         cls, cells: pd.DataFrame, results: pd.DataFrame, tiers: Sequence[str], n: int, planned: Mapping[str, int]
-    ) -> "Tally":
+    ) -> "Scores":
         """Count results whatever they lack, cell by cell; `planned` is cell → planned attempts over all questions."""
         names = [str(name) for name in cells["cell"]]
         questions = questions_of(results, tiers)
@@ -76,15 +77,15 @@ class Tally:
             cells.reset_index(drop=True), questions, tuple(tiers), n, correct_cq, attempts_cq, planned_c, several
         )
 
-    def only(self, chosen_c: Mask) -> "Tally":
-        """The tally of the chosen cells alone."""
-        return Tally(
+    def only(self, chosen_c: Mask) -> "Scores":
+        """The scores of the chosen cells alone."""
+        return Scores(
             self.cells[chosen_c].reset_index(drop=True), self.questions, self.tiers, self.n_attempts,
             self.correct_cq[chosen_c], self.attempts_cq[chosen_c], self.planned_c[chosen_c], self.apart,
         )  # fmt: skip
 
     @property
-    def scopes(self) -> tuple[str, ...]:
+    def all_and_tiers(self) -> tuple[str, ...]:
         """Every question first, then tier by tier."""
         return (ALL, *self.tiers)
 
@@ -101,7 +102,7 @@ class Tally:
     @cached_property
     def has_twin_c(self) -> Mask:
         """Which cells share all their factors and seeds with another, so that the records do not tell them apart."""
-        return self.cells.duplicated([*FACTORS, *SEEDS], keep=False).to_numpy(dtype=bool)
+        return self.cells.duplicated([*FACTORS, *SEED_COLUMNS], keep=False).to_numpy(dtype=bool)
 
     @cached_property
     def arm_c(self) -> Ints:
@@ -126,22 +127,22 @@ class Tally:
     @cached_property
     def n_seeds(self) -> int:
         """Distinct replicate seeds among the trained cells."""
-        return len(self.cells.loc[~self.is_base_c, list(SEEDS)].drop_duplicates())
+        return len(self.cells.loc[~self.is_base_c, list(SEED_COLUMNS)].drop_duplicates())
 
-    def in_scope_q(self, scope: str) -> Mask:
+    def in_tier_q(self, tier: str) -> Mask:
         """Which questions belong to a tier, or to all of them."""
-        return marked_q(self.questions, scope)
+        return marked_q(self.questions, tier)
 
-    def rates_cq(self, scope: str) -> Floats:
-        """Share of correct attempts at the questions of `scope`; NaN throughout a cell that is incomplete there or apart."""
-        inside_q = self.in_scope_q(scope)
+    def rates_cq(self, tier: str) -> Floats:
+        """Share of correct attempts at the questions of `tier`; NaN throughout a cell that is incomplete there or apart."""
+        inside_q = self.in_tier_q(tier)
         rates_cq = self.correct_cq[:, inside_q] / np.maximum(self.attempts_cq[:, inside_q], 1)
         rates_cq[~complete_c(self.attempts_cq, self.planned_c, inside_q) | self.is_apart_c] = np.nan
         return rates_cq
 
     def averages(self) -> pd.DataFrame:
-        """avg@n by cell (rows, as in `cells`) and scope (columns); NaN where incomplete, apart or without questions."""
-        return pd.DataFrame({scope: mean_or_nan(self.rates_cq(scope)) for scope in self.scopes})
+        """avg@n by cell (rows, as in `cells`) and tier (columns); NaN where incomplete, apart or without questions."""
+        return pd.DataFrame({tier: mean_or_nan(self.rates_cq(tier)) for tier in self.all_and_tiers})
 
 
 def questions_of(results: pd.DataFrame, tiers: Sequence[str]) -> pd.DataFrame:
@@ -151,9 +152,9 @@ def questions_of(results: pd.DataFrame, tiers: Sequence[str]) -> pd.DataFrame:
     return questions.assign(place=place).sort_values(["place", "question"])[["question", "tier"]].reset_index(drop=True)
 
 
-def marked_q(questions: pd.DataFrame, scope: str) -> Mask:
+def marked_q(questions: pd.DataFrame, tier: str) -> Mask:
     """Which of `questions` belong to a tier, or to all of them."""
-    return (questions["tier"] == scope).to_numpy(dtype=bool) | (scope == ALL)
+    return (questions["tier"] == tier).to_numpy(dtype=bool) | (tier == ALL)
 
 
 def count(results: pd.DataFrame, cells: Sequence[str], questions: Sequence[str]) -> tuple[Ints, Ints]:
@@ -184,9 +185,9 @@ def mean_or_nan(values_cq: Floats) -> Floats:
     return values_cq.mean(axis=1) if values_cq.shape[1] else np.full(len(values_cq), np.nan)
 
 
-def shortcomings(study: Study, tally: Tally) -> list[str]:
+def shortcomings(study: Study, scores: Scores) -> list[str]:
     """What speaks against averaging this study as it is, one sentence each; nothing when all is there and of one kind."""
-    present = coverage(study, tally)
+    present = coverage(study, scores)
     whole = present["complete"] | present["curtailed"] | (present["mixed"] & (present["present"] == present["planned"]))
     short = present[~whole]
     ended = int(present["curtailed"].sum())
@@ -203,19 +204,19 @@ def shortcomings(study: Study, tally: Tally) -> list[str]:
             f"an answer, and avg@{study.n_attempts} and cov@{study.n_attempts} are undefined for them."
         )
     found += [
-        f"Mixed: the attempts were judged by {len(kinds)} kinds of {name} ({', '.join(kinds)}); {_counted_apart(tally)}."
+        f"Mixed: the attempts were judged by {len(kinds)} kinds of {name} ({', '.join(kinds)}); {_counted_apart(scores)}."
         for name, kinds in judges(study.results).items()
         if len(kinds) > 1
     ]
     return found
 
 
-def _counted_apart(tally: Tally) -> str:
-    n_apart = int(tally.is_apart_c.sum())
-    return f"{n_apart} of {len(tally.cells):,} cells have several, or another than most cells with factors"
+def _counted_apart(scores: Scores) -> str:
+    n_apart = int(scores.is_apart_c.sum())
+    return f"{n_apart} of {len(scores.cells):,} cells have several, or another than most cells with factors"
 
 
-def coverage(study: Study, tally: Tally) -> pd.DataFrame:
+def coverage(study: Study, scores: Scores) -> pd.DataFrame:
     """Planned against present, one row a cell: `cell state planned present complete curtailed mixed reason`.
 
     `reason`: why a cell is not complete or compared with none; `""` for all others. A `mixed` cell, of several evaluators, is
@@ -223,11 +224,11 @@ def coverage(study: Study, tally: Tally) -> pd.DataFrame:
     its pass line and no result that counts, so it is not complete; `present` is what it took.
     """
     answers = {str(row["cell"]): row for row in decided(study).to_dict("records")}
-    present_c = tally.attempts_cq.sum(axis=1)
+    present_c = scores.attempts_cq.sum(axis=1)
     separate, several, errors = apart(study), mixed(study.results), study.errors
-    whole_c = complete_c(tally.attempts_cq, tally.planned_c, tally.in_scope_q(ALL))
-    whole_c &= ~tally.cells["cell"].isin(several).to_numpy()
-    frame = tally.cells[["cell", "state"]].assign(planned=tally.planned_c, present=present_c, complete=whole_c)
+    whole_c = complete_c(scores.attempts_cq, scores.planned_c, scores.in_tier_q(ALL))
+    whole_c &= ~scores.cells["cell"].isin(several).to_numpy()
+    frame = scores.cells[["cell", "state"]].assign(planned=scores.planned_c, present=present_c, complete=whole_c)
     frame["curtailed"] = frame["cell"].isin(answers)
     frame["mixed"] = frame["cell"].isin(several)
     frame["reason"] = [_reason(row, errors, separate.get(row["cell"], "")) for row in frame.to_dict("records")]

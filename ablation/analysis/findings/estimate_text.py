@@ -4,13 +4,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-Row = Mapping[Any, Any]
+from ablation.analysis.effects.uncertainty import ALPHA
+
+EstimateRow = Mapping[Any, Any]
 
 
-ALPHA = 0.05
-
-
-def judge(row: Row) -> str:
+def judge(row: EstimateRow) -> str:
     """`raised` or `lowered` when the interval excludes zero, `open` when it does not, `unknown` when there is none.
 
     With a corrected p (`p_holm`), that must be below 5 % as well.
@@ -22,7 +21,7 @@ def judge(row: Row) -> str:
     return "raised" if row["low"] > 0 else "lowered" if row["high"] < 0 else "open"
 
 
-def sentence(subject: str, metric: str, over: str, row: Row) -> str:
+def sentence(subject: str, metric: str, over: str, row: EstimateRow) -> str:
     """What `row` (estimate, low, high, reason) says of `subject`; `over` names the cells it rests on."""
     verdict = judge(row)
     if math.isnan(row["estimate"]):
@@ -48,12 +47,12 @@ def points(fraction: float) -> str:
     return f"{rounded:+.1f}".replace("-", "−") if rounded else "0.0"
 
 
-def bounds(row: Row) -> str:
+def bounds(row: EstimateRow) -> str:
     """The interval alone: [+1.0, +7.5]."""
     return f"[{points(row['low'])}, {points(row['high'])}]"
 
 
-def interval(row: Row) -> str:
+def interval(row: EstimateRow) -> str:
     """The estimate with its interval, +4.2 [+1.0, +7.5], or as much of it as exists."""
     return points(row["estimate"]) if math.isnan(row["low"]) else f"{points(row['estimate'])} {bounds(row)}"
 
