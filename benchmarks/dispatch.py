@@ -233,43 +233,38 @@ def publish(cells: Sequence[Cell], work: Path) -> None:
 
 
 def take_places() -> None:
-    """Put stand-ins in the places of the stages that work; the pool stays what it is."""
-    pipeline._WORK.update(select=_select, train=_train, grade=_grade)
-    pipeline._sample = _sample
+    """Replace the stages that work by stand-ins; the pool stays as it is."""
+    vars(pipeline).update(_select=_select, _train=_train, _sample=_sample, _grade=_grade)
 
 
-def _select(cell: Cell, paths: dict[str, Path], attempt: StageRun, means: RuntimeOptions) -> None:
-    del cell, paths, means
-    write_json(attempt.out / SUMMARY_FILE, {"tokens": {"p10": 1.0, "p50": 1.0, "p90": 1.0}})
+def _select(_cell: Cell, _sift: Path, _near: Path | None, run: StageRun) -> None:
+    write_json(run.out / SUMMARY_FILE, {"tokens": {"p10": 1.0, "p50": 1.0, "p90": 1.0}})
 
 
-def _train(cell: Cell, paths: dict[str, Path], attempt: StageRun, means: RuntimeOptions) -> None:
-    del cell, paths, means
-    (attempt.out / WEIGHTS_FOLDER).mkdir()
-    (attempt.out / WEIGHTS_FOLDER / "model.safetensors").write_bytes(b"stand-in")
+def _train(_cell: Cell, _selection: Path, _pool: Path, _means: RuntimeOptions, run: StageRun) -> None:
+    (run.out / WEIGHTS_FOLDER).mkdir()
+    (run.out / WEIGHTS_FOLDER / "model.safetensors").write_bytes(b"stand-in")
     counts = ("updates", "train_examples", "train_tokens", "target_tokens", "truncated_examples")
-    write_json(attempt.out / SUMMARY_FILE, {**dict.fromkeys(counts, 1), "train_loss": 1.0})
-    write_json(attempt.out / TIMING_FILE, {"load_s": 0.0, "train_s": 0.0, "save_s": 0.0})
+    write_json(run.out / SUMMARY_FILE, {**dict.fromkeys(counts, 1), "train_loss": 1.0})
+    write_json(run.out / TIMING_FILE, {"load_s": 0.0, "train_s": 0.0, "save_s": 0.0})
     update = Update(update=1, loss=1.0, learning_rate=0.0, grad_norm=0.0, examples=1, tokens=1, total_tokens=1)
-    write_rows(attempt.out / LOSS_FILE, [update])
+    write_rows(run.out / LOSS_FILE, [update])
 
 
-def _sample(cell: Cell, attempts: range, paths: dict[str, Path], attempt: StageRun) -> None:
-    del paths
-    said = [
-        Completion(question=one.id, attempt=number, text="\\boxed{1}", tokens=1, finish_reason="stop")
-        for one in read_questions(cell.benchmark)
+def _sample(cell: Cell, attempts: range, _trained: Path | None, run: StageRun) -> None:
+    completions = [
+        Completion(question=question.id, attempt=number, text="\\boxed{1}", tokens=1, finish_reason="stop")
+        for question in read_questions(cell.benchmark)
         for number in attempts
     ]
-    write_rows(attempt.out / COMPLETIONS_FILE, said)
-    write_json(attempt.out / TIMING_FILE, {"sample_s": 0.0})
+    write_rows(run.out / COMPLETIONS_FILE, completions)
+    write_json(run.out / TIMING_FILE, {"sample_s": 0.0})
 
 
-def _grade(cell: Cell, paths: dict[str, Path], attempt: StageRun, means: RuntimeOptions) -> None:
-    del cell, means
-    said = read_rows(paths["sample"] / COMPLETIONS_FILE, Completion)
-    judged = [Verdict(question=one.question, attempt=one.attempt, verdict="wrong", extracted="1") for one in said]
-    write_rows(attempt.out / VERDICTS_FILE, judged)
+def _grade(_cell: Cell, samples: list[Path], run: StageRun) -> None:
+    rows = read_rows(samples[0] / COMPLETIONS_FILE, Completion)
+    judged = [Verdict(question=row.question, attempt=row.attempt, verdict="wrong", extracted="1") for row in rows]
+    write_rows(run.out / VERDICTS_FILE, judged)
 
 
 if __name__ == "__mp_main__":  # a warm worker imports this file, too

@@ -14,7 +14,7 @@ from pathlib import Path
 from ablation.config.cluster import RuntimeOptions
 from ablation.config.execution import Keep
 from ablation.errors import AblationError, ConfigProblems, RecordError
-from ablation.jobs.run.pipeline import OnStage, run_cell, unheard
+from ablation.jobs.run.pipeline import OnStage, ignore_stage, run_cell
 from ablation.jobs.status.error_kinds import class_of
 from ablation.libraries import importing, transformers_without_sklearn
 from ablation.specs.cell import Cell
@@ -61,7 +61,7 @@ def print_trace(error: Exception) -> None:
 
 def run_job(
     job: Job,
-    on_stage: OnStage = unheard,
+    on_stage: OnStage = ignore_stage,
     halt: Halt | None = None,
     on_crash: Callable[[Exception], None] = print_trace,
     last: str = "grade",

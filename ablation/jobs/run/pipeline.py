@@ -1,118 +1,126 @@
-"""Run one cell: pool, sift, near (where asked for), select, train, sample, grade, each only when its folder is missing.
+"""The spine of the framework: one cell from its corpus to its verdicts, stage by stage.
 
-The heavy stages are imported late, each when it has work.
+The stages import torch, vLLM and pandas. So each is imported when it has work to do, and not before.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ablation.config.cluster import RuntimeOptions
 from ablation.errors import RecordError
 from ablation.libraries import importing
+from ablation.specs import Category, Corpus, Model
+from ablation.specs.address import Address
 from ablation.specs.cell import Cell, addresses
+from ablation.specs.vocabulary import StageName
 from ablation.store.interrupt import Halt
 from ablation.store.stage_run import StageRun
 from ablation.store.store import Store
 
 OnStage = Callable[[str], None]
+_ORDER = list(StageName)
 
 
-def unheard(stage: str) -> None:
-    """Nobody listens to the stages."""
-    del stage
+def ignore_stage(_stage: str) -> None:
+    """Do nothing when a stage begins."""
 
 
 def run_cell(
     cell: Cell,
     store: Store,
     means: RuntimeOptions | None = None,
-    on_stage: OnStage = unheard,
-    last: str = "grade",
+    on_stage: OnStage = ignore_stage,
+    last: str = StageName.GRADE,
     halt: Halt | None = None,
 ) -> dict[str, Path]:
-    """The complete stage folders of a cell by stage, up to the `last`; `on_stage` hears each stage that has work to do.
+    """Run a cell up to the stage `last` and return the folders of its stages by name.
 
-    Raises Interrupted when `halt` was requested.
+    A stage is done only when its folder is missing; `on_stage` is called with its name first. Sampling has several names, one for
+    each block of attempts. Raises Interrupted when `halt` was requested.
     """
-    paths: dict[str, Path] = {}
-
-    def work(name: str, stage: str, attempt: StageRun) -> None:
-        on_stage(name)
-        if stage == "sample":
-            _sample(cell, cell.blocks[name], paths, attempt)
-        else:
-            _WORK[stage](cell, paths, attempt, means or RuntimeOptions())
-
-    for name, address in addresses(cell).items():
-        if last in paths and address.stage != last:
-            break
-        paths[name] = store.make(
-            address,
-            lambda attempt, name=name, stage=address.stage: work(name, stage, attempt),  # type: ignore[misc]
-            halt,
-        )
-    return paths
+    stages = _Stages(store, addresses(cell), _ORDER.index(StageName(last)), on_stage, halt)
+    weights = None
+    if cell.corpus and cell.category:  # the base model is not trained: it has neither
+        pool = stages.make(StageName.POOL, partial(_pool, cell.corpus, cell.model))
+        sift = stages.make(StageName.SIFT, partial(_sift, cell, pool))
+        near = stages.make(StageName.NEAR, partial(_near, cell.category, pool, sift)) if cell.category.near else None
+        selection = stages.make(StageName.SELECT, partial(_select, cell, sift, near))
+        weights = stages.make(StageName.TRAIN, partial(_train, cell, selection, pool, means or RuntimeOptions()))
+    samples = [stages.make(name, partial(_sample, cell, block, weights)) for name, block in cell.blocks.items()]
+    stages.make(StageName.GRADE, partial(_grade, cell, samples))
+    return stages.folders
 
 
-def _pool(cell: Cell, paths: dict[str, Path], attempt: StageRun, means: RuntimeOptions) -> None:
+@dataclass(frozen=True)
+class _Stages:
+    """The stages of one cell, made one after another up to the one at index `last` of all stages."""
+
+    store: Store
+    addresses: Mapping[str, Address]
+    last: int
+    on_stage: OnStage
+    halt: Halt | None
+    folders: dict[str, Path] = field(default_factory=dict)
+    """The complete folders, by the name of the stage, in the order in which the stages were made."""
+
+    def make(self, name: str, work: Callable[[StageRun], None]) -> Path:
+        """Return the folder of a stage, made by `work` where it is missing. After the last stage nothing is made."""
+        address = self.addresses[name]
+        if _ORDER.index(StageName(address.stage)) > self.last:
+            return self.store.path(address)
+
+        def announced_work(run: StageRun) -> None:
+            self.on_stage(name)
+            work(run)
+
+        self.folders[name] = self.store.make(address, announced_work, self.halt)
+        return self.folders[name]
+
+
+def _pool(corpus: Corpus, model: Model, run: StageRun) -> None:
     from ablation.data.corpus.pool import make_pool
 
-    del paths, means
-    if cell.corpus:
-        make_pool(cell.corpus, cell.model, attempt.out, attempt.halt, attempt.published)
+    make_pool(corpus, model, run.out, run.halt, run.published)
 
 
-def _sift(cell: Cell, paths: dict[str, Path], attempt: StageRun, means: RuntimeOptions) -> None:
+def _sift(cell: Cell, pool: Path, run: StageRun) -> None:
     from ablation.data.corpus.filter import make_sifted
 
-    del means
-    make_sifted(paths["pool"], cell, attempt.out)
+    make_sifted(pool, cell, run.out)
 
 
-def _near(cell: Cell, paths: dict[str, Path], attempt: StageRun, means: RuntimeOptions) -> None:
+def _near(category: Category, pool: Path, sift: Path, run: StageRun) -> None:
     from ablation.data.corpus.near import make_near
 
-    del means
-    if cell.category:
-        make_near(paths["pool"], paths["sift"], cell.category, attempt.out)
+    make_near(pool, sift, category, run.out)
 
 
-def _select(cell: Cell, paths: dict[str, Path], attempt: StageRun, means: RuntimeOptions) -> None:
+def _select(cell: Cell, sift: Path, near: Path | None, run: StageRun) -> None:
     from ablation.data.corpus.select import make_selection
 
-    del means
-    make_selection(paths["sift"], paths.get("near"), cell, attempt.out)
+    make_selection(sift, near, cell, run.out)
 
 
-def _train(cell: Cell, paths: dict[str, Path], attempt: StageRun, means: RuntimeOptions) -> None:
+def _train(cell: Cell, selection: Path, pool: Path, means: RuntimeOptions, run: StageRun) -> None:
     with importing():
         from ablation.training.train import train
 
-    train(cell, paths["select"], paths["pool"], attempt, means)
+    train(cell, selection, pool, run, means)
 
 
-def _sample(cell: Cell, attempts: range, paths: dict[str, Path], attempt: StageRun) -> None:
+def _sample(cell: Cell, attempts: range, trained: Path | None, run: StageRun) -> None:
     from ablation.evaluation.sampling.sample import sample
     from ablation.store.records import WEIGHTS_FOLDER
 
-    weights = paths["train"] / WEIGHTS_FOLDER if "train" in paths else None
+    weights = trained / WEIGHTS_FOLDER if trained else None
     if weights and not weights.is_dir():
-        raise RecordError(f"the weights of {cell.name} were dropped; to train them again, move {weights.parent} away")
-    sample(cell, attempts, weights, attempt)
+        raise RecordError(f"the weights of {cell.name} were dropped; to train them again, move {trained} away")
+    sample(cell, attempts, weights, run)
 
 
-def _grade(cell: Cell, paths: dict[str, Path], attempt: StageRun, means: RuntimeOptions) -> None:
+def _grade(cell: Cell, samples: list[Path], run: StageRun) -> None:
     from ablation.evaluation.grading.grade import grade
 
-    del means
-    grade(cell, [paths[name] for name in cell.blocks], attempt.out)
-
-
-_WORK: dict[str, Callable[[Cell, dict[str, Path], StageRun, RuntimeOptions], None]] = {
-    "pool": _pool,
-    "sift": _sift,
-    "near": _near,
-    "select": _select,
-    "train": _train,
-    "grade": _grade,
-}
+    grade(cell, samples, run.out)
