@@ -11,35 +11,44 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-# The modules and not their classes: Hydra takes every plugin class that it finds in this namespace for one of ours.
-from hydra._internal.core_plugins import basic_launcher, basic_sweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from ablation.libraries import hydra_basic_launcher, hydra_basic_sweeper, hydra_completed_job
+
 if TYPE_CHECKING:
     from ablation.specs.cell import Cell
 
 
-class AblationLauncher(basic_launcher.BasicLauncher):
+class AblationLauncher(Launcher):
     """Runs the cells that another sweeper asks for as one study, wherever ``cluster`` says; our own sweeper needs no launcher.
 
     A job's return value is None: what a cell measured is in its study's tables, and on Slurm it is not known yet.
     """
 
+    hydra_context: HydraContext
+    config: DictConfig
+
     def __init__(self) -> None:
         super().__init__()
+        self._basic = hydra_basic_launcher()
         self._cells: list[Cell] = []  # of all batches: a sweeper may launch several times, and the study is all of them
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what Hydra hands over, for the basic launcher too."""
+        self.hydra_context, self.config = hydra_context, config
+        self._basic.setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Hydra's contract: one JobReturn for each list of overrides, in order. Exits with 1 when a cell of ours failed."""
-        if self.config is None or self.hydra_context is None or not has_cells(self.config):
-            return super().launch(job_overrides, initial_job_idx)
+        if not has_cells(self.config):
+            return self._basic.launch(job_overrides, initial_job_idx)
         from ablation.cli.entry import exit_on_refusal
         from ablation.cli.launch import run_study
         from ablation.config.read import read_execution
@@ -55,8 +64,7 @@ class AblationLauncher(basic_launcher.BasicLauncher):
         if code:
             sys.exit(code)
         return [
-            JobReturn(overrides=list(overrides), cfg=config, status=JobStatus.COMPLETED, _return_value=None)
-            for overrides, config in zip(job_overrides, configs, strict=True)
+            hydra_completed_job(overrides, config) for overrides, config in zip(job_overrides, configs, strict=True)
         ]
 
 
@@ -96,7 +104,7 @@ class AblationSweeper(Sweeper):
         return [returned]
 
     def _crossed(self, arguments: list[str]) -> Any:
-        basic = basic_sweeper.BasicSweeper(max_batch_size=None)
+        basic = hydra_basic_sweeper()
         basic.setup(hydra_context=self.hydra_context, task_function=self.task_function, config=self.config)
         return basic.sweep(arguments)
 

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_loader import ConfigLoader
-from hydra.plugins.config_source import ConfigResult
 
 from ablation.errors import ConfigProblems
+from ablation.libraries import check_config_files
 
 # Values of one file with its references (``*name``) written out. The largest of ours has some dozens.
 MOST_VALUES = 100_000
@@ -20,20 +19,17 @@ _STANDARD = "tag:yaml.org,2002:"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _PlainFiles(FileConfigSource):
-    """A folder whose files are looked at before Hydra reads them; a level that nobody chose stops nothing."""
-
-    def load_config(self, config_path: str) -> ConfigResult:
-        name = self._normalize_file_name(config_path)
-        if problems := list(_problems(Path(self.path) / name)):
-            raise ConfigProblems([f"{Path(self.path).name}/{name}: {problem}" for problem in problems])
-        return super().load_config(config_path)
-
-
 def refuse_unreadable(loader: ConfigLoader) -> None:
-    """From now on this loader raises ConfigProblems on a file that is no plain YAML, has a key twice, or unfolds without end."""
-    sources = loader.get_sources()
-    sources[:] = [_PlainFiles(one.provider, one.path) if one.scheme() == "file" else one for one in sources]
+    """From now on this loader raises ConfigProblems on a file that is no plain YAML, has a key twice, or unfolds without end.
+
+    A level that nobody chose stops nothing.
+    """
+    check_config_files(loader, _refuse_problems)
+
+
+def _refuse_problems(folder: Path, name: str) -> None:
+    if problems := list(_problems(folder / name)):
+        raise ConfigProblems([f"{folder.name}/{name}: {problem}" for problem in problems])
 
 
 def _problems(path: Path) -> Iterator[str]:

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from ablation.config.credentials import refuse_keys
 from ablation.config.files import refuse_unreadable
 from ablation.errors import ConfigProblems, nearest
+from ablation.libraries import holds_keys, unresolved_node
 
 _LOOKS = {"--cfg", "-c", "--help", "-h", "--info", "-i", "--hydra-help"}
 _OTHER_MODES = {"-sc", "--shell-completion", "shell_completion"}
@@ -117,7 +118,7 @@ def _unknown_key(key: str, base: DictConfig) -> str | None:
             inner = " or ".join(".".join([*path[:depth], one]) for one in _holding(node, path[depth:])[:3])
             hint = f"; did you mean {inner}?" if inner else nearest(part, allowed)
             return f"{key}: unknown key; {place} has: {', '.join(allowed)}{hint}"
-        node = node._get_node(part)
+        node = unresolved_node(node, part)
         if node is None or OmegaConf.is_missing(base, key) or not isinstance(node, DictConfig):
             return None
     return None
@@ -125,9 +126,9 @@ def _unknown_key(key: str, base: DictConfig) -> str | None:
 
 def _holding(node: DictConfig, path: Sequence[str]) -> list[str]:
     """The keys one level below `node` that end in this path, such as ``source.path`` for ``path``."""
-    inner = {str(name): node._get_node(name) for name in node if name != "hydra"}
-    dicts = {name: one for name, one in inner.items() if isinstance(one, DictConfig) and not one._is_none()}
-    return [".".join([name, *path]) for name, one in dicts.items() if not one._is_missing() and path[0] in one]
+    inner = {str(name): unresolved_node(node, name) for name in node if name != "hydra"}
+    dicts = {name: one for name, one in inner.items() if isinstance(one, DictConfig) and holds_keys(one)}
+    return [".".join([name, *path]) for name, one in dicts.items() if path[0] in one]
 
 
 def _seeds_spelled_out(arguments: Sequence[str], parsed: dict[int, Override]) -> list[str]:

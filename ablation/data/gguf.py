@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.data.source import place_of
 from ablation.errors import DataError
-from ablation.libraries import absent
+from ablation.libraries import without_module
 from ablation.store.files import partial_folder
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def make_folder(gguf: str, folder: Path) -> None:
         raise DataError(f"model.gguf: {file} is no file; give the path of a .gguf file")
     model, tokenizer = _read(file)
     with partial_folder(folder) as beside:
-        with absent("deepspeed"):  # accelerate would import it, which prints a line: `--json` must stay JSON
+        with without_module("deepspeed"):  # accelerate would import it, which prints a line: `--json` must stay JSON
             model.save_pretrained(beside)
         tokenizer.save_pretrained(beside)
         try:

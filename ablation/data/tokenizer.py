@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ablation.data.source import local_path
 from ablation.errors import DataError, first_line
-from ablation.libraries import transformers_without_sklearn
+from ablation.libraries import hide_sklearn_from_transformers
 from ablation.specs import Model
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 def load_tokenizer(model: Model) -> "PreTrainedTokenizerBase":
     """The fast tokenizer with its chat template. Raises DataError when it has no template, no end or no pad token."""
-    transformers_without_sklearn()
+    hide_sklearn_from_transformers()
     from transformers import AutoTokenizer
 
     place, revision = model_place(model)

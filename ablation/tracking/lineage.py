@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ablation.libraries import log_used_artifact
 from ablation.specs.cell import Cell, addresses
 from ablation.store.records import SUMMARY_FILE, VERDICTS_FILE, read_json
 from ablation.store.store import Store
@@ -27,8 +28,7 @@ def log_lineage(run: "wandb.Run", cell: Cell, store: Store, rows: pd.DataFrame) 
 
     paths = {stage: store.path(address) for stage, address in addresses(cell).items()}
     if "select" in paths:
-        # What `use_artifact` records, which refuses to record it offline although the run file can hold it.
-        run._log_artifact(_selection(paths["select"]), use_after_commit=True)  # type: ignore[no-untyped-call,unused-ignore]
+        log_used_artifact(run, _selection(paths["select"]))
     run.log_artifact(_verdicts(cell, paths["grade"]))
     table = question_table(rows)
     run.log({QUESTIONS: wandb.Table(columns=list(table.columns), data=table.to_numpy(dtype=object))})

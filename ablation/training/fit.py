@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback, set_seed
 
 from ablation.config.cluster import RuntimeOptions
 from ablation.errors import ConfigProblems, OutOfMemory
+from ablation.libraries import count_parameters
 from ablation.specs import Train
 from ablation.specs.cell import Cell, addresses
 from ablation.store.stage_run import StageRun
@@ -24,8 +25,8 @@ from ablation.training.encode import IGNORED, Encoded
 from ablation.training.sequence_parallel import own_attention
 from ablation.training.throughput import Speed
 from ablation.training.trainer import Pace, Trainer
-from ablation.training.trl import DataCollatorForLanguageModeling
 from ablation.training.trl_config import lora_config, sft_config
+from ablation.training.trl_imports import DataCollatorForLanguageModeling
 from ablation.training.zero import Sharding, whole_weights
 
 
@@ -186,8 +187,7 @@ def _run(task: TrainingRun, rows: int, halvings: int, resume: Checkpoint | None)
 
 def _speed(task: TrainingRun, steps: Steps, model: Any, first: int, seconds: float) -> Speed:
     useful, through = steps.tokens_through(task.encoded.lengths, first)
-    weights = sum(getattr(one, "ds_numel", one.numel()) for one in model.parameters())  # ZeRO 3 leaves empty ones
-    return Speed(useful, through, seconds, weights, task.world.size)
+    return Speed(useful, through, seconds, count_parameters(model), task.world.size)
 
 
 def _dataset(task: TrainingRun) -> Dataset:

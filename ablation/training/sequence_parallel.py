@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch.nn.functional import pad
 
+from ablation.libraries import forget_sequence_parallelism
 from ablation.training.distributed import backend
 from ablation.training.encode import IGNORED
 
@@ -58,8 +59,6 @@ def own_attention(degree: int) -> Iterator[None]:
         yield
         return
     from deepspeed.comm import init_distributed
-    from deepspeed.runtime.sequence_parallel import parallel_state_sp
-    from deepspeed.utils import groups
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
     init_distributed(dist_backend=backend(), verbose=False)  # takes up torch's process group
@@ -68,5 +67,4 @@ def own_attention(degree: int) -> Iterator[None]:
         yield
     finally:
         ALL_ATTENTION_FUNCTIONS[_ATTENTION] = before
-        parallel_state_sp._release_sequence_parallel_groups()
-        groups.mpu = None
+        forget_sequence_parallelism()

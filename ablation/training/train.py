@@ -11,7 +11,7 @@ from ablation.config.cluster import RuntimeOptions
 from ablation.data.corpus.select import read_conversations
 from ablation.data.tokenizer import load_tokenizer
 from ablation.errors import AblationError, BadLoss, ConfigProblems
-from ablation.libraries import taken_s
+from ablation.libraries import take_import_s
 from ablation.specs.cell import Cell
 from ablation.store.interrupt import Halt, Interrupted
 from ablation.store.records import LOSS_FILE, SUMMARY_FILE, TIMING_FILE, WEIGHTS_FOLDER, write_json
@@ -21,8 +21,8 @@ from ablation.training.distributed import ProcessGroup
 from ablation.training.encode import encode
 from ablation.training.fit import Fitted, TrainingRun, fit
 from ablation.training.loss_curve import curve_lines, mean_loss
-from ablation.training.trl import with_deepspeed_only_for
 from ablation.training.trl_config import save_adapter, with_adapter
+from ablation.training.zero import deepspeed_only_for
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def train(cell: Cell, selection: Path, pool: Path, attempt: StageRun, means: Run
     attempt.halt.check()
     resume = newest(attempt.kept, attempt.earlier, task.origin)
     world.call(_message(task, selection, pool, resume))
-    with with_deepspeed_only_for(means.zero):
+    with deepspeed_only_for(means.zero):
         fitted = _fit_in(world, task, resume)
         _write(task, fitted, attempt.out)
     # Not in the summary: a cell is the same science in whatever pieces its updates went through the memory.
@@ -132,7 +132,7 @@ def _take_part(message: dict[str, Any], world: ProcessGroup, halt: Halt) -> None
     attempt = StageRun(out=Path(message["kept"]), kept=Path(message["kept"]), halt=halt)
     cell, means = Cell.parse(message["cell"]), RuntimeOptions(**message["means"])
     resume = message["resume"] and Checkpoint(Path(message["resume"][0]), *message["resume"][1:])
-    with with_deepspeed_only_for(means.zero):
+    with deepspeed_only_for(means.zero):
         fit(_task(cell, Path(message["selection"]), Path(message["pool"]), attempt, means, world), resume)
 
 
@@ -143,7 +143,7 @@ def _phases(fitted: Fitted, started: float, data_s: float) -> dict[str, float]:
     Libraries (none in a process that has trained before); data and base model; all else before the updates (the trainer, the
     optimizer, what DeepSpeed compiles, rows that did not fit); the updates and checkpoints; what becomes of the weights.
     """
-    import_s, load_s, start_s = taken_s(), data_s + fitted.load_s, fitted.began - started
+    import_s, load_s, start_s = take_import_s(), data_s + fitted.load_s, fitted.began - started
     return {
         "import_s": import_s,
         "load_s": load_s,

@@ -7,12 +7,13 @@ from typing import Any
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback
 
+from ablation.libraries import keep_batches_whole
 from ablation.store.stage_run import StageRun
 from ablation.training.batches import Share, Steps
 from ablation.training.checkpoint import CheckpointSource, seal, tidy
 from ablation.training.distributed import ProcessGroup
 from ablation.training.sequence_parallel import Sliced
-from ablation.training.trl import SFTTrainer
+from ablation.training.trl_imports import SFTTrainer
 from ablation.training.zero import ALONE, Sharding
 
 
@@ -27,8 +28,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         super().__init__(**options)
         if self.degree > 1:
             self.model_accepts_loss_kwargs = True  # have the targets of the update counted, over all slices
-            # The loader gives every process its slice already.
-            self.accelerator.deepspeed_ulysses_dl_adapter = lambda loader, _: loader
+            keep_batches_whole(self.accelerator)  # `Sliced` gives every process its slice
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """This process's share of every update."""

@@ -17,7 +17,7 @@ from ablation.specs import Lora, Model, Train
 from ablation.training.batches import Steps
 from ablation.training.distributed import backend
 from ablation.training.sequence_parallel import parallelism
-from ablation.training.trl import SFTConfig
+from ablation.training.trl_imports import SFTConfig
 from ablation.training.zero import ALONE, Sharding
 
 

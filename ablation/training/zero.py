@@ -4,12 +4,14 @@ It is a matter of the allocation: weights and sums stay in float32, and ``train.
 masters as without it, so an update is the same up to the order of sums.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ablation.config.cluster import RuntimeOptions
 from ablation.errors import ConfigProblems
+from ablation.libraries import without_module
 from ablation.specs import Train
 from ablation.training.distributed import ProcessGroup
 
@@ -69,6 +71,11 @@ class Sharding:
 
 
 ALONE = Sharding()
+
+
+def deepspeed_only_for(zero: int) -> AbstractContextManager[None]:
+    """Hide DeepSpeed inside, unless ZeRO is used: accelerate looks for its engine in every model, and so would import it."""
+    return nullcontext() if zero else without_module("deepspeed")
 
 
 def whole_weights(trainer: Any) -> dict[str, Any]:

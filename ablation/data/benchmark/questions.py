@@ -64,20 +64,21 @@ def _read(benchmark: Benchmark) -> tuple[tuple[Question, ...], dict[str, str]]:
 
 def _question(row: Row, number: int, where: str, columns: Columns | None, key: dict[str, str]) -> Question:
     found = _by_map(row, number, where, columns) if columns else _as_published(row)
-    identifier = _text(found["id"], row, where, _name(columns, "id"))
-    problem = _text(found["problem"], row, where, _name(columns, "problem"))
+    identifier = _text(found["id"], row, where, column_name(columns, "id"))
+    problem = _text(found["problem"], row, where, column_name(columns, "problem"))
     if key and identifier not in key:
         raise DataError(
-            f"{where}, column {_name(columns, 'id')}: {identifier} is not among the {len(key)} ids of the answer key"
+            f"{where}, column {column_name(columns, 'id')}: {identifier} is not among the {len(key)} ids of the answer key"
         )
     given = key.get(identifier) if found["answer"] in (None, "") else found["answer"]
-    answer = _text(given, row, where, _name(columns, "answer"))
+    answer = _text(given, row, where, column_name(columns, "answer"))
     if key and compare(answer, key[identifier]) != "equal":
         raise DataError(
-            f"{where}, column {_name(columns, 'answer')}: {answer} is not {key[identifier]}, the key's answer to {identifier}"
+            f"{where}, column {column_name(columns, 'answer')}: {answer} is not {key[identifier]}, "
+            f"the key's answer to {identifier}"
         )
     if why := _unfit(answer):
-        raise DataError(f"{where}, column {_name(columns, 'answer')}: {answer[:80]!r} {why}")
+        raise DataError(f"{where}, column {column_name(columns, 'answer')}: {answer[:80]!r} {why}")
     return Question(id=identifier, problem=problem, answer=answer)
 
 
@@ -130,8 +131,8 @@ def _answer_key(benchmark: Benchmark) -> dict[str, str]:
 
 
 def _id_column(benchmark: Benchmark) -> str:
-    return _name(benchmark.columns, "id")
+    return column_name(benchmark.columns, "id")
 
 
-def _name(columns: Columns | None, part: str) -> str:
+def column_name(columns: Columns | None, part: str) -> str:
     return str(getattr(columns, part) or part) if columns else part

@@ -1,7 +1,7 @@
 """Reference answers that no grader could ever equal, found before anything runs."""
 
 from ablation.data.benchmark.answers import is_integer, plain
-from ablation.data.benchmark.questions import _name, read_questions
+from ablation.data.benchmark.questions import column_name, read_questions
 from ablation.data.rows import place
 from ablation.specs import Benchmark
 
@@ -10,7 +10,7 @@ def unreadable_answers(benchmark: Benchmark) -> list[str]:
     """One sentence for each reference answer that has no mathematical reading, so that nothing could ever equal it."""
     from ablation.evaluation.grading.algebra import MathVerify
 
-    wanted, column = {one.id for one in read_questions(benchmark)}, _name(benchmark.columns, "answer")
+    wanted, column = {one.id for one in read_questions(benchmark)}, column_name(benchmark.columns, "answer")
     rows = enumerate(read_questions(benchmark.model_copy(update={"steps": None})))
     asked = [(number, one) for number, one in rows if one.id in wanted and not is_integer(plain(one.answer))]
     with MathVerify() as algebra:

@@ -16,7 +16,7 @@ from ablation.config.execution import Keep
 from ablation.errors import AblationError, ConfigProblems, RecordError
 from ablation.jobs.run.pipeline import OnStage, ignore_stage, run_cell
 from ablation.jobs.status.error_kinds import class_of
-from ablation.libraries import importing, transformers_without_sklearn
+from ablation.libraries import hide_sklearn_from_transformers, timed_imports
 from ablation.specs.cell import Cell
 from ablation.store.files import explain_os_error, is_about_the_disk
 from ablation.store.interrupt import Halt, Interrupted
@@ -125,7 +125,7 @@ def run_logged_job(job: Job) -> Outcome:
 
 
 def _limit_threads(threads: int) -> None:
-    with importing():
+    with timed_imports():
         import torch
 
     torch.set_num_threads(threads)
@@ -137,8 +137,8 @@ def quiet_libraries() -> None:
         TRANSFORMERS_VERBOSITY="error", HF_DATASETS_DISABLE_PROGRESS_BARS="1", TOKENIZERS_PARALLELISM="false"
     )
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    with importing():
-        transformers_without_sklearn()
+    with timed_imports():
+        hide_sklearn_from_transformers()
         from transformers.utils import logging
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]

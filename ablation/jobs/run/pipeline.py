@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ablation.config.cluster import RuntimeOptions
 from ablation.errors import RecordError
-from ablation.libraries import importing
+from ablation.libraries import timed_imports
 from ablation.specs import Category, Corpus, Model
 from ablation.specs.address import Address
 from ablation.specs.cell import Cell, addresses
@@ -104,7 +104,7 @@ def _select(cell: Cell, sift: Path, near: Path | None, run: StageRun) -> None:
 
 
 def _train(cell: Cell, selection: Path, pool: Path, means: RuntimeOptions, run: StageRun) -> None:
-    with importing():
+    with timed_imports():
         from ablation.training.train import train
 
     train(cell, selection, pool, run, means)

@@ -9,6 +9,7 @@ from pathlib import Path
 from ablation.config.cluster import JobPart, Resources, Slurm, unfit_for_slurm
 from ablation.errors import ConfigProblems
 from ablation.jobs.submit.groups import Group
+from ablation.libraries import make_sbatch_string
 from ablation.specs.base import digest
 from ablation.specs.cell import Cell
 
@@ -81,12 +82,10 @@ class Places:
 
 def sbatch_text(array: Array, cluster: Slurm, places: Places, jobs: Mapping[str, str]) -> str:
     """The sbatch file of an array, rendered by submitit. `jobs` gives the ids of the arrays it waits for by name."""
-    from submitit.slurm.slurm import _make_sbatch_string
-
     asked = array.resources
     processes = asked.nodes * asked.tasks_per_node
     python = [*cluster.prefix, cluster.python or sys.executable]
-    text: str = _make_sbatch_string(
+    text = make_sbatch_string(
         command=shlex.join([*python, "-m", "ablation.jobs.run.worker", "--tasks", str(places.tasks)]),
         folder=places.logs,
         job_name=array.name,
