@@ -1,15 +1,16 @@
 """Frozen, validated values with a canonical form: the ground that identity stands on.
 
 The digest of a spec is the SHA-256 of its canonical JSON (sorted keys, no spaces, shortest float form). A class names
-in `labels` the fields that are only names for people; these are left out, so renaming a thing never changes what it is.
+in `labels` the fields that are only names for people. They are left out, so renaming a thing never changes what it is.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
+from json.encoder import encode_basestring
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 
 class Spec(BaseModel):
@@ -17,53 +18,83 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
     labels: ClassVar[frozenset[str]] = frozenset()
+    _text: str | None = PrivateAttr(default=None)
+
+    @property
+    def canonical_text(self) -> str:
+        """The canonical form as JSON text. It is made once for each object, and a text cannot be changed."""
+        text = self._text
+        if text is None:
+            self._text = text = canonical_json(self.identity())
+        return text
 
     def canonical(self) -> dict[str, Any]:
-        """The JSON-ready content that can change a number: every field but the labels, specs inside specs included.
+        """Return the canonical form as JSON content, read anew at each call: changing it changes nothing else."""
+        content: dict[str, Any] = json.loads(self.canonical_text)
+        return content
 
-        Not to be changed: it is made once for each object.
-        """
-        found: dict[str, Any] | None = self.__dict__.get(_CANONICAL)
-        if found is None:
-            fields = type(self).model_fields
-            found = {name: plain(getattr(self, name)) for name in fields if name not in self.labels}
-            self.__dict__[_CANONICAL] = found
-        return found
+    def identity(self) -> dict[str, Any]:
+        """Return the values that can change a number, by field: all but the labels."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in self.labels}
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy that forgets what was computed of the original. As pydantic's, it does not validate `update`."""
+        """Return a copy that forgets what was computed of the original. As pydantic's, it does not validate `update`."""
         copied = super().model_copy(update=update, deep=deep)
-        for computed in copied.__dict__.keys() - type(self).model_fields.keys():
-            del copied.__dict__[computed]
+        for name, attribute in type(self).__private_attributes__.items():
+            setattr(copied, name, attribute.get_default())
         return copied
 
+    def __eq__(self, other: object) -> bool:
+        """Compare the class and the fields. Pydantic would compare, too, what was computed of them so far."""
+        if not isinstance(other, Spec):
+            return NotImplemented
+        return type(self) is type(other) and self.__dict__ == other.__dict__
 
-# Where an object keeps its canonical form; no field can have this name.
-_CANONICAL = "canonical form"
+    def __hash__(self) -> int:
+        """Hash the fields."""
+        return hash((*self.__dict__.values(),))
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON-ready content: specs in their canonical form."""
+def _spec_as_content(value: Any) -> Any:
     if isinstance(value, Spec):
         return value.canonical()
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [plain(item) for item in value]
-    return value
+    raise TypeError(f"{type(value).__name__} has no canonical form: {value!r}")
 
 
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_spec_as_content
+)
 
 
 def canonical_json(content: Any) -> str:
-    """One text for one content, on every platform and hash seed; NaN and infinities raise ValueError."""
+    """Return the one text of a content, on every platform and hash seed. Raises ValueError on NaN and infinities.
+
+    Specs may stand in the content, inside mappings, tuples and lists; each stands for its canonical form.
+    """
+    if isinstance(content, Spec):
+        return content.canonical_text
+    if type(content) is int:
+        return str(content)  # much quicker than to start the encoder
+    if isinstance(content, dict):
+        # Joined from pieces, so that the text of a spec is made once, however many contents it stands in.
+        pieces = [f"{encode_basestring(str(name))}:{canonical_json(content[name])}" for name in sorted(content)]
+        return f"{{{','.join(pieces)}}}"
     return _ENCODER.encode(content)
 
 
+def plain(value: Any) -> Any:
+    """Return a value as JSON-ready content, with specs in their canonical form."""
+    return json.loads(canonical_json(value))
+
+
 def digest(content: Any) -> str:
-    """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
-    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+    """Return the SHA-256 of the canonical JSON, 64 hexadecimal digits."""
+    return digest_of_text(canonical_json(content))
+
+
+def digest_of_text(text: str) -> str:
+    """Return the SHA-256 of a text that is canonical JSON already."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def difference(recorded: Any, asked: Any, path: str = "") -> list[str]:

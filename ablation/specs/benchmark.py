@@ -74,12 +74,12 @@ class Benchmark(Spec):
             raise ValueError("tiers and steps both divide the questions: give one of them")
         return self
 
-    def canonical(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """Without steps where none are counted, as before there were such."""
-        told = super().canonical()
+        told = super().identity()
         return {name: value for name, value in told.items() if name != "steps" or value}
 
     def questions(self) -> dict[str, Any]:
         """The content that decides what is asked: a model that answers knows nothing of tiers and reference answers."""
         parts = {"columns": self.columns, "steps": self.steps}
-        return {**self.source.canonical(), **{name: part.canonical() for name, part in parts.items() if part}}
+        return {**self.source.identity(), **{name: part for name, part in parts.items() if part}}

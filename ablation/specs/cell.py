@@ -6,15 +6,14 @@ agree in a stage and its inputs share the work.
 """
 
 import json
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from pydantic import model_validator
+from pydantic import PrivateAttr, model_validator
 
 from ablation.specs import Benchmark, Category, Corpus, Count, Length, Model, Sample, Seeds, Style, Train
 from ablation.specs.address import Address, digits_of
-from ablation.specs.base import Spec, plain
+from ablation.specs.base import Spec
 from ablation.specs.versions import GRADER, STORE_FORMAT, VERSIONS
 
 # What the untrained base model has no use for.
@@ -34,6 +33,8 @@ class Cell(Spec):
     model: Model
     train: Train | None
     sample: Sample
+    _outcome: Address | None = PrivateAttr(default=None)
+    _folders: tuple[tuple[str, str], ...] | None = PrivateAttr(default=None)
 
     @classmethod
     def parse(cls, content: Mapping[str, Any]) -> Self:
@@ -70,24 +71,32 @@ class Cell(Spec):
         """True for the untrained base model."""
         return self.count.size == 0
 
-    @cached_property
-    def outcome(self) -> "Address":
+    @property
+    def outcome(self) -> Address:
         """The address of the last stage: where it is complete, the cell is."""
-        found = addresses(self)
-        self.__dict__.setdefault("folders", _folders(found))
-        return found["grade"]
+        if self._outcome is None:
+            self._outcome = self._addresses()["grade"]
+        return self._outcome
 
-    @cached_property
-    def folders(self) -> Mapping[str, str]:
-        """Each stage's folder below the store, in the order in which the stages run."""
-        found = addresses(self)
-        self.__dict__.setdefault("outcome", found["grade"])
-        return _folders(found)
+    @property
+    def folders(self) -> dict[str, str]:
+        """Each stage's folder below the store, in the order in which the stages run; changing it changes no cell."""
+        if self._folders is None:
+            self._folders = _folders(self._addresses())
+        return dict(self._folders)
 
-    def known_to_lie_in(self, folders: Mapping[str, str]) -> Self:
-        """The same cell; spares it computing `folders`, which somebody has kept."""
-        self.__dict__["folders"] = folders
-        return self
+    def _addresses(self) -> dict[str, Address]:
+        """Return the addresses, and keep of them what is asked for most: to hash ten thousand cells takes a second."""
+        stages = addresses(self)
+        self._outcome, self._folders = stages["grade"], _folders(stages)
+        return stages
+
+    @classmethod
+    def recorded(cls, parts: Mapping[str, Any], folders: Mapping[str, str]) -> Self:
+        """Return a cell from its validated parts, with the folders that a plan recorded: it need not compute them."""
+        cell = cls.model_validate(parts)
+        cell._folders = tuple(folders.items())
+        return cell
 
     @property
     def key(self) -> str:
@@ -132,8 +141,8 @@ class Cell(Spec):
         return {name: part and part.canonical() for name, part in parts.items()}
 
 
-def _folders(found: Mapping[str, Address]) -> dict[str, str]:
-    return {name: address.folder for name, address in found.items()}
+def _folders(stages: Mapping[str, Address]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, address.folder) for name, address in stages.items())
 
 
 def addresses(cell: Cell) -> dict[str, Address]:
@@ -155,13 +164,13 @@ def addresses(cell: Cell) -> dict[str, Address]:
     attempts: dict[str, Spec | dict[str, Any]] = {
         "model": cell.model,
         "benchmark": cell.benchmark.questions(),
-        "sample": {name: value for name, value in cell.sample.canonical().items() if name != "n"},
+        "sample": {name: value for name, value in cell.sample.identity().items() if name != "n"},
     }
     judged: dict[str, Spec | str | None] = {"tiers": cell.benchmark.tiers, "grader": GRADER}
     if cell.benchmark.answers:
         judged["answers"] = cell.benchmark.answers
     if cell.sample.decides:  # what is right, and of how many, decides when it ends
-        attempts |= {"sample": cell.sample, "judged": plain(judged)}
+        attempts |= {"sample": cell.sample, "judged": judged}
     blocks = {
         name: _address(
             "sample",
@@ -185,11 +194,10 @@ def _usable(corpus: Corpus, model: Model, train: Train, category: Category) -> d
     sift = _address("sift", corpus.name, pool, filters=corpus.filters, block_tokens=limit)
     if category.near is None:
         return {"pool": pool, "sift": sift}
-    kinds = plain(category.problem_types)
     return {
         "pool": pool,
         "sift": sift,
-        "near": _address("near", category.name, sift, near=category.near, problem_types=kinds),
+        "near": _address("near", category.name, sift, near=category.near, problem_types=category.problem_types),
     }
 
 
@@ -209,13 +217,12 @@ def _address(
     stage: str,
     slug: str,
     after: Address | Mapping[str, Address] | None,
-    **specs: Spec | Mapping[str, Any] | list[Any] | int | str | None,
+    **specs: Spec | Mapping[str, Any] | Sequence[Any] | int | str | None,
 ) -> Address:
-    content = {name: plain(value) for name, value in specs.items()}
     before = {after.stage: after} if isinstance(after, Address) else after or {}
     inputs = {name: address.digest for name, address in before.items()}
-    return Address(
+    return Address.of(
         stage,
         slug,
-        {"format": STORE_FORMAT, "stage": stage, "version": VERSIONS[stage], "inputs": inputs, "spec": content},
+        {"format": STORE_FORMAT, "stage": stage, "version": VERSIONS[stage], "inputs": inputs, "spec": specs},
     )

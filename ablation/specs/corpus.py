@@ -55,9 +55,9 @@ class Filters(Spec):
     too_long: Literal["keep", "drop"] = "keep"
     per_problem: Literal["all", "first", "shortest", "longest"] = "all"
 
-    def canonical(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """Only what is in use, and of the benchmarks only the questions."""
-        content = super().canonical()
+        content = super().identity()
         unused = {"off": ("ngram", "share", "benchmarks"), "exact": ("ngram", "share")}.get(self.decontaminate, ())
         told = {name: value for name, value in content.items() if name not in unused}
         if "benchmarks" in told:
@@ -92,4 +92,4 @@ class Corpus(Spec):
 
     def content(self) -> dict[str, Any]:
         """The canonical form without the filters: what is read, whatever is then used of it."""
-        return {name: value for name, value in self.canonical().items() if name != "filters"}
+        return {name: value for name, value in self.identity().items() if name != "filters"}

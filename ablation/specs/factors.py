@@ -111,7 +111,7 @@ class Length(Spec):
             return self.name
         return f"q{100 * self.low:g}-{100 * self.high:g}"
 
-    def canonical(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """Only what the named level uses: `normal` has no band, so the band cannot change its numbers."""
         return {
             "name": self.name,
@@ -144,7 +144,7 @@ class Style(Spec):
             raise ValueError(f"paired={list(self.paired)} must hold the style itself, {self.name!r}")
         return self
 
-    def canonical(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """The order in which the paired styles are listed changes nothing."""
         return {"name": self.name, "paired": sorted(self.paired)}
 

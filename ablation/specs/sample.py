@@ -81,9 +81,9 @@ class Sample(Spec):
         """The line whose answer ends the sampling; None where every planned attempt is made."""
         return self.pass_line if self.stop == "decided" else None
 
-    def canonical(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """Without what ends it early where nothing does, as before there was such."""
-        told = super().canonical()
+        told = super().identity()
         return told if self.decides else {name: value for name, value in told.items() if name not in _EARLY}
 
 

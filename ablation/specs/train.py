@@ -21,9 +21,9 @@ class Lora(Spec):
     targets: str | tuple[str, ...]
     merged: bool = True
 
-    def canonical(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """Without `merged` where it is, as before there was a choice."""
-        return {name: value for name, value in super().canonical().items() if name != "merged" or not value}
+        return {name: value for name, value in super().identity().items() if name != "merged" or not value}
 
 
 _BUDGETS = ("epochs", "updates", "tokens")
@@ -72,9 +72,9 @@ class Train(Spec):
             raise ValueError(f"give exactly one of {', '.join(_BUDGETS)}, the others null, not {given or 'none'}")
         return self
 
-    def canonical(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """Without the budgets and choices that are not in use, as before there were such."""
-        told = super().canonical()
+        told = super().identity()
         return {name: value for name, value in told.items() if name not in _LATER or value}
 
     @property

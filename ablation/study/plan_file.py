@@ -33,7 +33,7 @@ def packed(cells: Sequence[Cell]) -> dict[str, Any]:
 
     rows = [[place(name, getattr(cell, name)) for name in _PARTS] for cell in cells]
     parts = {name: list(map(json.loads, known)) for name, known in places.items()}
-    return {"parts": parts, "places": rows, "folders": [dict(cell.folders) for cell in cells]}
+    return {"parts": parts, "places": rows, "folders": [cell.folders for cell in cells]}
 
 
 def unpacked(told: Mapping[str, Any]) -> tuple[Cell, ...]:
@@ -43,16 +43,12 @@ def unpacked(told: Mapping[str, Any]) -> tuple[Cell, ...]:
     """
     parts = {name: _read(name, told["parts"][name]) for name in _PARTS}
     rows, folders = _PLACES.validate_python(told["places"]), _FOLDERS.validate_python(told["folders"])
-    cells = tuple(
-        Cell.model_validate(
-            {name: None if at is None else parts[name][at] for name, at in zip(_PARTS, row, strict=True)}
-        )
-        for row in rows
-    )
-    if all(_lies(cells[at], folders[at]) for at in (0, -1) if cells):
-        for cell, known in zip(cells, folders, strict=True):
-            cell.known_to_lie_in(known)
-    return cells
+    cells = [
+        {name: None if at is None else parts[name][at] for name, at in zip(_PARTS, row, strict=True)} for row in rows
+    ]
+    if all(_lies(Cell.model_validate(cells[at]), folders[at]) for at in (0, -1) if cells):
+        return tuple(Cell.recorded(cell, recorded) for cell, recorded in zip(cells, folders, strict=True))
+    return tuple(Cell.model_validate(cell) for cell in cells)
 
 
 def _read(name: str, content: Sequence[Any]) -> list[Any]:

@@ -36,7 +36,7 @@ from ablation.store.stage_run import StageRun
 from ablation.store.store import Store, verify
 from ablation.study.retention import Weights, drop
 
-STAGE = Address("train", "algebra", {"stage": "train", "spec": {"epochs": 5}})
+STAGE = Address.of("train", "algebra", {"stage": "train", "spec": {"epochs": 5}})
 VIEWS = ("plan.json", "manifest.json")
 CELL = "algebra-n100"
 ORIGIN = Origin(None, {"torch": "1"}, "login")

@@ -84,6 +84,34 @@ def test_a_cell_is_frozen(cell_of: CellOf) -> None:
         cell_of().seed.data = 3  # type: ignore[misc]
 
 
+def test_what_a_cell_hands_out_can_be_changed_without_changing_the_cell(cell_of: CellOf) -> None:
+    cell, equal = cell_of(), cell_of()
+    cell.canonical()["train"]["epochs"] = 77
+    assert cell.train
+    cell.train.canonical()["epochs"] = 77
+    cell.folders["grade"] = "elsewhere"
+    cell.outcome.content["spec"].clear()
+    addresses(cell).clear()
+    cell.fixed()["train"]["epochs"] = 77
+    assert (cell.key, cell.name, cell.folders) == (equal.key, equal.name, equal.folders)
+    assert cell.model_copy().key == equal.key
+
+
+def test_a_changed_copy_has_a_key_of_its_own(cell_of: CellOf) -> None:
+    cell = cell_of()
+    assert cell.key
+    longer = cell.model_copy(update={"count": cell_of("count.size=77").count})
+    assert longer.key == cell_of("count.size=77").key != cell.key
+    assert longer.folders["train"] != cell.folders["train"]
+
+
+def test_a_recorded_cell_keeps_its_folders_and_is_equal(cell_of: CellOf) -> None:
+    cell = cell_of()
+    recorded = Cell.recorded(dict(cell), {"grade": "grade/recorded"})
+    assert recorded == cell
+    assert recorded.folders == {"grade": "grade/recorded"}
+
+
 def test_an_integer_seed_sets_all_three(cell_of: CellOf) -> None:
     assert cell_of("seed=3").seed == cell_of("seed.data=3", "seed.train=3", "seed.sample=3").seed
     assert cell_of("seed=3").seed.replicate == 3

@@ -14,7 +14,7 @@ from ablation.store.interrupt import Halt, Interrupted
 from ablation.store.stage_run import StageRun
 from ablation.store.store import SEAL, Store, read_seal, verify
 
-ADDRESS = Address("train", "algebra", {"stage": "train", "spec": {"epochs": 5}})
+ADDRESS = Address.of("train", "algebra", {"stage": "train", "spec": {"epochs": 5}})
 
 
 def write(text: str) -> Callable[[StageRun], None]:
@@ -164,7 +164,7 @@ def test_a_full_disk_keeps_what_was_finished(tmp_path: Path) -> None:
     try:
         small = Store(mount / "store")
         finished = small.make(ADDRESS, write("one"))
-        other = Address("train", "geometry", {"stage": "train", "spec": {"epochs": 6}})
+        other = Address.of("train", "geometry", {"stage": "train", "spec": {"epochs": 6}})
         with pytest.raises(OSError, match="No space left") as full:
             small.make(other, write("x" * 1_000_000))
         assert full.value.errno == errno.ENOSPC
