@@ -21,52 +21,39 @@ from ablation.config.files import refuse_unreadable
 from ablation.config.messages import sentences
 from ablation.config.read import plain, read_cell, read_cells, read_execution
 from ablation.config.sweep.compose import compose_points, overrides_of, unresolved_content
-from ablation.config.sweep.design import COUNT_SIZE, FACTORS, Design, LeftOut, exclusions_on_unset_keys
-from ablation.config.sweep.points import expand_design, narrow, remarks
+from ablation.config.sweep.design import COUNT_SIZE, Design, LeftOut, exclusions_on_unset_keys
+from ablation.config.sweep.narrow import Levels, narrow
+from ablation.config.sweep.points import expand_design, remarks
 from ablation.errors import ConfigProblems
 from ablation.specs.cell import Cell
+from ablation.specs.vocabulary import FACTORS
 
-_HERE = Path(__file__).resolve().parents[2]
+_PACKAGE = Path(__file__).resolve().parents[2]
 # Beside the package in a checkout, inside it in an installed wheel.
 CONFIG_DIR = next(
-    (folder for folder in (_HERE.parent / "conf", _HERE / "conf") if folder.is_dir()), _HERE.parent / "conf"
+    (folder for folder in (_PACKAGE.parent / "conf", _PACKAGE / "conf") if folder.is_dir()), _PACKAGE.parent / "conf"
 )
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """The cells of a sweep, the same as Hydra overrides, and what was left out. `remarks` are the design's lines to read."""
+    """The cells of a sweep, and how to run them."""
 
     cells: tuple[Cell, ...]
     overrides: tuple[tuple[str, ...], ...]
+    """The Hydra overrides of each cell, in the order of `cells`."""
     left_out: tuple[LeftOut, ...]
+    """The points of the design that became no cell."""
     execution: Execution
     remarks: tuple[str, ...]
-
-
-def expand_sweep(master: DictConfig, given: Sequence[Override], loader: ConfigLoader) -> Sweep:
-    """All cells of the sweep, validated. Raises ConfigProblems with everything that is wrong in any of them."""
-    refuse_unreadable(loader)
-    whole = read_design(master)
-    levels, fixed = _levels_and_fixed(given, whole)
-    design = narrow(whole, levels)
-    expansion = expand_design(design)
-
-    def compose(overrides: Sequence[str]) -> Mapping[str, Any]:
-        return unresolved_content(loader.load_sweep_config(master, [*fixed, *overrides]))
-
-    contents = compose_points(expansion.points, compose)
-    return Sweep(
-        cells=tuple(read_cells(contents)),
-        overrides=tuple((*fixed, *overrides_of(point)) for point in expansion.points),
-        left_out=expansion.left_out,
-        execution=read_execution(contents[0]),
-        remarks=tuple(remarks(design, expansion)),
-    )
+    """The lines to read before spending (see `points.remarks`)."""
 
 
 def compose_sweep(arguments: Sequence[str]) -> Sweep:
-    """The grid of a command line (``["sweep=cnls"]``), composed as ``launch.py -m`` composes it. Raises ConfigProblems."""
+    """Return the sweep of a command line (``["sweep=cnls"]``), composed as ``launch.py -m`` composes it.
+
+    Raises ConfigProblems.
+    """
     from ablation.config.overrides import preflight
 
     preflight(["-m", *arguments], CONFIG_DIR)
@@ -77,12 +64,36 @@ def compose_sweep(arguments: Sequence[str]) -> Sweep:
             master = loader.load_configuration("config", list(arguments), run_mode=RunMode.MULTIRUN)
         except HydraException as error:
             raise ConfigProblems([" ".join(str(error.__cause__ or error).split())]) from None
-        given = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
-        return expand_sweep(master, given, loader)
+        overrides = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
+        return expand_sweep(master, overrides, loader)
+
+
+def expand_sweep(master: DictConfig, overrides: Sequence[Override], loader: ConfigLoader) -> Sweep:
+    """Return all cells of the sweep that `master` describes and the command line narrows, validated.
+
+    Raises ConfigProblems with everything that is wrong in any of them.
+    """
+    refuse_unreadable(loader)
+    whole_design = read_design(master)
+    levels, shared_overrides = _split_overrides(overrides, whole_design)
+    design = narrow(whole_design, levels)
+    expanded = expand_design(design)
+
+    def compose(point_overrides: Sequence[str]) -> Mapping[str, Any]:
+        return unresolved_content(loader.load_sweep_config(master, [*shared_overrides, *point_overrides]))
+
+    contents = compose_points(expanded.points, compose)
+    return Sweep(
+        cells=tuple(read_cells(contents)),
+        overrides=tuple((*shared_overrides, *overrides_of(point)) for point in expanded.points),
+        left_out=expanded.left_out,
+        execution=read_execution(contents[0]),
+        remarks=tuple(remarks(design, expanded)),
+    )
 
 
 def read_design(master: DictConfig) -> Design:
-    """The design of the chosen sweep file. Raises ConfigProblems."""
+    """Return the design of the chosen sweep file. Raises ConfigProblems."""
     content = OmegaConf.to_container(master.sweep.design, resolve=True)
     try:
         design = Design.model_validate(content, strict=False)
@@ -94,7 +105,7 @@ def read_design(master: DictConfig) -> Design:
 
 
 def read_composed_cells(configs: Sequence[DictConfig]) -> tuple[list[Cell], list[dict[str, Any]]]:
-    """The cells of configurations that another sweeper composed, and their contents. Raises ConfigProblems."""
+    """Return the cells of configurations that another sweeper composed, and their contents. Raises ConfigProblems."""
     contents = [plain(OmegaConf.create(unresolved_content(config))) for config in configs]
     return read_cells(contents), contents
 
@@ -112,47 +123,58 @@ def refuse_unexpanded_design(config: DictConfig) -> None:
 
 
 def read_single_cell(config: DictConfig) -> tuple[Cell, Execution]:
-    """The one cell of a composed configuration and how to run it; the problems of both at once."""
+    """Return the one cell of a composed configuration and how to run it.
+
+    Raises ConfigProblems with the problems of both at once.
+    """
     content = plain(config)
     problems: list[str] = []
-    found: list[Any] = []
+    parts: list[Any] = []
     for read in (read_cell, read_execution):
         try:
-            found.append(read(content))
+            parts.append(read(content))
         except ConfigProblems as error:
             problems.extend(error.problems)
     if problems:
         raise ConfigProblems(problems)
-    return found[0], found[1]
+    return parts[0], parts[1]
 
 
-def _levels_and_fixed(given: Sequence[Override], design: Design) -> tuple[dict[str, tuple[str, ...]], list[str]]:
-    """Factors, swept keys and keys that the design sets go to the design; everything else is the same for all cells."""
-    levels: dict[str, tuple[str, ...]] = {}
-    fixed: list[str] = []
-    own = {*FACTORS, COUNT_SIZE, *design.keys()}
-    swept = [item.get_key_element() for item in given if item.is_sweep_override()]
-    foreign = [key for key in swept if key.lstrip("+~").split(".")[0] not in Cell.model_fields]
-    if foreign:
+def _split_overrides(overrides: Sequence[Override], design: Design) -> tuple[dict[str, Levels], list[str]]:
+    """Return the levels that narrow the design, and the overrides that are the same for all cells.
+
+    Levels are those of factors, of swept keys and of keys that the design sets. Raises ConfigProblems.
+    """
+    levels: dict[str, Levels] = {}
+    shared_overrides: list[str] = []
+    swept_keys = [override.get_key_element() for override in overrides if override.is_sweep_override()]
+    foreign_keys = [key for key in swept_keys if key.lstrip("+~").split(".")[0] not in Cell.model_fields]
+    # Cells that differed in such a key alone would be one cell: the key of a cell is made of its own fields.
+    if foreign_keys:
         raise ConfigProblems(
-            [f"{key}: cannot be swept, since it cannot change a number; quote a value with a comma" for key in foreign]
+            [
+                f"{key}: cannot be swept, since it cannot change a number; quote a value with a comma"
+                for key in foreign_keys
+            ]
         )
-    for item in given:
-        key = item.get_key_element()
-        if item.is_sweep_override():
-            levels[key] = _swept(item, design.max_cells)
-        elif key in own or key.split(".")[0] == "seed":
-            levels[key] = (item.get_value_element_as_str(),)
+    design_keys = {*FACTORS, COUNT_SIZE, *design.keys()}
+    for override in overrides:
+        key = override.get_key_element()
+        if override.is_sweep_override():
+            levels[key] = _swept_levels(override, design.max_cells)
+        elif key in design_keys or key.split(".")[0] == "seed":
+            # A shared override would be overruled by the point's own level of this key.
+            levels[key] = (override.get_value_element_as_str(),)
         else:
-            fixed.append(str(item.input_line))
-    return levels, fixed
+            shared_overrides.append(str(override.input_line))
+    return levels, shared_overrides
 
 
-def _swept(item: Override, most: int) -> tuple[str, ...]:
-    """The levels of one key. Raises ConfigProblems when they alone are more than a design may have."""
-    levels = tuple(islice(item.sweep_string_iterator(), most + 1))
+def _swept_levels(override: Override, most: int) -> Levels:
+    """Return the levels of one key. Raises ConfigProblems when they alone are more than a design may have."""
+    levels = tuple(islice(override.sweep_string_iterator(), most + 1))
     if len(levels) > most:
         raise ConfigProblems(
-            [f"{item.input_line}: more than {most:,} levels; give fewer, or say sweep.design.max_cells=NUMBER"]
+            [f"{override.input_line}: more than {most:,} levels; give fewer, or say sweep.design.max_cells=NUMBER"]
         )
     return levels

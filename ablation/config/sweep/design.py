@@ -1,4 +1,4 @@
-"""What a sweep file may say: the levels of factors, and what to leave out, add or move together, each with its reason; pure.
+"""The content of a sweep file: the levels of factors, and what to leave out, add or move together, each with its reason; pure.
 
 A point maps override keys to level names (``{"category": "algebra", "count": "n100", "seed": "0"}``).
 """
@@ -12,13 +12,12 @@ from ablation.errors import nearest
 from ablation.specs.base import Spec
 
 Point = dict[str, str]
-FACTORS = ("category", "count", "length", "style")
-# Its only value, so a level of it is a level of the factor.
+# The only value of the factor `count`, so a level of this key is a level of the factor.
 COUNT_SIZE = "count.size"
 
 
 def _as_typed(value: Any) -> Any:
-    """A number, truth value or null as it is typed on the command line: ``train.epochs: [5, 10]`` needs no quotes."""
+    """Return a number, truth value or null as a person types it: ``train.epochs: [5, 10]`` needs no quotes."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return str(value) if isinstance(value, (int, float)) else value
@@ -29,9 +28,10 @@ Reason = Annotated[str, Field(min_length=1)]
 
 
 class Exclusion(Spec):
-    """Leaves out each point that has, for every key of `when`, the given level or one of them."""
+    """A rule that leaves points out."""
 
     when: dict[str, Level | tuple[Level, ...]]
+    """A level, or several, for each key. A point is left out when it has one of them for every key."""
     reason: Reason
 
     def matches(self, point: Point) -> bool:
@@ -42,127 +42,142 @@ class Exclusion(Spec):
 
 
 class Inclusion(Spec):
-    """A point beyond the grid. A key that it does not name stays at the baseline."""
+    """A point beyond the grid."""
 
     point: dict[str, Level]
+    """Its levels. A key that is not named stays at the baseline."""
     reason: Reason
 
 
 class Zip(Spec):
-    """Varied keys whose levels move together, the first of each, the second of each, and so on."""
+    """Varied keys whose levels move together: the first level of each, the second of each, and so on."""
 
     keys: Annotated[tuple[str, ...], Field(min_length=2)]
     reason: Reason
 
 
 class Design(Spec):
-    """Which points to visit.
-
-    `factorial` crosses all levels of `vary`; `one_at_a_time` visits the baseline and, for each factor, each of its levels with
-    the others at the baseline; `list` visits `points`, each crossed with `vary`. Keys in `zip` count as one factor. A factor that
-    is not varied stays at its `baseline` level, or at the configuration's when it has none. `base` adds the untrained model
-    wherever the others are evaluated. Every point is repeated for each of the `seeds`, unless it names its own ``seed``.
-    More than `max_cells` points are refused. `only` holds what the command line asks for: a listed or included point that names
-    another level is left out.
-    """
+    """The points to visit, as a sweep file describes them."""
 
     kind: Literal["factorial", "one_at_a_time", "list"]
+    """`factorial` crosses all levels of `vary`. `one_at_a_time` visits the baseline and, for each factor, each of its levels
+    with the other factors at the baseline. `list` visits `points`, each crossed with `vary`."""
     vary: dict[str, tuple[Level, ...]] = Field(default_factory=dict)
+    """The levels of each varied key."""
     points: tuple[dict[str, Level], ...] = ()
+    """The listed points, with ``kind: list`` only."""
     baseline: dict[str, Level] = Field(default_factory=dict)
+    """The level of each key that a point does not name. Without one here, the configuration's own level holds."""
     seeds: tuple[int, ...]
+    """Every point is repeated for each of these, unless it names a ``seed`` itself."""
     base: bool
+    """True adds the untrained model wherever the others are evaluated."""
     zip: tuple[Zip, ...] = ()
+    """Groups of keys that move together; each group counts as one factor."""
     include: tuple[Inclusion, ...] = ()
+    """Points beyond the grid."""
     exclude: tuple[Exclusion, ...] = ()
+    """Rules that leave points out."""
     max_cells: Annotated[int, Field(gt=0)] = 20_000
-    only: dict[str, tuple[Level, ...]] = Field(default_factory=dict)
+    """A design with more points than this is refused."""
+    requested: dict[str, tuple[Level, ...]] = Field(default_factory=dict)
+    """The levels that the command line asks for. A listed or included point that names another level is left out."""
 
     def keys(self) -> set[str]:
-        """Every key that the design sets on some point."""
-        return {*self.vary, *self.baseline, *(key for point in self.named() for key in point)}
+        """Return every key that the design sets on some point."""
+        return {*self.vary, *self.baseline, *(key for point in self.listed_points() for key in point)}
 
-    def named(self) -> list[Point]:
-        """The points that stand in the design one by one."""
-        return [*self.points, *(one.point for one in self.include)]
+    def listed_points(self) -> list[Point]:
+        """Return the points that stand in the design one by one."""
+        return [*self.points, *(inclusion.point for inclusion in self.include)]
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A point that was not taken, and why."""
+    """A point that is not taken."""
 
     point: Point
     reason: str
 
 
 def design_problems(design: Design) -> list[str]:
-    """What is missing or contradicts itself, as sentences."""
-    found = [
+    """Return a sentence for everything that is missing in a design or contradicts itself."""
+    problems = [
         f"sweep.vary.{key}: no level given; give at least one, or drop the factor"
         for key, levels in design.vary.items()
         if not levels
     ]
     if not design.seeds:
-        found.append("sweep.seeds: no seed given; give at least one")
+        problems.append("sweep.seeds: no seed given; give at least one")
     if design.points and design.kind != "list":
-        found.append(f"sweep.points: read with kind=list only, and the kind is {design.kind}")
-    zips = _zip_faults(design)
-    return [*found, *zips, *([] if zips else _homeless(design))]
+        problems.append(f"sweep.points: read with kind=list only, and the kind is {design.kind}")
+    # A key of a broken zip would be reported a second time as a level that is missing.
+    return [*problems, *(_zip_problems(design) or _missing_levels(design))]
 
 
 def exclusions_on_unset_keys(design: Design) -> list[str]:
-    """Conditions on keys that the design never sets, most often misspelt: such an exclusion would leave out nothing."""
-    known = sorted({*design.keys(), "seed"})
+    """Return a sentence for each exclusion on a key that the design never sets: it is most often misspelt and has no effect."""
+    keys = sorted({*design.keys(), "seed"})
     return [
-        f"sweep.exclude: {key} is no key of this design, so {one.reason!r} leaves out nothing; "
-        f"allowed: {', '.join(known)}{nearest(key, known)}"
-        for one in design.exclude
-        for key in one.when
-        if factor_of(key) not in set(map(factor_of, known))
+        f"sweep.exclude: {key} is no key of this design, so {exclusion.reason!r} leaves out nothing; "
+        f"allowed: {', '.join(keys)}{nearest(key, keys)}"
+        for exclusion in design.exclude
+        for key in exclusion.when
+        if factor_of(key) not in set(map(factor_of, keys))
     ]
 
 
-def _zip_faults(design: Design) -> list[str]:
-    found = []
-    zipped = [key for group in design.zip for key in group.keys]
-    for key in dict.fromkeys(zipped):
+def _zip_problems(design: Design) -> list[str]:
+    """Return a sentence for each zipped key that is not varied or stands twice, and each group of unequal lengths."""
+    zipped_keys = [key for group in design.zip for key in group.keys]
+    problems = []
+    for key in dict.fromkeys(zipped_keys):
         if key not in design.vary:
-            found.append(
+            problems.append(
                 f"sweep.zip: {key} is not varied; allowed: {', '.join(design.vary)}{nearest(key, list(design.vary))}"
             )
-        if zipped.count(key) > 1:
-            found.append(f"sweep.zip: {key} stands there twice; a key moves with one group")
+        if zipped_keys.count(key) > 1:
+            problems.append(f"sweep.zip: {key} stands there twice; a key moves with one group")
     for group in design.zip:
+        # A key that is not varied has its own sentence above.
         lengths = {key: len(design.vary[key]) for key in group.keys if key in design.vary}
         if len(set(lengths.values())) > 1:
-            told = ", ".join(f"{key} has {count}" for key, count in lengths.items())
-            found.append(f"sweep.zip: levels are paired position by position, but {told}; give as many of each")
-    return found
+            counts = ", ".join(f"{key} has {count}" for key, count in lengths.items())
+            problems.append(f"sweep.zip: levels are paired position by position, but {counts}; give as many of each")
+    return problems
 
 
-def _homeless(design: Design) -> list[str]:
-    """Points that would silently take a level from the configuration while others of the study have one of their own."""
-    named = [*(("points", point) for point in design.points), *(("include", one.point) for one in design.include)]
-    listed = [key for point in design.points for key in point]
-    wanted = dict.fromkeys((*listed, *design.vary)) if named or design.kind == "one_at_a_time" else {}
-    homes = {factor_of(key) for key in design.baseline}
-    found = []
-    if design.kind == "one_at_a_time" and (without := [key for key in design.vary if factor_of(key) not in homes]):
-        found.append(
-            f"sweep.baseline: needs a level for {', '.join(without)}, since the design varies one factor at a time"
+def _missing_levels(design: Design) -> list[str]:
+    """Return a sentence for each point that lacks a level which other points of the study have.
+
+    Such a point would silently take the configuration's level.
+    """
+    listed_keys = [key for point in design.points for key in point]
+    needed_keys = dict.fromkeys((*listed_keys, *design.vary))
+    baseline_factors = {factor_of(key) for key in design.baseline}
+    problems = []
+    unset_keys = [key for key in design.vary if factor_of(key) not in baseline_factors]
+    if unset_keys and design.kind == "one_at_a_time":
+        problems.append(
+            f"sweep.baseline: needs a level for {', '.join(unset_keys)}, since the design varies one factor at a time"
         )
-    for place, point in named:
-        own = {factor_of(key) for key in point} | (
-            {factor_of(key) for key in design.vary} if place == "points" else set()
-        )
-        if without := [key for key in wanted if factor_of(key) not in own | homes | {"seed"}]:
-            told = " ".join(f"{key}={level}" for key, level in point.items())
-            found.append(
-                f"sweep.{place}: {told or 'a point'} needs a level for {', '.join(without)}; give it there or in sweep.baseline"
+    # A listed point is crossed with `vary`, so it has those levels; an included point is taken alone.
+    varied_factors = {factor_of(key) for key in design.vary}
+    for section, point, crossed_factors in (
+        *(("points", point, varied_factors) for point in design.points),
+        *(("include", inclusion.point, set[str]()) for inclusion in design.include),
+    ):
+        # Every point has a seed: one of the design's, unless it names one.
+        set_factors = {factor_of(key) for key in point} | crossed_factors | baseline_factors | {"seed"}
+        if keys := [key for key in needed_keys if factor_of(key) not in set_factors]:
+            levels = " ".join(f"{key}={level}" for key, level in point.items())
+            problems.append(
+                f"sweep.{section}: {levels or 'a point'} needs a level for {', '.join(keys)}; "
+                "give it there or in sweep.baseline"
             )
-    return found
+    return problems
 
 
 def factor_of(key: str) -> str:
-    """A key, or the factor whose only value it is."""
+    """Return the factor whose only value this key is, or the key itself."""
     return "count" if key == COUNT_SIZE else key

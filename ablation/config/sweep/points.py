@@ -1,79 +1,103 @@
 """From a design to its points; pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
 
-from ablation.config.sweep.design import COUNT_SIZE, Design, LeftOut, Point, Zip, design_problems, factor_of
-from ablation.errors import ConfigProblems, nearest
+from ablation.config.sweep.design import Design, LeftOut, Point, design_problems, factor_of
+from ablation.errors import ConfigProblems
 
 
 @dataclass(frozen=True)
 class DesignPoints:
-    """The points to run in order, without duplicates, and the points that were left out. `merged` counts the duplicates."""
+    """The points of a design."""
 
     points: tuple[Point, ...]
+    """The points to run, in order, without duplicates."""
     left_out: tuple[LeftOut, ...]
+    """The points that the command line or an exclusion leaves out."""
     merged: int
+    """The number of duplicates."""
 
 
 def expand_design(design: Design) -> DesignPoints:
-    """All points of a design. Raises ConfigProblems when it is incomplete, contradicts itself, is too large or is empty."""
-    problems = design_problems(design) or _too_many(design)
-    if problems:
+    """Return all points of a design, the untrained ones first.
+
+    >>> design = Design(kind="factorial", vary={"count": ("n25", "n50")}, seeds=(0, 1), base=True)
+    >>> for point in expand_design(design).points:
+    ...     print(point)
+    {'count': 'n0', 'seed': '0'}
+    {'count': 'n0', 'seed': '1'}
+    {'count': 'n25', 'seed': '0'}
+    {'count': 'n50', 'seed': '0'}
+    {'count': 'n25', 'seed': '1'}
+    {'count': 'n50', 'seed': '1'}
+
+    Raises ConfigProblems when the design is incomplete, contradicts itself, is too large or is empty.
+    """
+    if problems := design_problems(design) or _excess(design):
         raise ConfigProblems(problems)
-    shapes = [*_shapes(design), *_included(design)]
-    asked = [shape for shape in shapes if not _unasked(design, shape)]
-    trained = _seeded(asked, design.seeds)
-    untrained = _seeded(_unique(map(_base_shape, asked)), design.seeds) if design.base else []
-    unique = _unique([*untrained, *trained])
-    reasons = [next((one.reason for one in design.exclude if one.matches(point)), None) for point in unique]
-    left_out = [
-        *(LeftOut(shape, reason) for shape in shapes if (reason := _unasked(design, shape))),
-        *(LeftOut(point, reason) for point, reason in zip(unique, reasons, strict=True) if reason),
-    ]
-    kept = tuple(point for point, reason in zip(unique, reasons, strict=True) if not reason)
-    if not kept:
-        told = "; ".join(sorted({out.reason for out in left_out}))
-        raise ConfigProblems(
-            [f"the design is empty: {f'every point is left out: {told}' if told else 'it has no point'}"]
-        )
-    return DesignPoints(kept, tuple(left_out), len(untrained) + len(trained) - len(unique))
+    unseeded = [*_points_by_kind(design), *_included_points(design)]
+    unrequested = [LeftOut(point, reason) for point in unseeded if (reason := _reason_unrequested(design, point))]
+    requested = [point for point in unseeded if not _reason_unrequested(design, point)]
+    trained = _repeat_for_seeds(requested, design.seeds)
+    untrained: list[Point] = []
+    if design.base:
+        # Many trained points share one untrained model. That is no duplicate of the design, so it is not counted as merged.
+        untrained = _repeat_for_seeds(_unique_points(map(_untrained_point, requested)), design.seeds)
+    unique = _unique_points([*untrained, *trained])
+    reasons = [_exclusion_reason(design, point) for point in unique]
+    excluded = [LeftOut(point, reason) for point, reason in zip(unique, reasons, strict=True) if reason]
+    points = tuple(point for point, reason in zip(unique, reasons, strict=True) if not reason)
+    left_out = (*unrequested, *excluded)
+    if not points:
+        raise ConfigProblems([_empty_design(left_out)])
+    return DesignPoints(points, left_out, len(untrained) + len(trained) - len(unique))
 
 
-def remarks(design: Design, expansion: DesignPoints) -> list[str]:
-    """What the design leaves out, adds, moves together and merges, each with its reason: lines to read before spending."""
-    counts = Counter(out.reason for out in expansion.left_out)
-    told = [f"left out {_cells(count)}: {reason}" for reason, count in counts.items()]
+def remarks(design: Design, points: DesignPoints) -> list[str]:
+    """Return the lines to read before spending: what is left out, moved together, added and merged, each with its reason."""
+    counts = Counter(out.reason for out in points.left_out)
+    lines = [f"left out {_cells_in_words(count)}: {reason}" for reason, count in counts.items()]
     for group in design.zip:
         steps = next(axis for axis in _axes(design) if tuple(axis[0]) == group.keys)
-        told.append(f"moved together: {'; '.join(map(_told, steps))}: {group.reason}")
-    told += [
-        f"added {_told(one.point)}: {one.reason}" for one in design.include if not _unasked(design, dict(one.point))
-    ]
-    return [*told, *([f"{_cells(expansion.merged)} merged with an equal one"] if expansion.merged else [])]
+        lines.append(f"moved together: {'; '.join(map(_point_in_words, steps))}: {group.reason}")
+    for inclusion in design.include:
+        if not _reason_unrequested(design, inclusion.point):
+            lines.append(f"added {_point_in_words(inclusion.point)}: {inclusion.reason}")
+    return [*lines, *([f"{_cells_in_words(points.merged)} merged with an equal one"] if points.merged else [])]
 
 
-def _cells(count: int) -> str:
+def _cells_in_words(count: int) -> str:
     return "1 cell" if count == 1 else f"{count:,} cells"
 
 
-def _told(point: Point) -> str:
+def _point_in_words(point: Point) -> str:
     return " ".join(f"{key}={level}" for key, level in point.items())
 
 
-def _too_many(design: Design) -> list[str]:
-    """Counted, not listed: a grid of millions is refused at once."""
-    lengths = {" with ".join(axis[0]): len(axis) for axis in _axes(design)}
-    own = {"points": len(design.points)} if design.kind == "list" else {}
-    steps = 1 + sum(lengths.values()) if design.kind == "one_at_a_time" else prod([*own.values(), *lengths.values()])
-    extra = len(design.include) * prod(map(len, design.only.values()))
-    total = (steps + extra) * len(design.seeds)
+def _empty_design(left_out: Sequence[LeftOut]) -> str:
+    reasons = "; ".join(sorted({out.reason for out in left_out}))
+    return f"the design is empty: {f'every point is left out: {reasons}' if reasons else 'it has no point'}"
+
+
+def _excess(design: Design) -> list[str]:
+    """Return a sentence when the design has more than `max_cells` points. They are counted, not listed: there may be millions."""
+    axis_lengths = {" with ".join(axis[0]): len(axis) for axis in _axes(design)}
+    listed = {"points": len(design.points)} if design.kind == "list" else {}
+    if design.kind == "one_at_a_time":
+        grid_size = 1 + sum(axis_lengths.values())
+    else:
+        grid_size = prod([*listed.values(), *axis_lengths.values()])
+    # An upper bound: an included point that names a requested key is not repeated for its levels.
+    included = len(design.include) * prod(map(len, design.requested.values()))
+    total = (grid_size + included) * len(design.seeds)
     if total <= design.max_cells:
         return []
-    sizes = ", ".join(f"{name} {count:,}" for name, count in {**own, **lengths, "seed": len(design.seeds)}.items())
+    lengths = {**listed, **axis_lengths, "seed": len(design.seeds)}
+    sizes = ", ".join(f"{name} {count:,}" for name, count in lengths.items())
     return [
         f"the design has {total:,} points ({sizes}), and no more than {design.max_cells:,} are taken unasked; "
         f"narrow it, or say sweep.design.max_cells={total}"
@@ -81,134 +105,81 @@ def _too_many(design: Design) -> list[str]:
 
 
 def _axes(design: Design) -> list[list[Point]]:
-    """What moves independently, a varied key or a zipped group, as the partial points that it steps through."""
-    group = {key: one.keys for one in design.zip for key in one.keys}
-    together = dict.fromkeys(group.get(key, (key,)) for key in design.vary)
+    """Return the axes of the grid, each as the partial points that it steps through.
+
+    A varied key is an axis; the keys of a zip are one axis together.
+    """
+    group_of = {key: group.keys for group in design.zip for key in group.keys}
+    axis_keys = dict.fromkeys(group_of.get(key, (key,)) for key in design.vary)
     return [
         [dict(zip(keys, levels, strict=True)) for levels in zip(*(design.vary[key] for key in keys), strict=True)]
-        for keys in together
+        for keys in axis_keys
     ]
 
 
-def _shapes(design: Design) -> list[Point]:
-    """The points of the design's kind without their seeds, duplicates included."""
+def _points_by_kind(design: Design) -> list[Point]:
+    """Return the points of the design's kind without their seeds, duplicates included."""
     axes = _axes(design)
     if design.kind == "one_at_a_time":
         moved = [{**design.baseline, **step} for axis in axes for step in axis]
+        # Every axis steps through the baseline, too, and that is no duplicate to report.
         return [dict(design.baseline), *(point for point in moved if point != design.baseline)]
     starts = design.points if design.kind == "list" else ({},)
-    return [_joined(design.baseline, start, *steps) for start in starts for steps in product(*axes)]
+    return [_merge_levels(design.baseline, start, *steps) for start in starts for steps in product(*axes)]
 
 
-def _included(design: Design) -> list[Point]:
-    """The extra points, each at every level that the command line gives for a key that it does not name."""
-    found = []
-    for one in design.include:
-        own = {factor_of(key) for key in (*one.point, "seed")}
-        free = {key: levels for key, levels in design.only.items() if factor_of(key) not in own}
-        found += [
-            _joined(design.baseline, one.point, dict(zip(free, levels, strict=True)))
+def _included_points(design: Design) -> list[Point]:
+    """Return the included points, each at every requested level of a key that it does not name."""
+    points = []
+    for inclusion in design.include:
+        # `narrow` turns requested seeds into the seeds of the design.
+        set_factors = {factor_of(key) for key in (*inclusion.point, "seed")}
+        free = {key: levels for key, levels in design.requested.items() if factor_of(key) not in set_factors}
+        points += [
+            _merge_levels(design.baseline, inclusion.point, dict(zip(free, levels, strict=True)))
             for levels in product(*free.values())
         ]
-    return found
+    return points
 
 
-def _unasked(design: Design, shape: Point) -> str | None:
-    """Why the command line leaves out a listed or included point: it names another level of a factor that is given there."""
-    for key, levels in design.only.items():
-        own = {name: level for name, level in shape.items() if factor_of(name) == factor_of(key)}
-        if own and own.get(key) not in levels:
+def _reason_unrequested(design: Design, point: Point) -> str | None:
+    """Return the reason why the command line leaves out a point: it names another level of a requested factor."""
+    for key, levels in design.requested.items():
+        # A point may name a factor by its other key: `count` is requested, and the point says `count.size`.
+        named = {name: level for name, level in point.items() if factor_of(name) == factor_of(key)}
+        if named and named.get(key) not in levels:
             return f"the command line asks for {key}={','.join(levels)}"
     return None
 
 
-def _joined(*parts: Point) -> Point:
-    """Later parts win; a level of a factor's only value takes the place of the factor's level."""
-    joined: Point = {}
+def _exclusion_reason(design: Design, point: Point) -> str | None:
+    return next((exclusion.reason for exclusion in design.exclude if exclusion.matches(point)), None)
+
+
+def _merge_levels(*parts: Point) -> Point:
+    """Return one point of several parts. Later parts win, and a level of ``count.size`` takes the place of one of ``count``."""
+    merged: Point = {}
     for part in parts:
         for key, level in part.items():
-            joined = {name: kept for name, kept in joined.items() if factor_of(name) != factor_of(key) or name == key}
-            joined[key] = level
-    return joined
+            merged = {name: kept for name, kept in merged.items() if factor_of(name) != factor_of(key) or name == key}
+            merged[key] = level
+    return merged
 
 
-def _seeded(shapes: Sequence[Point], seeds: Iterable[int]) -> list[Point]:
-    """Every shape at every seed; a shape that names its own seed comes once."""
-    repeated = [{**shape, "seed": str(seed)} for seed in seeds for shape in shapes if "seed" not in shape]
-    return [*repeated, *(shape for shape in shapes if "seed" in shape)]
+def _repeat_for_seeds(points: Sequence[Point], seeds: Iterable[int]) -> list[Point]:
+    """Return every point at every seed; a point that names its seed comes once."""
+    repeated = [{**point, "seed": str(seed)} for seed in seeds for point in points if "seed" not in point]
+    return [*repeated, *(point for point in points if "seed" in point)]
 
 
-def _unique(points: Iterable[Point]) -> list[Point]:
+def _unique_points(points: Iterable[Point]) -> list[Point]:
     return list({tuple(sorted(point.items())): point for point in points}.values())
 
 
-def _base_shape(shape: Point) -> Point:
-    """The untrained model beside this point: what only trains has no say in it."""
-    return {**{key: level for key, level in shape.items() if _evaluates(key)}, "count": "n0"}
+def _untrained_point(point: Point) -> Point:
+    """Return the point of the untrained model that is evaluated as this one is: without the keys that only training reads."""
+    return {**{key: level for key, level in point.items() if _changes_evaluation(key)}, "count": "n0"}
 
 
-def _evaluates(key: str) -> bool:
+def _changes_evaluation(key: str) -> bool:
     return key.split(".")[0] in ("model", "benchmark", "sample") or key in ("seed", "seed.sample")
-
-
-def narrow(design: Design, levels: Mapping[str, tuple[str, ...]]) -> Design:
-    """The design with levels given on the command line: they replace the factor's own, and a single level its baseline too.
-
-    ``count.size`` stands for the whole factor `count`. A key that the design does not know becomes a further factor. Of zipped
-    keys, one alone chooses among the pairs; all together replace them. Of listed and included points, those remain that have
-    the given levels. Raises ConfigProblems.
-    """
-    if "count" in levels and COUNT_SIZE in levels:
-        raise ConfigProblems([f"count and {COUNT_SIZE} are one factor; give one of them"])
-    pairs, problems = _narrowed_pairs(design, levels)
-    given = {**levels, **pairs}
-    seeds = _integers(given.pop("seed")) if "seed" in given else design.seeds
-    if problems:
-        raise ConfigProblems(problems)
-    listed = {factor_of(key) for point in design.points for key in point}
-    vary, baseline = dict(design.vary), dict(design.baseline)
-    for key, wanted in given.items():
-        for known in [name for name in (*vary, *baseline) if factor_of(name) == factor_of(key) and name != key]:
-            vary.pop(known, None)
-            baseline.pop(known, None)
-        if factor_of(key) not in listed:
-            vary[key] = wanted
-            baseline[key] = wanted[0]
-    return design.model_copy(update={"vary": vary, "baseline": baseline, "seeds": seeds, "only": dict(levels)})
-
-
-def _narrowed_pairs(
-    design: Design, levels: Mapping[str, tuple[str, ...]]
-) -> tuple[dict[str, tuple[str, ...]], list[str]]:
-    """The levels of zipped keys of which some but not all are given, so that no pair is broken."""
-    found: dict[str, tuple[str, ...]] = {}
-    problems: list[str] = []
-    for group in design.zip:
-        rows = list(zip(*(design.vary.get(key, ()) for key in group.keys), strict=False))
-        columns = dict(zip(group.keys, zip(*rows, strict=True), strict=False))
-        given = {key: wanted for key, wanted in levels.items() if factor_of(key) in map(factor_of, group.keys)}
-        if set(given) == set(group.keys):
-            continue
-        for key, wanted in given.items():
-            known = columns.get(key, ())
-            problems += [_unpaired(group, key, level, known) for level in wanted if level not in known]
-        kept = [
-            row
-            for row in rows
-            if all(level in given.get(key, (level,)) for key, level in zip(group.keys, row, strict=True))
-        ]
-        if given:
-            found |= {key: tuple(row[at] for row in kept) for at, key in enumerate(group.keys)}
-    return found, problems
-
-
-def _unpaired(group: Zip, key: str, level: str, known: Sequence[str]) -> str:
-    allowed = f"allowed: {', '.join(known)}{nearest(level, known)}; or" if known else "instead,"
-    return f"{key}={level}: {' and '.join(group.keys)} move together ({group.reason}); {allowed} give levels of each of them"
-
-
-def _integers(given: tuple[str, ...]) -> tuple[int, ...]:
-    wrong = [text for text in given if not (text.isascii() and text.isdigit())]
-    if wrong:
-        raise ConfigProblems([f"seed: given {text!r}; allowed: an integer from 0" for text in wrong])
-    return tuple(int(text) for text in given)

@@ -1,8 +1,8 @@
 """Resolve interpolations of many configurations that differ in few places, once for all that agree in what is read.
 
-A configuration is held as leaves: a value for each path of keys. What an interpolation reads is told by its text as long as
-every name in it is plain, as in ``${scale.length_band}``; then only the sections that are named are given to OmegaConf, and
-configurations with equal sections share the result. Anything else is resolved with the whole configuration.
+A configuration is held as leaves: a value for each path of keys. The text of an interpolation tells which sections it reads, as
+long as every name in it is plain, as in ``${scale.length_band}``. Then only these sections are given to OmegaConf, and
+configurations with equal sections share the result. Any other configuration is resolved as a whole.
 """
 
 import re
@@ -24,119 +24,148 @@ _NAME = re.compile(r"\$\{\.*([A-Za-z_]\w*)(?=[.\[,}])")
 
 
 def leaves_of(content: Mapping[str, Any], path: LeafPath = ()) -> Leaves:
-    """The leaves of a nested content. An empty mapping is a leaf."""
-    found: Leaves = {}
+    """Return the leaves of a nested content. An empty mapping is a leaf.
+
+    >>> leaves_of({"train": {"epochs": 3, "lora": {}}, "study": "cnls"})
+    {('train', 'epochs'): 3, ('train', 'lora'): {}, ('study',): 'cnls'}
+    """
+    leaves: Leaves = {}
     for key, value in content.items():
-        here = (*path, str(key))
-        found.update(leaves_of(value, here) if isinstance(value, Mapping) and value else {here: value})
-    return found
+        key_path = (*path, str(key))
+        leaves.update(leaves_of(value, key_path) if isinstance(value, Mapping) and value else {key_path: value})
+    return leaves
 
 
 def nested(leaves: Leaves) -> dict[str, Any]:
-    """The content of which these are the leaves."""
+    """Return the nested content that has these leaves."""
     content: dict[str, Any] = {}
-    for leaf, value in leaves.items():
+    for path, value in leaves.items():
         node = content
-        for key in leaf[:-1]:
+        for key in path[:-1]:
             node = node.setdefault(key, {})
-        node[leaf[-1]] = value
+        node[path[-1]] = value
     return content
 
 
 @dataclass(frozen=True)
 class ResolvedTemplate:
-    """A resolved content, and the `places` of its leaves in sections where a value may change and changes nothing else.
+    """A resolved content in which some values may be replaced without resolving it again.
 
-    `places` is None where nobody can tell. Contents filled from shapes of one resolver share equal sections, as one object each.
+    Contents made from templates of one resolver share equal sections, as one object each.
     """
 
     content: dict[str, Any]
-    places: frozenset[LeafPath] | None
+    replaceable: frozenset[LeafPath] | None
+    """The leaves that no interpolation reads. None where that cannot be told: then nothing may be replaced."""
     share: Callable[[Any], Any]
-    _filled: dict[str, Any] = field(default_factory=dict)
+    """Returns the one object that stands for all sections equal to its argument."""
+    _sections: dict[str, Any] = field(default_factory=dict)
 
-    def filled(self, values: Leaves) -> dict[str, Any] | None:
-        """The content with these values; None when there is more to it than putting them into their places."""
-        if self.places is None or not values.keys() <= self.places or any(map(_texts, values.values())):
+    def replace(self, values: Leaves) -> dict[str, Any] | None:
+        """Return the content with these values; None when a value could change more than its own leaf."""
+        if self.replaceable is None or not values.keys() <= self.replaceable:
             return None
-        sections: dict[str, Leaves] = {}
+        if any(map(_unresolved_texts, values.values())):
+            return None
+        values_by_section: dict[str, Leaves] = {}
         for path, value in values.items():
-            sections.setdefault(path[0], {})[path] = value
-        return {**self.content, **{name: self._section(name, own) for name, own in sections.items()}}
+            values_by_section.setdefault(path[0], {})[path] = value
+        sections = {name: self._section(name, leaves) for name, leaves in values_by_section.items()}
+        return {**self.content, **sections}
 
     def _section(self, name: str, values: Leaves) -> Any:
-        told = f"{name} {values!r}"
-        if told not in self._filled:
+        # By text, since 1, 1.0 and True are equal as keys and are different values.
+        memory_key = f"{name} {values!r}"
+        if memory_key not in self._sections:
             section = self.content[name]
             for path, value in values.items():
-                section = _with(section, path[1:], value)
-            self._filled[told] = self.share(section)
-        return self._filled[told]
+                section = _replaced(section, path[1:], value)
+            self._sections[memory_key] = self.share(section)
+        return self._sections[memory_key]
 
 
 class Resolver:
-    """Resolves one configuration after the other and remembers what it has resolved."""
+    """Resolves one configuration after the other and remembers what it has resolved.
+
+    >>> resolver = Resolver()
+    >>> resolver.resolve({("scale", "n"): 8, ("sample", "n"): "${scale.n}"})
+    {'scale': {'n': 8}, 'sample': {'n': 8}}
+    >>> resolver.resolve({("scale", "n"): 8, ("sample", "n"): "${scale.n}", ("study",): "cnls"})  # OmegaConf is not asked again
+    {'scale': {'n': 8}, 'sample': {'n': 8}, 'study': 'cnls'}
+    """
 
     def __init__(self) -> None:
-        self._known: dict[str, dict[str, Any]] = {}
-        self._sections: dict[str, Any] = {}
+        self._resolved_parts: dict[str, dict[str, Any]] = {}
+        self._shared_sections: dict[str, Any] = {}
 
-    def shape(self, leaves: Leaves | None) -> ResolvedTemplate:
-        """What configurations with these leaves, but for some values, have in common; None are leaves that are not known."""
-        untold = ResolvedTemplate({}, None, self._shared)
+    def template(self, leaves: Leaves | None) -> ResolvedTemplate:
+        """Return the template of configurations that have these leaves but for some values; None stands for unknown leaves."""
+        nothing_replaceable = ResolvedTemplate({}, None, self._shared)
         if leaves is None:
-            return untold
-        dynamic = {leaf: value for leaf, value in leaves.items() if isinstance(value, _MAY_HOLD_TEXT) and _texts(value)}
-        sections = _sections_read(dynamic)
+            return nothing_replaceable
+        sections = _sections_read(_leaves_to_resolve(leaves))
         try:
-            content = self.resolved(leaves)
-        except ConfigProblems:  # it may resolve with values in their places
-            return untold
+            content = self.resolve(leaves)
+        except ConfigProblems:  # it may resolve once the values are in their places
+            return nothing_replaceable
         if sections is None:
-            return untold
+            return nothing_replaceable
         shared = {name: self._shared(section) for name, section in content.items()}
-        return ResolvedTemplate(shared, frozenset(leaf for leaf in leaves if leaf[0] not in sections), self._shared)
+        return ResolvedTemplate(shared, frozenset(path for path in leaves if path[0] not in sections), self._shared)
 
     def _shared(self, section: Any) -> Any:
-        return self._sections.setdefault(repr(section), section)
+        return self._shared_sections.setdefault(repr(section), section)
 
-    def resolved(self, leaves: Leaves) -> dict[str, Any]:
-        """The nested, resolved content. Raises ConfigProblems on an interpolation that does not resolve or a missing value."""
-        dynamic = {leaf: value for leaf, value in leaves.items() if isinstance(value, _MAY_HOLD_TEXT) and _texts(value)}
-        sections = _sections_read(dynamic)
+    def resolve(self, leaves: Leaves) -> dict[str, Any]:
+        """Return the nested, resolved content.
+
+        Raises ConfigProblems on an interpolation that does not resolve, and on a missing value.
+        """
+        to_resolve = _leaves_to_resolve(leaves)
+        sections = _sections_read(to_resolve)
         if sections is None:
             return plain(OmegaConf.create(nested(leaves)))
-        part = {leaf: value for leaf, value in leaves.items() if leaf[0] in sections}
-        told = repr(part)
-        if told not in self._known:
-            self._known[told] = plain(OmegaConf.create(nested(part)))
-        return nested({**leaves, **{leaf: _at(self._known[told], leaf) for leaf in dynamic}})
+        part = {path: value for path, value in leaves.items() if path[0] in sections}
+        memory_key = repr(part)
+        if memory_key not in self._resolved_parts:
+            self._resolved_parts[memory_key] = plain(OmegaConf.create(nested(part)))
+        resolved = self._resolved_parts[memory_key]
+        return nested({**leaves, **{path: _value_at(resolved, path) for path in to_resolve}})
 
 
-def _with(content: Any, path: LeafPath, value: Any) -> Any:
-    return {**content, path[0]: _with(content[path[0]], path[1:], value)} if path else value
+def _replaced(content: Any, path: LeafPath, value: Any) -> Any:
+    return {**content, path[0]: _replaced(content[path[0]], path[1:], value)} if path else value
 
 
-def _texts(value: Any) -> list[str]:
-    """The texts in a leaf that OmegaConf would not take as they stand: interpolations and missing values."""
+def _leaves_to_resolve(leaves: Leaves) -> Leaves:
+    return {
+        path: value for path, value in leaves.items() if isinstance(value, _MAY_HOLD_TEXT) and _unresolved_texts(value)
+    }
+
+
+def _unresolved_texts(value: Any) -> list[str]:
+    """Return the texts in a leaf that OmegaConf would replace or refuse: interpolations and missing values."""
     if isinstance(value, str):
         return [value] if "${" in value or value == "???" else []
-    return [text for item in value for text in _texts(item)] if isinstance(value, (list, tuple, dict)) else []
+    return (
+        [text for item in value for text in _unresolved_texts(item)] if isinstance(value, (list, tuple, dict)) else []
+    )
 
 
-def _sections_read(dynamic: Leaves) -> set[str] | None:
-    """The sections that these leaves stand in or name; None when a name is made up or a resolver may read anything."""
-    sections = {leaf[0] for leaf in dynamic}
-    for text in (text for value in dynamic.values() for text in _texts(value)):
-        bare = _PLAIN_RESOLVERS.sub("${", text)
-        names = _NAME.findall(bare)
-        if ":" in bare or len(names) < bare.count("${"):
+def _sections_read(leaves: Leaves) -> set[str] | None:
+    """Return the sections that these leaves stand in or name; None when the text of one does not tell what it reads."""
+    sections = {path[0] for path in leaves}
+    for text in (text for value in leaves.values() for text in _unresolved_texts(value)):
+        bare_text = _PLAIN_RESOLVERS.sub("${", text)
+        names = _NAME.findall(bare_text)
+        # A further colon is a resolver that may read anything; fewer names than interpolations is a name that is put together.
+        if ":" in bare_text or len(names) < bare_text.count("${"):
             return None
         sections.update(names)
     return sections
 
 
-def _at(content: Mapping[str, Any], path: LeafPath) -> Any:
+def _value_at(content: Mapping[str, Any], path: LeafPath) -> Any:
     node: Any = content
     for key in path:
         node = node[key]

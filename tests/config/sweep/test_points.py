@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablation.config.sweep.design import Design, exclusions_on_unset_keys
-from ablation.config.sweep.points import expand_design, narrow, remarks
+from ablation.config.sweep.narrow import narrow
+from ablation.config.sweep.points import expand_design, remarks
 from ablation.errors import ConfigProblems
 
 

@@ -34,16 +34,16 @@ def test_one_after_the_other_equals_each_alone(contents: list[dict[str, Any]]) -
             wanted: Any = plain(OmegaConf.create(content))
         except ConfigProblems as error:
             with pytest.raises(ConfigProblems) as refusal:
-                resolver.resolved(leaves_of(content))
+                resolver.resolve(leaves_of(content))
             assert refusal.value.problems == error.problems
         else:
-            found = resolver.resolved(leaves_of(content))
+            found = resolver.resolve(leaves_of(content))
             assert repr(found) == repr(wanted)
 
 
 def test_a_missing_value_is_named() -> None:
     with pytest.raises(ConfigProblems, match="Missing mandatory value: x"):
-        Resolver().resolved(leaves_of({"a": {"x": "???"}, "b": 1}))
+        Resolver().resolve(leaves_of({"a": {"x": "???"}, "b": 1}))
 
 
 @given(CONTENTS)
