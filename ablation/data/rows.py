@@ -1,66 +1,80 @@
-"""The rows of a table on disk or on the hub. JSON lines are read here, since every command looks at the benchmark and must start
-fast; everything else goes through `datasets`."""
+"""The rows of a table, one after another, for corpora and benchmarks alike: from a file, a folder of files, or the hub.
 
-import json
+A local file is read from its own bytes. The cache of `datasets` is not used for it: that cache knows a file by its path and
+mtime, so it would hand out the old rows of a file that was replaced with its mtime kept.
+"""
+
 from collections.abc import Iterator, Mapping
-from glob import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from ablation.data.source import local_path
-from ablation.errors import DataError, first_line
+from ablation.data.hub_rows import Use, hub_rows
+from ablation.data.parquet_rows import PARQUET_MAGIC, parquet_rows
+from ablation.data.shards import refuse_missing_shards
+from ablation.data.source import local_path, source_name
+from ablation.data.text_rows import csv_rows, json_rows
+from ablation.errors import DataError
 from ablation.specs import Source
 
 Row = Mapping[str, Any]
-_KINDS = {".json": "json", ".parquet": "parquet", ".csv": "csv"}
+Format = Literal["Parquet", "JSON", "CSV"]
+
+_PACKINGS = ("", ".gz", ".zst")
+# In the order in which a folder is searched: the first format that it holds is the table, the others are by-products.
+ENDINGS: dict[Format, tuple[str, ...]] = {
+    "Parquet": (".parquet",),
+    "JSON": tuple(ending + packing for ending in (".jsonl", ".ndjson", ".json") for packing in _PACKINGS),
+    "CSV": tuple(ending + packing for ending in (".csv", ".tsv") for packing in _PACKINGS),
+}
+_ALLOWED = "allowed: .parquet, .jsonl, .ndjson, .json, .csv, .tsv (but for .parquet also with .gz or .zst behind)"
 
 
-def read_rows(source: Source) -> Iterator[tuple[str, Row]]:
-    """Where each row stands (rows count from 0), and its columns. Raises DataError naming file and row."""
+def read_rows(source: Source, use: Use) -> Iterator[tuple[str, Row]]:
+    """Yield each row with its name for messages, ``SOURCE, row NUMBER``. Numbers count from 0 over all files of the source.
+
+    Values have the types that the format gives them. CSV has none, so that each value is a text, or None for an empty field.
+    Only a few rows are in memory at a time, unless a JSON file is one list. Raises DataError naming file and row, also for a
+    source without rows.
+    """
+    path, name = local_path(source), source_name(source)
+    number = -1
+    for number, row in enumerate(_file_rows(path, name) if path else hub_rows(source, use)):
+        yield f"{name}, row {number}", row
+    if number < 0:
+        raise DataError(f"{name} has no rows")
+
+
+def holds_only_texts(source: Source) -> bool:
+    """Return True for CSV, where a number cannot be told from the text of its digits. Raises DataError."""
     path = local_path(source)
-    rows = _json_lines(path, place(source)) if path and path.suffix == ".jsonl" else _dataset(source, path)
-    for number, row in enumerate(rows):
-        where = f"{place(source)}, row {number}"
-        if not isinstance(row, Mapping):
-            raise DataError(f"{where}: not an object with named columns")
-        yield where, row
+    return path is not None and _table(path)[0] == "CSV"
 
 
-def place(source: Source) -> str:
-    """What a reader knows the source by."""
-    return str(source.path or source.hub)
+def _file_rows(path: Path, name: str) -> Iterator[Row]:
+    table_format, files = _table(path)
+    refuse_missing_shards([file.name for file in files], name)
+    reader = {"Parquet": parquet_rows, "JSON": json_rows, "CSV": csv_rows}[table_format]
+    for file in files:
+        yield from reader(file)
 
 
-def _json_lines(path: Path, name: str) -> Iterator[Any]:
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{name}: not a text file of JSON lines in UTF-8 ({error})") from error
-    for number, line in enumerate(line for line in lines if line.strip()):
-        try:
-            yield json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{name}, row {number}: not JSON ({error})") from error
+def _table(path: Path) -> tuple[Format, list[Path]]:
+    """Return the files of one format that make up the table, in the order of their paths."""
+    if path.is_file():
+        return _format_of(path), [path]
+    inside = sorted(file for file in path.rglob("*") if ".cache" not in file.relative_to(path).parts)
+    for table_format, endings in ENDINGS.items():
+        if files := [file for file in inside if file.name.endswith(endings)]:
+            return table_format, files
+    raise DataError(f"{path} holds no table; {_ALLOWED}")
 
 
-def _dataset(source: Source, path: Path | None) -> Iterator[Any]:
-    import datasets
-
-    try:
-        if path is None:
-            split = source.split or "test"
-            yield from datasets.load_dataset(source.hub, name=source.subset, split=split, revision=source.revision)
-            return
-        files = sorted(path.glob("**/*.parquet")) if path.is_dir() else [path]
-        kind = _KINDS.get(files[0].suffix) if files else None
-        if kind is None:
-            raise DataError(
-                f"{place(source)}: give a .jsonl, .json, .csv or .parquet file, or a folder with .parquet files"
-            )
-        yield from datasets.load_dataset(kind, data_files=[escape(str(file)) for file in files], split="train")
-    except (OSError, ValueError, datasets.exceptions.DatasetGenerationError) as error:
-        reason = first_line(error)
-        raise DataError(
-            f"{place(source)} cannot be read ({reason}); check id, revision, split and the network, or give "
-            "benchmark.source.path=FILE and benchmark.source.hub=null"
-        ) from error
+def _format_of(file: Path) -> Format:
+    for table_format, endings in ENDINGS.items():
+        if file.name.endswith(endings):
+            return table_format
+    # The hub's cache stores a file under its checksum, without an ending.
+    with file.open("rb") as stream:
+        if stream.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC:
+            return "Parquet"
+    raise DataError(f"{file} is no table that can be read; {_ALLOWED}")

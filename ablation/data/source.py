@@ -51,6 +51,11 @@ def local_path(source: Source) -> Path | None:
     return path
 
 
+def source_name(source: Source) -> str:
+    """Return the name by which a reader knows the source: its path as it was given, or its hub id."""
+    return str(source.path or source.hub)
+
+
 def place_of(path: str) -> Path:
     """Where a path lies, absolute, whether or not something is there.
 

@@ -11,8 +11,8 @@ import yaml
 
 from ablation.data.benchmark.answers import MAX_ANSWER_CHARS, compare, last_boxed
 from ablation.data.benchmark.steps import by_steps, step_count
-from ablation.data.rows import Row, place, read_rows
-from ablation.data.source import local_path
+from ablation.data.rows import Row, read_rows
+from ablation.data.source import local_path, source_name
 from ablation.errors import DataError, nearest
 from ablation.specs import Benchmark, Columns
 from ablation.store.records import Question
@@ -44,18 +44,16 @@ def _read(benchmark: Benchmark) -> tuple[tuple[Question, ...], dict[str, str]]:
     key = _answer_key(benchmark)
     questions: dict[str, Question] = {}
     counts: dict[str, int] = {}
-    for number, (where, row) in enumerate(read_rows(benchmark.source)):
+    for number, (where, row) in enumerate(read_rows(benchmark.source, "benchmark")):
         question = _question(row, number, where, benchmark.columns, key)
         if question.id in questions:
             raise DataError(f"{where}, column {_id_column(benchmark)}: ids occur twice: {question.id}")
         questions[question.id] = question
         if benchmark.steps:
             counts[question.id] = step_count(row, benchmark.steps, where)
-    if not questions:
-        raise DataError(f"benchmark {benchmark.name}: {place(benchmark.source)} has no questions")
     if key and (missing := [one for one in key if one not in questions]):
         raise DataError(
-            f"benchmark {benchmark.name}: {place(benchmark.source)} has {len(questions)} of {len(key)} questions; "
+            f"benchmark {benchmark.name}: {source_name(benchmark.source)} has {len(questions)} of {len(key)} questions; "
             f"not there: {', '.join(missing)}"
         )
     tiers = by_steps(counts, benchmark.steps) if benchmark.steps else {}

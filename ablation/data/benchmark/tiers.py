@@ -8,8 +8,8 @@ from functools import lru_cache
 import yaml
 
 from ablation.data.benchmark.questions import read_questions, tiers_by_steps
-from ablation.data.rows import place, read_rows
-from ablation.data.source import local_path
+from ablation.data.rows import holds_only_texts, read_rows
+from ablation.data.source import local_path, source_name
 from ablation.errors import DataError
 from ablation.specs import Benchmark, Source
 
@@ -32,7 +32,7 @@ def labels(source: Source) -> dict[str, list[str]]:
     """Tier → question ids, as the file has them. Raises DataError when it is not such a map."""
     path = local_path(source)
     if path is None:
-        raise DataError(f"tiers {place(source)}: must be a local YAML file, not a hub id")
+        raise DataError(f"tiers {source_name(source)}: must be a local YAML file, not a hub id")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         return {str(tier): [str(one) for one in members] for tier, members in content.items()}
@@ -53,11 +53,13 @@ def _tiers_of_rows(benchmark: Benchmark) -> dict[str, str]:
     column = benchmark.columns.tier if benchmark.columns else None
     if column is None:
         return {question.id: UNDIVIDED for question in questions}
+    digits_are_numbers = holds_only_texts(benchmark.source)
     found = {}
-    for question, (where, row) in zip(questions, read_rows(benchmark.source), strict=True):
+    for question, (where, row) in zip(questions, read_rows(benchmark.source, "benchmark"), strict=True):
         if row.get(column) in (None, ""):
             raise DataError(f"{where}, column {column}: missing or empty; it names the question's tier")
-        found[question.id] = f"{column} {row[column]}" if isinstance(row[column], int) else str(row[column])
+        is_number = isinstance(row[column], int) or (digits_are_numbers and row[column].isdecimal())
+        found[question.id] = f"{column} {row[column]}" if is_number else str(row[column])
     return found
 
 
@@ -72,5 +74,5 @@ def _check_partition(benchmark: Benchmark, tiers: Source, labelled: list[str]) -
     found = [f"{what}: {', '.join(which)}" for what, which in faults.items() if which]
     if found:
         raise DataError(
-            f"benchmark {benchmark.name}: the tiers of {place(tiers)} do not divide its questions; {'; '.join(found)}"
+            f"benchmark {benchmark.name}: the tiers of {source_name(tiers)} do not divide its questions; {'; '.join(found)}"
         )

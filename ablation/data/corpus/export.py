@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ablation.data.corpus.select import read_selection
-from ablation.data.rows import place
+from ablation.data.source import source_name
 from ablation.errors import RecordError
 from ablation.specs.cell import Cell
 from ablation.store.records import SUMMARY_FILE, Trajectory
@@ -50,7 +50,7 @@ def _row(one: Trajectory) -> dict[str, Any]:
 def _card(cell: Cell, summary: dict[str, Any], file: str) -> Iterator[str]:
     assert cell.corpus is not None
     source = cell.corpus.source
-    origin = f"{place(source)}" + (f", subset {source.subset}" if source.subset else "")
+    origin = f"{source_name(source)}" + (f", subset {source.subset}" if source.subset else "")
     pinned = f"commit {source.revision}" if source.hub else f"SHA-256 {source.sha256}"
     # JSON is YAML, and quotes whatever a name may hold.
     front = {

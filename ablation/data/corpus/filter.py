@@ -13,7 +13,7 @@ import pandas as pd
 from ablation.data.benchmark.questions import read_questions
 from ablation.data.corpus.contamination import Contamination, Hit, Question
 from ablation.data.corpus.pool import FUNNEL_FILE, INDEX_FILE, read_problems
-from ablation.data.rows import place
+from ablation.data.source import source_name
 from ablation.errors import DataError
 from ablation.specs import Benchmark, Corpus, Filters
 from ablation.specs.cell import Cell
@@ -56,7 +56,11 @@ def read_kept(folder: Path) -> pd.DataFrame:
 
 def questions_of(benchmarks: Iterable[Benchmark]) -> list[Question]:
     """The questions of several benchmarks, to hold a corpus against."""
-    return [Question(place(one.source), asked.id, asked.problem) for one in benchmarks for asked in read_questions(one)]
+    return [
+        Question(source_name(one.source), asked.id, asked.problem)
+        for one in benchmarks
+        for asked in read_questions(one)
+    ]
 
 
 def contamination_of(benchmarks: Iterable[Benchmark], filters: Filters) -> Contamination:

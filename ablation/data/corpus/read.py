@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ablation.data.corpus.columns import S1K, Generation, read_columns
 from ablation.data.corpus.gsm8k import read_gsm8k
-from ablation.data.corpus.rows import rows
-from ablation.data.rows import Row, place
+from ablation.data.rows import Row, read_rows
 from ablation.errors import DataError, nearest
 from ablation.specs import Corpus
 
@@ -39,8 +38,7 @@ class _OpenR1Row(BaseModel):
 def read(corpus: Corpus) -> Iterator[list[Generation]]:
     """The generations of each row, in the corpus's order. Raises DataError naming row and column."""
     parse, allowed = _reader(corpus), _allowed_types(corpus)
-    for number, row in rows(corpus.source):
-        where = f"{place(corpus.source)}, row {number}"
+    for number, (where, row) in enumerate(read_rows(corpus.source, "corpus")):
         found = parse(row, number, where)
         _check_type(found, allowed, corpus, where)
         yield found

@@ -2,7 +2,7 @@
 
 from ablation.data.benchmark.answers import is_integer, plain
 from ablation.data.benchmark.questions import column_name, read_questions
-from ablation.data.rows import place
+from ablation.data.source import source_name
 from ablation.specs import Benchmark
 
 
@@ -15,8 +15,9 @@ def unreadable_answers(benchmark: Benchmark) -> list[str]:
     asked = [(number, one) for number, one in rows if one.id in wanted and not is_integer(plain(one.answer))]
     with MathVerify() as algebra:
         readable = algebra.readable([plain(one.answer) for _, one in asked])
+    name = source_name(benchmark.source)
     return [
-        f"{place(benchmark.source)}, row {number} (id {one.id}), column {column}: {one.answer!r} has no mathematical reading"
+        f"{name}, row {number} (id {one.id}), column {column}: {one.answer!r} has no mathematical reading"
         for (number, one), fine in zip(asked, readable, strict=True)
         if not fine
     ]

@@ -133,7 +133,9 @@ def test_a_hub_that_cannot_be_reached_says_what_else_to_give(
     name: str, composed: Callable[..., dict[str, Any]]
 ) -> None:
     found = read_cell(composed(f"benchmark={name}")).benchmark
-    with pytest.raises(DataError, match=rf"{found.source.hub} cannot be read .*benchmark\.source\.path=FILE"):
+    with pytest.raises(
+        DataError, match=rf"{found.source.hub} at revision \w+ cannot be read .*benchmark\.source\.path=FILE"
+    ):
         read_questions(found)
 
 
@@ -165,7 +167,7 @@ def test_an_answer_may_stand_in_the_solution_alone(tmp_path: Path) -> None:
     ("rows", "named"),
     [
         ([*ROWS, ROWS[0]], "ids occur twice: 60"),
-        ([], "no questions"),
+        ([], "has no rows"),
         ([{"id": 60, "problem": "p", "answer": r"\frac{1}{2"}], "row 0, column answer: .*do not balance"),
         ([{"id": 60, "problem": "p", "answer": "1" * 1001}], "row 0, column answer: .*longer than 1,000"),
         ([{"id": 60, "prblem": "p", "answer": "1"}], "row 0, column problem: missing.*did you mean 'prblem'"),
@@ -183,7 +185,7 @@ def test_a_broken_benchmark_is_refused(tmp_path: Path, rows: list[Any], named: s
 def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     found = benchmark(tmp_path, ROWS, {})
     (tmp_path / "q.jsonl").write_bytes('{"id": "é"}'.encode("latin-1"))
-    with pytest.raises(DataError, match="not a text file of JSON lines in UTF-8"):
+    with pytest.raises(DataError, match=r"q\.jsonl, row 0, column id: not text in UTF-8"):
         read_questions(found)
 
 

@@ -1,8 +1,6 @@
 """Corpora in the schemas in which they are published, and every way in which a row can be wrong."""
 
-import gzip
 import json
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from huggingface_hub import constants
 from ablation.data.corpus.chat import Renderer
 from ablation.data.corpus.columns import Generation
 from ablation.data.corpus.read import read
-from ablation.data.corpus.rows import rows
+from ablation.data.rows import read_rows
 from ablation.data.source import commit_of, pinned, pinned_cells
 from ablation.data.tokenizer import load_tokenizer
 from ablation.errors import DataError
@@ -119,28 +117,6 @@ def test_an_unknown_problem_type_is_named(tmp_path: Path) -> None:
     assert generations(local("openr1_math", path, problem_types=["Algebra", "Algebr"]))
 
 
-def test_lines_that_are_not_text_are_named(tmp_path: Path) -> None:
-    lines = [json.dumps(openr1_row(number)).encode() for number in range(3)]
-    lines[2] = lines[2].replace(b"problem 2", b"probl\xe9me 2")
-    (tmp_path / "c.jsonl").write_bytes(b"\n".join(lines))
-    with pytest.raises(DataError, match="row 2, column problem: not text in UTF-8"):
-        generations(local("openr1_math", tmp_path / "c.jsonl"))
-
-
-@pytest.mark.parametrize("ending", [".jsonl", ".jsonl.gz", ".json"])
-def test_a_row_of_another_type_changes_no_other_row(tmp_path: Path, ending: str) -> None:
-    """Nor is a text that looks like a date one, nor a number a text."""
-    written = [
-        {"problem": "2024-01-01", "solution": "a\nb \\frac"},
-        {"problem": "q", "solution": ["x"]},
-        {"problem": 3},
-    ]
-    lines = "\n".join(map(json.dumps, written)) if "l" in ending else json.dumps(written)
-    path = tmp_path / f"c{ending}"
-    path.write_bytes(gzip.compress(lines.encode()) if ending.endswith(".gz") else lines.encode())
-    assert list(rows(Source(path=str(path)))) == list(enumerate(written))
-
-
 @pytest.mark.parametrize(
     ("name", "row", "change", "named"),
     [
@@ -157,56 +133,6 @@ def test_a_row_of_the_wrong_type_is_named(
     path = write_lines(tmp_path / "c.jsonl", [row, {**row, **change}])
     with pytest.raises(DataError, match=named):
         generations(local(name, path))
-
-
-def test_a_packed_file_that_ends_too_early_is_refused(tmp_path: Path) -> None:
-    whole = gzip.compress("".join(f"{json.dumps(openr1_row(one))}\n" for one in range(50)).encode())
-    (tmp_path / "c.jsonl.gz").write_bytes(whole[:-20])
-    with pytest.raises(DataError, match="cannot be read"):
-        generations(local("openr1_math", tmp_path / "c.jsonl.gz"))
-
-
-def test_a_row_of_a_folder_is_named_by_its_file(tmp_path: Path) -> None:
-    write_lines(tmp_path / "a.jsonl", [openr1_row(0)])
-    (tmp_path / "b.jsonl").write_text(f"{json.dumps(openr1_row(1))}\n[1]\n")
-    with pytest.raises(DataError, match=r"b\.jsonl, row 1: not an object with named columns"):
-        generations(local("openr1_math", tmp_path))
-
-
-def test_a_line_that_is_not_json_is_named(tmp_path: Path) -> None:
-    (tmp_path / "c.jsonl").write_text(f"{json.dumps(openr1_row(0))}\n{{half a row\n")
-    with pytest.raises(DataError, match="row 1: not JSON"):
-        generations(local("openr1_math", tmp_path / "c.jsonl"))
-
-
-def test_parquet_text_that_is_not_utf8_is_named(tmp_path: Path) -> None:
-    raw = pa.array([b"fine", b"probl\xe9me"], pa.binary())
-    text = pa.StringArray.from_buffers(2, raw.buffers()[1], raw.buffers()[2])
-    pq.write_table(pa.table({"problem": text, "solution": ["1", "2"]}), tmp_path / "t.parquet")
-    with pytest.raises(DataError, match="row 1, column problem: not text in UTF-8"):
-        generations(local("table", tmp_path / "t.parquet"))
-
-
-def test_a_download_that_stopped_half_way_is_refused(tmp_path: Path) -> None:
-    for shard in (0, 2):
-        pq.write_table(
-            pa.Table.from_pylist([{"problem": "p", "solution": "s"}]), tmp_path / f"train-{shard:05d}-of-00003.parquet"
-        )
-    with pytest.raises(DataError, match=r"1 of the 3 files train-\*-of-00003 are not there, first number 1"):
-        generations(local("table", tmp_path))
-
-
-@pytest.mark.parametrize("groups", [90, 1])
-def test_little_of_a_file_is_in_memory(groups: int, tmp_path: Path) -> None:
-    """However large a file is and however it was written; 90 MB here."""
-    rng = random.Random(0)
-    table = pa.Table.from_pylist([{"problem": "p", "solution": rng.randbytes(5_000).hex()} for _ in range(9000)])
-    pq.write_table(table, tmp_path / "t.parquet", row_group_size=9000 // groups)
-    del table
-    before = pa.total_allocated_bytes()
-    held = [pa.total_allocated_bytes() - before for _ in rows(Source(path=str(tmp_path / "t.parquet")))]
-    assert len(held) == 9000
-    assert max(held) < 25_000_000
 
 
 @pytest.fixture
@@ -243,7 +169,7 @@ def test_json_lines_of_a_hub_are_rows_as_they_were_written(hub: Path) -> None:
     written = [{"problem": "p", "solution": "a\nb"}, {"problem": "q", "solution": ["x"]}]
     write_lines(hub / "data/train-00000-of-00001.jsonl", written)
     source = Source(hub="open-r1/OpenR1-Math-220k", revision=COMMIT, subset="default", split="train")
-    assert list(rows(source)) == list(enumerate(written))
+    assert [row for _, row in read_rows(source, "corpus")] == written
 
 
 def test_a_branch_is_pinned_to_its_commit(hub: Path) -> None:
