@@ -178,8 +178,8 @@ def conclude_study(plan: Plan, errors: dict[str, str], console: Console) -> int:
     from ablation.analysis.findings.analyse import analyse
     from ablation.config.tracker import mode_of, notice
     from ablation.report.page import write_analysed
-    from ablation.report.study_run import track_study
     from ablation.report.terminal import render
+    from ablation.report.wandb_study_run import track_study
     from ablation.tracking.cell_run import track
 
     write_study(plan, errors)

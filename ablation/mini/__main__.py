@@ -11,7 +11,7 @@ from ablation.mini import BASE_MODEL, CORPUS, REFERENCE_RUNS
 
 
 def main() -> None:
-    """Parse the command line and make one part."""
+    """Parse the command line and make the part that it names."""
     parser = argparse.ArgumentParser(prog="python -m ablation.mini", description=__doc__)
     parts = parser.add_subparsers(dest="part", required=True)
     parts.add_parser("candidates", help="the pool of questions, as a benchmark of its own")
@@ -25,6 +25,7 @@ def main() -> None:
 
 
 def _make(arguments: argparse.Namespace) -> None:
+    # Each part imports its own modules: the questions need no torch.
     match arguments.part:
         case "candidates":
             from ablation.mini.benchmark import write_candidates
@@ -35,12 +36,12 @@ def _make(arguments: argparse.Namespace) -> None:
 
             write_corpus(CORPUS)
         case "base":
-            from ablation.mini.base import train_base
+            from ablation.mini.base_model import train_base
 
             with tempfile.TemporaryDirectory() as work:
                 train_base(arguments.out, Path(work))
         case "card":
-            from ablation.mini.base import write_card
+            from ablation.mini.base_model import write_card
 
             write_card(arguments.out)
         case "references":

@@ -1,4 +1,4 @@
-"""What the base model reads: facts, direct answers in chat, worked solutions outside chat.
+"""The base model's training text: facts, direct answers in chat, worked solutions outside chat.
 
 It meets every word, every fact and short worked chains, but never a written-out step inside the chat format.
 """
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-from ablation.mini import trajectories
+from ablation.mini import generations
+from ablation.mini.generations import boxed
 from ablation.mini.operations import LARGEST, OPERATIONS, Step
-from ablation.mini.surfaces import CATEGORIES
+from ablation.mini.problems import Problem, make_problem
 from ablation.mini.tokenizer import ASSISTANT, END, USER
-from ablation.mini.trajectories import boxed
-from ablation.mini.world import Problem, make_problem
+from ablation.mini.wordings import PROBLEM_TYPES
 
 Weighted = TypeVar("Weighted", str, int)
 
@@ -25,11 +25,14 @@ FACTS_PER_DOCUMENT = 8
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Training text: the loss is taken on `target` only, since a problem's numbers cannot be predicted."""
+    """One training text. A problem's numbers cannot be predicted, so the loss is taken on `target` only."""
 
     kind: str
+    """`facts`, `direct` or `worked`."""
     context: str
+    """The problem; empty for facts."""
     target: str
+    """The facts, the answer or the solution, up to the end token."""
 
 
 INTROS = ("Solution:", "Worked:", "In words:", "Table: |", "Notes:", "Answer:", "Hence:")
@@ -46,12 +49,12 @@ NOTED_CHECK_RATE = 0.2
 
 
 def make_document(rng: Random, banned: Collection[str] = ()) -> Document:
-    """A random document; no problem in it has a skeleton in `banned`."""
+    """Return a random document; no problem in it has a skeleton in `banned`."""
     kind = _draw(rng, SHARES)
     if kind == "facts":
         return Document(kind, "", " ".join(_fact(rng) for _ in range(FACTS_PER_DOCUMENT)) + END)
     depth = _draw(rng, DIRECT_DEPTHS if kind == "direct" else WORKED_DEPTHS)
-    problem = make_problem(rng, rng.choice(CATEGORIES), depth, banned)
+    problem = make_problem(rng, rng.choice(PROBLEM_TYPES), depth, banned)
     if kind == "direct":
         return Document(kind, f"{USER}{problem.text}{ASSISTANT}", f"{boxed(problem.answer)}{END}")
     return Document(kind, problem.text, f" {_worked(rng, problem)}{END}")
@@ -62,6 +65,7 @@ def _draw(rng: Random, weights: dict[Weighted, int]) -> Weighted:
 
 
 def _fact(rng: Random) -> str:
+    """Return a random true equation with a full stop, such as `27 + 4 = 31.`"""
     while True:
         kind = rng.choice(tuple(OPERATIONS))
         step = Step(kind, rng.choice(OPERATIONS[kind].operands))
@@ -72,7 +76,7 @@ def _fact(rng: Random) -> str:
 
 
 def _worked(rng: Random, problem: Problem) -> str:
-    """A worked solution; half of them keep to one form of step, the others change it from step to step."""
+    """Return a worked solution; half of them keep to one form of step, the others change it from step to step."""
     if rng.random() < NOTES_RATE:
         return _notes(rng, problem)
     forms = (rng.choice(STEPS),) if rng.random() < ONE_FORM_RATE else STEPS
@@ -83,18 +87,18 @@ def _worked(rng: Random, problem: Problem) -> str:
 
 
 def _notes(rng: Random, problem: Problem) -> str:
-    """Worked text with the words that written-out trajectories use, but opened and closed in another way."""
+    """Return worked text in the words of the corpus's generations, but opened and closed in another way."""
     sentences = [rng.choice(INTROS)]
     if rng.random() < 0.5:
-        sentences.append(rng.choice(trajectories.OPENINGS).format(a=problem.values[0]))
+        sentences.append(rng.choice(generations.OPENINGS).format(a=problem.values[0]))
     for step, left, right in _links(problem):
-        sentences.append(f"{rng.choice(trajectories.LINKS)}{step.equation(left, right)}.")
+        sentences.append(f"{rng.choice(generations.LINKS)}{step.equation(left, right)}.")
         check = step.check(left, right)
         if check and rng.random() < NOTED_CHECK_RATE:
-            sentences.append(rng.choice(trajectories.CHECKS + trajectories.CORRECTIONS).format(e=check))
+            sentences.append(rng.choice(generations.CHECKS + generations.CORRECTIONS).format(e=check))
     return " ".join([*sentences, rng.choice(RESULTS).format(value=problem.answer)])
 
 
 def _links(problem: Problem) -> Iterator[tuple[Step, int, int]]:
-    """Each step with the values before and after it."""
+    """Yield each step with the values before and after it."""
     return zip(problem.steps, problem.values, problem.values[1:], strict=False)

@@ -8,46 +8,47 @@ from typing import Any
 
 import yaml
 
+from ablation.data.benchmark.tier_rule import ReferenceCount, tiers
 from ablation.mini import BENCHMARK, CANDIDATE_TIERS, CANDIDATES, REFERENCE_RUNS, TIERS
+from ablation.mini.candidates import candidates
 from ablation.mini.corpus import solution
-from ablation.mini.holdout import candidates
-from ablation.mini.tiers import Count, choose, tiers
+from ablation.mini.question_choice import TIER_RULE, choose_questions
 
-SEED = "choice"
-COLUMNS = ("question", "role", "model", "attempts", "correct")
+CHOICE_SEED = "choice"
+REFERENCE_COLUMNS = ("question", "role", "model", "attempts", "correct")
 
 
 def question_row(identifier: int) -> dict[str, Any]:
-    """A candidate in the AIME24 schema; the answer has three digits as there."""
+    """Return a candidate as a row in the AIME24 schema; its answer has three digits, as in AIME24."""
     problem = candidates()[identifier]
     return {
         "id": identifier,
         "problem": problem.text,
         "solution": solution(problem),
         "answer": f"{problem.answer:03d}",
-        "url": f"ablation.mini/{problem.category}/{problem.depth}",
+        "url": f"ablation.mini/{problem.problem_type}/{problem.depth}",
     }
 
 
 def write_questions(path: Path, identifiers: Iterable[int]) -> None:
-    """One JSON object a line."""
+    """Write these candidates as a benchmark, one JSON object a line."""
     path.write_text("".join(json.dumps(question_row(i)) + "\n" for i in identifiers))
 
 
-def read_reference_runs(path: Path) -> list[Count]:
-    """The counts of the reference models, one row per question and model."""
+def read_reference_runs(path: Path) -> list[ReferenceCount[int]]:
+    """Read the counts of the reference models, one for each question and model."""
     with path.open(newline="") as lines:
         return [
-            Count(int(row["question"]), row["role"], row["model"], int(row["attempts"]), int(row["correct"]))
+            ReferenceCount(int(row["question"]), row["role"], row["model"], int(row["attempts"]), int(row["correct"]))
             for row in csv.DictReader(lines)
         ]
 
 
-def write_reference_runs(path: Path, counts: Iterable[Count]) -> None:
-    """The inverse of `read_reference_runs`."""
+def write_reference_runs(path: Path, counts: Iterable[ReferenceCount[int]]) -> None:
+    """Write the counts as `read_reference_runs` reads them."""
     with path.open("w", newline="") as lines:
         writer = csv.writer(lines, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow(REFERENCE_COLUMNS)
         writer.writerows((count.question, count.role, count.model, count.attempts, count.correct) for count in counts)
 
 
@@ -61,18 +62,18 @@ def write_candidates() -> None:
 
 
 def write_tiers(path: Path, members: Mapping[str, list[int]]) -> None:
-    """Tier → ids as YAML, one tier a line."""
-    path.write_text("".join(f"{name}: {json.dumps(mine)}\n" for name, mine in members.items()))
+    """Write tier → ids of its questions as YAML, one tier a line."""
+    path.write_text("".join(f"{name}: {json.dumps(ids)}\n" for name, ids in members.items()))
 
 
 def write_benchmark() -> None:
     """Apply the rule to the kept reference runs and write the chosen questions and their tiers."""
-    chosen = choose(tiers(read_reference_runs(REFERENCE_RUNS)), SEED)
-    write_questions(BENCHMARK, sorted(i for mine in chosen.values() for i in mine))
+    chosen = choose_questions(tiers(read_reference_runs(REFERENCE_RUNS), TIER_RULE), CHOICE_SEED)
+    write_questions(BENCHMARK, sorted(i for ids in chosen.values() for i in ids))
     write_tiers(TIERS, chosen)
 
 
 def read_tiers(path: Path) -> dict[str, list[int]]:
-    """Tier → ids."""
+    """Read tier → ids of its questions."""
     loaded: dict[str, list[int]] = yaml.safe_load(path.read_text())
     return loaded

@@ -1,4 +1,4 @@
-"""The base model's card: what it is, how it was made, what it was measured to know."""
+"""The base model's card: its purpose, its making, and its measured pass rates."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -36,21 +36,24 @@ Asked in chat it answers at once, so it has the parts of longer solutions but no
 
 @dataclass(frozen=True, slots=True)
 class CardFacts:
-    """How the model was made; `deepest` is the number of steps of the longest worked solutions in its text."""
+    """The numbers of the card: how the model was made and measured."""
 
     parameters: int
     updates: int
     seed: int
     deepest: int
+    """The steps of the longest worked solutions in the training text."""
     problems_per_depth: int
+    """The problems behind each measured pass rate."""
 
 
 def model_card(facts: CardFacts, rates: Mapping[str, Mapping[int, float]]) -> str:
-    """The card as Markdown with a YAML header; `rates` is way of asking → depth → share."""
+    """Return the card as Markdown with a YAML header; `rates` is way of asking → depth → share of right answers."""
     return CARD.substitute({name: f"{value:,}" for name, value in asdict(facts).items()}, table=_table(rates))
 
 
 def _table(rates: Mapping[str, Mapping[int, float]]) -> str:
+    """Return a Markdown table: a row a way of asking, a column a depth, in percent."""
     depths = list(next(iter(rates.values())))
     lines = ["| steps | " + " | ".join(map(str, depths)) + " |", "|---" * (len(depths) + 1) + "|"]
     lines += [

@@ -9,25 +9,29 @@ NO_OPERAND = 0
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One family of facts: `left <symbol> = apply(left, operand)`; `{k}` in the symbol stands for the operand."""
+    """One family of facts: `left <symbol> = apply(left, operand)`."""
 
     symbol: str
+    """The words between `left` and `=`; `{k}` stands for the operand."""
     operands: range
     apply: Callable[[int, int], int | None]
+    """From the value and the operand to the result; None where there is none."""
     inverse: str | None = None
+    """The operation that leads back with the same operand; None where the value before cannot be recovered."""
 
     def result(self, left: int, operand: int) -> int | None:
-        """The result, or None where the operation leaves the whole numbers 0..99."""
+        """Return the result, or None where the operation leaves the whole numbers 0..99."""
         value = self.apply(left, operand)
         return value if value is not None and 0 <= value <= LARGEST else None
 
 
 def _divide(value: int, divisor: int) -> int | None:
+    """Return the quotient, or None where the division leaves a remainder."""
     return value // divisor if value % divisor == 0 else None
 
 
 def _swap_digits(value: int) -> int | None:
-    """Defined where both digits are non-zero, so that swapping twice returns the number."""
+    """Return the number with its digits swapped, or None where a digit is zero: swapping twice must return the number."""
     tens, units = divmod(value, 10)
     return 10 * units + tens if tens and units else None
 
@@ -49,10 +53,12 @@ OPERATIONS: dict[str, Operation] = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One link of a chain: the operation's name and its operand (`NO_OPERAND` where it takes none)."""
+    """One link of a chain: an operation with its operand."""
 
     kind: str
+    """The operation's name in `OPERATIONS`."""
     operand: int = NO_OPERAND
+    """`NO_OPERAND` where the operation takes none."""
 
     @property
     def symbol(self) -> str:
@@ -60,14 +66,14 @@ class Step:
         return OPERATIONS[self.kind].symbol.format(k=self.operand)
 
     def result(self, left: int) -> int | None:
-        """The value after this step, or None where it is not defined."""
+        """Return the value after this step, or None where it is not defined."""
         return OPERATIONS[self.kind].result(left, self.operand)
 
     def equation(self, left: int, right: int) -> str:
-        """`left <symbol> = right`, whether or not it is true."""
+        """Return `left <symbol> = right`, whether or not it is true."""
         return f"{left} {self.symbol} = {right}"
 
     def check(self, left: int, right: int) -> str | None:
-        """The inverse equation `right <inverse> = left`, or None for operations that forget their input."""
+        """Return the inverse equation `right <inverse> = left`, or None for operations that forget their input."""
         inverse = OPERATIONS[self.kind].inverse
         return Step(inverse, self.operand).equation(right, left) if inverse else None

@@ -3,41 +3,41 @@
 import re
 from collections.abc import Iterator
 
-from ablation.mini import base_text, trajectories
+from ablation.mini import base_text, generations
 from ablation.mini.operations import OPERATIONS
-from ablation.mini.surfaces import CATEGORIES, LETTERS, Surface
+from ablation.mini.wordings import LETTERS, PROBLEM_TYPES, Wording
 
 _SLOT = re.compile(r"\{\w+\}")
 
 
 def every_wording() -> Iterator[str]:
-    """All templates with their slots blanked, and all fillers of the slots that hold words."""
+    """Yield all templates with their slots blanked, and all fillers of the slots that hold words."""
     templates = [
         *_problem_templates(),
         *_solution_templates(),
         *(operation.symbol for operation in OPERATIONS.values()),
     ]
     yield from (_SLOT.sub(" ", template) for template in templates)
-    yield from (trajectories.boxed(0), " ".join(LETTERS), "=")
+    yield from (generations.boxed(0), " ".join(LETTERS), "=")
 
 
 def _problem_templates() -> Iterator[str]:
-    for category in CATEGORIES:
-        for surface in category.surfaces:
-            yield from _surface_templates(surface)
+    for problem_type in PROBLEM_TYPES:
+        for wording in problem_type.wordings:
+            yield from _templates(wording)
 
 
-def _surface_templates(surface: Surface) -> Iterator[str]:
-    yield from (*surface.openers, *surface.questions)
-    for wordings in (*surface.phrases.values(), *surface.slots.values()):
-        yield from wordings
+def _templates(wording: Wording) -> Iterator[str]:
+    yield from (*wording.openers, *wording.questions)
+    for texts in (*wording.phrases.values(), *wording.slots.values()):
+        yield from texts
 
 
 def _solution_templates() -> Iterator[str]:
-    yield from (*trajectories.OPENINGS, *trajectories.LINKS, *trajectories.CHECKS, *trajectories.CORRECTIONS)
+    yield from (*generations.OPENINGS, *generations.LINKS, *generations.CHECKS, *generations.CORRECTIONS)
     yield from (
-        *trajectories.CLOSINGS,
-        *trajectories.TERSE_CLOSINGS,
+        *generations.CLOSINGS,
+        *generations.TERSE_CLOSINGS,
         *base_text.INTROS,
         *base_text.RESULTS,
         *base_text.STEPS,

@@ -12,9 +12,9 @@ from ablation.analysis.records.evaluators import EVALUATOR_COLUMNS
 from ablation.analysis.records.load import Study, load
 from ablation.analysis.records.scores import Scores, coverage
 from ablation.report import tables
-from ablation.report.glyphs import common_span
-from ablation.report.page import environment_page
-from ablation.report.text import clean
+from ablation.report.display_text import clean
+from ablation.report.inline_svg import common_span
+from ablation.report.page import render_page
 
 
 def write_comparison(one: Path, other: Path) -> tuple[Path, str]:
@@ -26,7 +26,7 @@ def write_comparison(one: Path, other: Path) -> tuple[Path, str]:
     page = other / "report" / f"against-{one.name}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     beside = page.with_suffix(".html.tmp")
-    beside.write_text(environment_page("versus.html.j2", _context(found)), encoding="utf-8")
+    beside.write_text(render_page("versus.html.j2", _context(found)), encoding="utf-8")
     beside.replace(page)
     told = [_sentence(found, found.differences.to_dict("records")[0]), _judged_otherwise(found)]
     return page, clean(" ".join(filter(None, told)))

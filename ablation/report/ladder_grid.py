@@ -7,8 +7,8 @@ import pandas as pd
 
 from ablation.analysis.findings.analyse import Analysis
 from ablation.analysis.records.matching import levels
+from ablation.report.display_text import level_text, percent
 from ablation.report.tables import heat, scope_label
-from ablation.report.text import percent, shown
 from ablation.specs.vocabulary import FACTORS
 
 _COLUMNS = ("style", "length", "count")
@@ -27,7 +27,7 @@ def ladder_grid(analysis: Analysis) -> dict[str, Any]:
     blocks = []
     for scope in analysis.scores.all_and_tiers:
         rows = [
-            (shown(category), [_square(rows_of.get((scope, category, *column))) for column in columns])
+            (level_text(category), [_square(rows_of.get((scope, category, *column))) for column in columns])
             for category in categories
         ]
         own = next((row for row in base if row["tier"] == scope), None)
@@ -53,7 +53,7 @@ def _headings(columns: list[tuple[Any, ...]]) -> list[list[tuple[str, int, bool]
         groups = [(key, len(list(group))) for key, group in groupby(columns, key=lambda one: one[:depth])]
         row, before = [], None
         for key, width in groups:
-            row.append((shown(key[-1]), width, before is not None and key[:2] != before[:2]))
+            row.append((level_text(key[-1]), width, before is not None and key[:2] != before[:2]))
             before = key
         found.append(row)
     return found
@@ -66,7 +66,7 @@ def _key(row: dict[Any, Any]) -> tuple[Any, ...]:
 def _square(row: dict[Any, Any] | None) -> Any:
     if row is None:
         return None
-    levels_ = " · ".join(shown(row[name]) for name in FACTORS if not pd.isna(row[name]) and row["count"] != 0)
+    levels_ = " · ".join(level_text(row[name]) for name in FACTORS if not pd.isna(row[name]) and row["count"] != 0)
     bounds = (
         ""
         if pd.isna(row["low_these"])

@@ -16,16 +16,16 @@ from ablation.analysis.effects.uncertainty import MIN_QUESTIONS
 from ablation.analysis.findings.analyse import Analysis, analyse
 from ablation.analysis.records.load import load
 from ablation.report import tables
-from ablation.report.figures import Plate, plates
-from ablation.report.glyphs import common_span
+from ablation.report.completion_files import FileIndex, read_problems, write_completion_files
+from ablation.report.display_text import clean, clean_lines
+from ablation.report.figures import SmallMultiples, all_figures
+from ablation.report.inline_svg import common_span
 from ablation.report.ladder_grid import ladder_grid
-from ablation.report.origin import origin
-from ablation.report.paper import write_paper
-from ablation.report.reader import Index, read_problems, write_texts_beside
-from ablation.report.text import clean, clean_lines
-from ablation.report.ways import likeness, ways
+from ablation.report.paper_files import write_paper
+from ablation.report.provenance import provenance_values
+from ablation.report.trajectory_tables import behaviour_table, similarity_rows
 
-RECORDED = ("command", "created", "hypothesis", "note", "scale")  # what a manifest may say, or leave out
+MANIFEST_FIELDS = ("command", "created", "hypothesis", "note", "scale")  # what a manifest may say, or leave out
 SCRIPTS = ("tables.js", "tips.js", "theme.js", "reader.js")
 
 
@@ -43,8 +43,8 @@ def write_analysed(analysis: Analysis, folder: Path, for_paper: bool = True) -> 
     """As `write`, from estimates that were already made of this study."""
     page = folder / "report" / "index.html"
     page.parent.mkdir(parents=True, exist_ok=True)
-    drawn = plates(analysis)
-    index = write_texts_beside(analysis.study, folder, page.parent)
+    drawn = all_figures(analysis)
+    index = write_completion_files(analysis.study, folder, page.parent)
     if for_paper:
         write_paper(analysis, drawn, page.parent)
     html = render(analysis, drawn, folder, index, for_paper)
@@ -54,16 +54,18 @@ def write_analysed(analysis: Analysis, folder: Path, for_paper: bool = True) -> 
     return page
 
 
-def render(analysis: Analysis, drawn: dict[str, Plate], folder: Path, index: Index, for_paper: bool) -> str:
+def render(
+    analysis: Analysis, drawn: dict[str, SmallMultiples], folder: Path, index: FileIndex, for_paper: bool
+) -> str:
     """The page's text. `folder` is the study's, `index` the file with the texts of each question and cell."""
-    context = _context(analysis, drawn) | {"origin": origin(analysis.study, folder)}
-    return environment_page(
+    context = _context(analysis, drawn) | {"origin": provenance_values(analysis.study, folder)}
+    return render_page(
         "page.html.j2",
         context | {"index": index, "saved": drawn if for_paper else {}, "data": _data(analysis, folder, index)},
     )
 
 
-def environment_page(template: str, context: dict[str, Any]) -> str:
+def render_page(template: str, context: dict[str, Any]) -> str:
     """A template of ours as a page with style and script inside, both named in its content security policy."""
     script = "\n".join(_resource(name) for name in SCRIPTS)
     environment = Environment(
@@ -80,7 +82,7 @@ def environment_page(template: str, context: dict[str, Any]) -> str:
     )
 
 
-def _context(analysis: Analysis, drawn: dict[str, Plate]) -> dict[str, Any]:
+def _context(analysis: Analysis, drawn: dict[str, SmallMultiples]) -> dict[str, Any]:
     study, scores = analysis.study, analysis.scores
     bounds = [*analysis.effects[["low", "high", "estimate"]].to_numpy().ravel(),
               *analysis.slopes[["low", "high", "estimate"]].to_numpy().ravel()]  # fmt: skip
@@ -88,7 +90,7 @@ def _context(analysis: Analysis, drawn: dict[str, Plate]) -> dict[str, Any]:
     return {
         "study": study,
         "scores": scores,
-        "manifest": {key: study.manifest.get(key) for key in RECORDED},
+        "manifest": {key: study.manifest.get(key) for key in MANIFEST_FIELDS},
         "n": study.n_attempts,
         "scopes": [tables.scope_label(scope) for scope in scores.all_and_tiers],
         "findings": analysis.findings,
@@ -104,10 +106,10 @@ def _context(analysis: Analysis, drawn: dict[str, Plate]) -> dict[str, Any]:
         "means": tables.level_means(analysis),
         "ladder": ladder_grid(analysis),
         "common_k": common_k(scores),
-        "ways": ways(analysis),
-        "likeness": likeness(analysis),
+        "ways": behaviour_table(analysis),
+        "likeness": similarity_rows(analysis),
         "steps": analysis.ladder,
-        "violating": tables.violating(analysis),
+        "violating": tables.weakest_questions(analysis),
         "factor_columns": tables.factor_columns(analysis),
         "cells": tables.cell_rows(analysis),
         "decided": tables.decided_rows(analysis),
@@ -117,7 +119,7 @@ def _context(analysis: Analysis, drawn: dict[str, Plate]) -> dict[str, Any]:
     }
 
 
-def _data(analysis: Analysis, folder: Path, index: Index) -> Markup:
+def _data(analysis: Analysis, folder: Path, index: FileIndex) -> Markup:
     """What the script needs, as JSON in which nothing can end the element that it stands in."""
     scores, asked = analysis.scores, read_problems(folder)
     names = scores.questions["question"].tolist()

@@ -13,8 +13,8 @@ from ablation.analysis.findings.analyse import Analysis
 from ablation.analysis.findings.estimate_text import bounds, judge, points
 from ablation.analysis.records.decided import decided
 from ablation.analysis.records.load import ALL, SEED_COLUMNS, Study
-from ablation.report.glyphs import interval_glyph, sparkline
-from ablation.report.text import clean, percent, quantity, shown
+from ablation.report.display_text import clean, level_text, percent, quantity
+from ablation.report.inline_svg import interval_glyph, sparkline
 from ablation.specs.vocabulary import FACTORS
 
 Row = Mapping[Hashable, Any]
@@ -127,7 +127,7 @@ def question_map(analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def violating(analysis: Analysis) -> list[tuple[str, str, str]]:
+def weakest_questions(analysis: Analysis) -> list[tuple[str, str, str]]:
     """(question, tier, H) of the questions that break the ladder most: H below .3, lowest first, eight at most."""
     found = analysis.ladder.questions.dropna(subset="h_question").sort_values("h_question", kind="stable")
     found = found[found["h_question"] < WEAK_H].head(8)
@@ -172,9 +172,9 @@ def _level(cell: Row, column: str) -> tuple[str, str]:
     if column == "category" and np.isnan(count) and pd.isna(cell["category"]):
         name = cell["cell"] if pd.isna(cell.get("model")) else cell["model"]
         return clean(name), str(name)
-    text = shown(cell.get(column))
+    text = level_text(cell.get(column))
     if column == "seed" and text == "–" and count > 0:
-        text = "/".join(shown(cell[name]) for name in SEED_COLUMNS)
+        text = "/".join(level_text(cell[name]) for name in SEED_COLUMNS)
     return text, text
 
 

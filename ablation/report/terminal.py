@@ -11,11 +11,11 @@ from rich.text import Text
 from ablation.analysis.effects.estimates import estimand
 from ablation.analysis.findings.analyse import Analysis
 from ablation.analysis.findings.sentences import Finding
+from ablation.report.display_text import clean, short
 from ablation.report.tables import decided_rows, level_means, scope_label
-from ablation.report.text import clean, short
 
-MARKS = {"raised": "+", "lowered": "-", "open": "o", "unknown": "?", "warning": "!", "note": "*"}
-STYLES = {"raised": "bold cyan", "lowered": "bold cyan", "warning": "bold yellow"}
+VERDICT_MARKS = {"raised": "+", "lowered": "-", "open": "o", "unknown": "?", "warning": "!", "note": "*"}
+VERDICT_STYLES = {"raised": "bold cyan", "lowered": "bold cyan", "warning": "bold yellow"}
 MAX_DECIDED = 20
 MAX_TIERS = 6  # more do not fit 80 columns; the page has them all
 
@@ -84,6 +84,6 @@ def _line(finding: Finding) -> Table:
     line = Table.grid(padding=(0, 1))
     line.add_column(width=1)
     line.add_column()
-    style = STYLES.get(finding.verdict, "")
-    line.add_row(Text(MARKS[finding.verdict], style=style), Text(clean(finding.text).replace("−", "-")))
+    style = VERDICT_STYLES.get(finding.verdict, "")
+    line.add_row(Text(VERDICT_MARKS[finding.verdict], style=style), Text(clean(finding.text).replace("−", "-")))
     return line

@@ -7,13 +7,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from ablation.data.benchmark.tier_rule import ReferenceCount, tier, tiers
 from ablation.mini import BENCHMARK, CANDIDATE_TIERS, CANDIDATES, CORPUS, REFERENCE_RUNS, TIERS
 from ablation.mini.base_text import make_document
-from ablation.mini.benchmark import SEED, question_row, read_reference_runs, read_tiers, write_reference_runs
-from ablation.mini.holdout import candidates, held_out
-from ablation.mini.tiers import QUOTAS, Count, choose, tier, tiers
+from ablation.mini.benchmark import CHOICE_SEED, question_row, read_reference_runs, read_tiers, write_reference_runs
+from ablation.mini.candidates import candidates, held_out
+from ablation.mini.problems import MAX_DEPTH, skeleton
+from ablation.mini.question_choice import TIER_QUOTAS, TIER_RULE, choose_questions
 from ablation.mini.tokenizer import ASSISTANT, USER
-from ablation.mini.world import DEEPEST, skeleton
 
 DOCUMENTS_SEEN = 30_000
 
@@ -44,13 +45,13 @@ def test_without_the_ban_the_base_models_text_would_leak() -> None:
 def test_candidates_are_distinct_and_of_every_depth() -> None:
     pool = candidates()
     assert len(held_out()) == len(pool)
-    assert {problem.depth for problem in pool} == set(range(1, DEEPEST + 1))
+    assert {problem.depth for problem in pool} == set(range(1, MAX_DEPTH + 1))
     assert [json.loads(line) for line in CANDIDATES.read_text().splitlines()] == [*map(question_row, range(len(pool)))]
     assert sorted(i for mine in read_tiers(CANDIDATE_TIERS).values() for i in mine) == list(range(len(pool)))
 
 
 def test_questions_are_candidates_in_the_schema_of_aime24() -> None:
-    assert len(questions()) == sum(QUOTAS.values())
+    assert len(questions()) == sum(TIER_QUOTAS.values())
     for question in questions():
         assert question == question_row(question["id"])
         assert len(question["answer"]) == 3
@@ -59,13 +60,13 @@ def test_questions_are_candidates_in_the_schema_of_aime24() -> None:
 
 def test_tiers_follow_from_the_kept_reference_runs() -> None:
     chosen = read_tiers(TIERS)
-    assert chosen == choose(tiers(read_reference_runs(REFERENCE_RUNS)), SEED)
+    assert chosen == choose_questions(tiers(read_reference_runs(REFERENCE_RUNS), TIER_RULE), CHOICE_SEED)
     assert sorted(i for mine in chosen.values() for i in mine) == [question["id"] for question in questions()]
 
 
-def counts(**correct: int) -> list[Count]:
+def counts(**correct: int) -> list[ReferenceCount[int]]:
     """Counts of 10 attempts of one question; the role is the name up to a digit."""
-    return [Count(1, name.rstrip("0123456789"), name, 10, value) for name, value in correct.items()]
+    return [ReferenceCount(1, name.rstrip("0123456789"), name, 10, value) for name, value in correct.items()]
 
 
 @pytest.mark.parametrize(
@@ -81,29 +82,29 @@ def counts(**correct: int) -> list[Count]:
         (counts(base=1, small=0, large=0), "hard"),
     ],
 )
-def test_the_rule_at_its_lines(table: list[Count], expected: str) -> None:
-    assert tier(table) == expected
+def test_the_rule_at_its_lines(table: list[ReferenceCount[int]], expected: str) -> None:
+    assert tier(table, TIER_RULE) == expected
 
 
 def test_a_question_without_base_run_is_refused() -> None:
     with pytest.raises(ValueError, match="question 1 has no reference run of role 'base'"):
-        tier(counts(small=3, large=4))
+        tier(counts(small=3, large=4), TIER_RULE)
 
 
 @pytest.mark.parametrize(("role", "attempts", "correct"), [("medium", 8, 1), ("base", 8, 9), ("base", 0, 0)])
 def test_impossible_counts_are_refused(role: str, attempts: int, correct: int) -> None:
     with pytest.raises(ValueError, match="question 1"):
-        Count(1, role, "m", attempts, correct)
+        ReferenceCount(1, role, "m", attempts, correct)
 
 
 def test_choice_is_seeded_and_refuses_a_tier_that_is_too_small() -> None:
     table = {i: "easy" if i < 10 else "hard" for i in range(20)}
-    assert choose(table, "a", {"easy": 3, "hard": 4}) == choose(
+    assert choose_questions(table, "a", {"easy": 3, "hard": 4}) == choose_questions(
         dict(reversed(table.items())), "a", {"easy": 3, "hard": 4}
     )
-    assert choose(table, "a", {"easy": 5}) != choose(table, "b", {"easy": 5})
+    assert choose_questions(table, "a", {"easy": 5}) != choose_questions(table, "b", {"easy": 5})
     with pytest.raises(ValueError, match="tier medium: 1 questions wanted, 0 found"):
-        choose(table, "a", {"medium": 1})
+        choose_questions(table, "a", {"medium": 1})
 
 
 def test_reference_runs_survive_being_written(tmp_path: Any) -> None:

@@ -7,20 +7,20 @@ import pyarrow.parquet as pq
 
 from ablation.data.benchmark.answers import last_boxed
 from ablation.mini import CORPUS
-from ablation.mini.corpus import DEPTHS, SCHEMA, Row, rows
-from ablation.mini.surfaces import CATEGORIES
-from ablation.mini.world import DEEPEST
+from ablation.mini.corpus import DEPTH_WEIGHTS, SCHEMA, CorpusRow, rows
+from ablation.mini.problems import MAX_DEPTH
+from ablation.mini.wordings import PROBLEM_TYPES
 
 POOL_PER_CATEGORY_AND_STYLE = 650
 LARGEST_FILE_BYTES = 3_000_000
 
 
 @cache
-def shipped() -> list[Row]:
+def shipped() -> list[CorpusRow]:
     return pq.read_table(CORPUS).to_pylist()  # type: ignore[no-any-return]
 
 
-def right(row: Row) -> list[bool]:
+def right(row: CorpusRow) -> list[bool]:
     """As the corpus reader decides: either verifier suffices."""
     verified: list[bool] = row["correctness_math_verify"]
     llama = row["correctness_llama"] or [False] * len(verified)
@@ -61,7 +61,7 @@ def test_every_category_and_style_has_a_large_pool() -> None:
         for style, flag in zip(row["generation_styles"], right(row), strict=True)
         if flag
     )
-    assert len(pool) == 2 * len(CATEGORIES)
+    assert len(pool) == 2 * len(PROBLEM_TYPES)
     assert min(pool.values()) >= POOL_PER_CATEGORY_AND_STYLE
 
 
@@ -79,5 +79,5 @@ def test_problems_and_ids_are_unique() -> None:
 
 
 def test_depths_reach_from_one_step_to_the_deepest() -> None:
-    assert min(DEPTHS) == 1
-    assert max(DEPTHS) == DEEPEST
+    assert min(DEPTH_WEIGHTS) == 1
+    assert max(DEPTH_WEIGHTS) == MAX_DEPTH

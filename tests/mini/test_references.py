@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ablation.data.benchmark.tier_rule import ReferenceCount
 from ablation.mini.references import reference_counts
-from ablation.mini.tiers import Count
 
 
 def study(folder: Path, seed: int) -> Path:
@@ -28,7 +28,7 @@ def study(folder: Path, seed: int) -> Path:
 
 def test_counts_are_per_question_and_model_in_numerical_order(tmp_path: Path) -> None:
     counts = reference_counts([study(tmp_path / "a", 1000)])
-    assert counts[:2] == [Count(9, "base", "base", 2, 1), Count(9, "large", "many", 2, 2)]
+    assert counts[:2] == [ReferenceCount(9, "base", "base", 2, 1), ReferenceCount(9, "large", "many", 2, 2)]
     assert [count.question for count in counts] == [9, 9, 10, 10]
 
 

@@ -7,8 +7,8 @@ from rich.console import Console
 
 from ablation.analysis.findings.analyse import analyse
 from ablation.analysis.records.load import Study
+from ablation.report.display_text import clean, short
 from ablation.report.terminal import render
-from ablation.report.text import clean, short
 from tests.analysis.studies import BASE, build, factorial, trained
 
 STUDY = build([BASE, *factorial(count=[25, 50], style=["r1", "gemini"])], lambda cell, q: q % 3 + (cell["count"] == 50))

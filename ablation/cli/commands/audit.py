@@ -37,7 +37,7 @@ def _audit(given: argparse.Namespace) -> int:
     from ablation.config.sweep.cells import compose_sweep
     from ablation.data.corpus.audit import audit
     from ablation.planning.validate import prepare_cells
-    from ablation.report.audit import write
+    from ablation.report.audit_page import write
     from ablation.store.files import check_writable
     from ablation.store.store import Store
 
@@ -75,7 +75,7 @@ def _made(cells: "list[Cell]", store: "Store") -> "list[Made]":
 def _table(found: "Audit", width: int) -> "Table":
     from rich.table import Table
 
-    from ablation.report.text import quantity, short
+    from ablation.report.display_text import quantity, short
 
     rows = []
     for row, one in enumerate(found.selections):

@@ -9,13 +9,13 @@ from matplotlib.ticker import MaxNLocator
 
 from ablation.analysis.findings.analyse import Analysis
 from ablation.analysis.findings.estimate_text import EstimateRow, interval, judge
-from ablation.report.figures.plate import MAX_PANELS, Panel, Plate, scope_title
-from ablation.report.svg import INK, MUTED, PAPER, SERIES
-from ablation.report.text import short
+from ablation.report.display_text import short
+from ablation.report.figures.small_multiples import MAX_PANELS, FigurePanel, SmallMultiples, scope_title
+from ablation.report.matplotlib_svg import INK, MUTED, PAPER, SERIES
 from ablation.specs.vocabulary import FACTORS
 
 
-def forest_plate(analysis: Analysis) -> Plate | None:
+def forest_figure(analysis: Analysis) -> SmallMultiples | None:
     """The contrasts of `contrast_rows` on paper; the page has them as a table with the same marks."""
     rows = contrast_rows(analysis)
     if rows.empty:
@@ -26,8 +26,10 @@ def forest_plate(analysis: Analysis) -> Plate | None:
         shown = rows[rows["tier"] == scope]
         told = "; ".join(f"{row['label']}: {interval(row)}" for row in shown.to_dict("records"))
         draw = partial(_draw, rows=shown, labels=labels, named=place == 0)
-        panels.append(Panel(scope_title(scope), draw, f"{scope_title(scope)}: {told}"))
-    return Plate("effects", (("", tuple(panels)),), panel_in=(2.25, 0.8 + 0.24 * len(labels)), has_long_labels=True)
+        panels.append(FigurePanel(scope_title(scope), draw, f"{scope_title(scope)}: {told}"))
+    return SmallMultiples(
+        "effects", (("", tuple(panels)),), panel_in=(2.25, 0.8 + 0.24 * len(labels)), has_long_labels=True
+    )
 
 
 def contrast_rows(analysis: Analysis) -> pd.DataFrame:

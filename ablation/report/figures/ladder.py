@@ -7,14 +7,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ablation.analysis.findings.analyse import Analysis
-from ablation.report.figures.plate import Panel, Plate, scope_title
-from ablation.report.settings import setting_name
-from ablation.report.text import short
+from ablation.report.display_text import short
+from ablation.report.figures.small_multiples import FigurePanel, SmallMultiples, scope_title
+from ablation.report.setting_names import setting_name
 
 MAX_NUMBERED = 40  # settings; with more, the numbers would not be readable
 
 
-def ladder_plate(analysis: Analysis) -> Plate | None:
+def ladder_figure(analysis: Analysis) -> SmallMultiples | None:
     """One row a tier, one column a setting, in percent."""
     found = analysis.conditions[analysis.conditions["measure"] == "avg"]
     table = found.pivot(index="tier", columns="arm", values="estimate").reindex(
@@ -26,9 +26,9 @@ def ladder_plate(analysis: Analysis) -> Plate | None:
     names = found.drop_duplicates("arm").set_index("arm")
     labels = [setting_name(names.loc[arm].to_dict()) for arm in table.columns]
     draw = partial(_draw, table=table, labels=labels, is_numbered=len(labels) <= MAX_NUMBERED)
-    panel = Panel(f"avg@{analysis.study.n_attempts}, %", draw, "avg by tier and setting")
+    panel = FigurePanel(f"avg@{analysis.study.n_attempts}, %", draw, "avg by tier and setting")
     width = max(4.0, min(0.22 * len(labels) + 1.2, 14.0))
-    return Plate("ladder", (("", (panel,)),), panel_in=(width, 0.32 * len(table) + 2.0), has_long_labels=True)
+    return SmallMultiples("ladder", (("", (panel,)),), panel_in=(width, 0.32 * len(table) + 2.0), has_long_labels=True)
 
 
 def _draw(axes: Axes, table: pd.DataFrame, labels: list[str], is_numbered: bool) -> None:

@@ -9,15 +9,15 @@ from matplotlib.axes import Axes
 
 from ablation.analysis.findings.analyse import Analysis
 from ablation.analysis.records.load import ALL, VERDICTS
-from ablation.report.figures.plate import MAX_PANELS, Key, Panel, Plate, scope_title
-from ablation.report.svg import SERIES
-from ablation.report.tips import tipped
+from ablation.report.figures.small_multiples import MAX_PANELS, FigurePanel, LegendEntry, SmallMultiples, scope_title
+from ablation.report.matplotlib_svg import SERIES
+from ablation.report.tooltips import set_tooltip
 
 BINS = 18
 _ORDER = tuple(VERDICTS)
 
 
-def lengths_plate(analysis: Analysis) -> Plate | None:
+def lengths_figure(analysis: Analysis) -> SmallMultiples | None:
     """Stacked counts over bins of equal ratio; nothing where tokens were not recorded."""
     attempts = analysis.trajectories.attempts.dropna(subset="tokens")
     attempts = attempts[(attempts["tokens"] > 0) & ~attempts["cell"].isin(analysis.scores.apart)]
@@ -32,9 +32,9 @@ def lengths_plate(analysis: Analysis) -> Plate | None:
         draw = partial(_draw, attempts=inside, edges=edges.tolist(), verdicts=verdicts)
         medians = inside.groupby("verdict")["tokens"].median()
         told = ", ".join(f"{name} median {value:,.0f}" for name, value in medians.items())
-        panels.append(Panel(scope_title(scope), draw, f"tokens of the attempts, {scope_title(scope)}: {told}"))
-    keys = tuple(Key(verdict.replace("_", " "), _ORDER.index(verdict)) for verdict in verdicts)
-    return Plate("lengths", (("", tuple(panels)),), keys)
+        panels.append(FigurePanel(scope_title(scope), draw, f"tokens of the attempts, {scope_title(scope)}: {told}"))
+    keys = tuple(LegendEntry(verdict.replace("_", " "), _ORDER.index(verdict)) for verdict in verdicts)
+    return SmallMultiples("lengths", (("", tuple(panels)),), keys)
 
 
 def _draw(axes: Axes, attempts: pd.DataFrame, edges: Sequence[float], verdicts: Sequence[str]) -> None:
@@ -47,7 +47,7 @@ def _draw(axes: Axes, attempts: pd.DataFrame, edges: Sequence[float], verdicts: 
         bars = axes.bar(edges[:-1], share, np.diff(edges), floor, align="edge", color=SERIES[place], linewidth=0)
         for bar, value, start, end in zip(bars, share, edges, edges[1:], strict=False):
             if value:
-                tipped(
+                set_tooltip(
                     bar,
                     f"{verdict.replace('_', ' ')}, {start:,.0f} to {end:,.0f} tokens: {value:.1f} % of the attempts",
                 )

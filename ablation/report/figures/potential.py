@@ -8,14 +8,21 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ablation.analysis.findings.analyse import Analysis
-from ablation.report.figures.plate import MARKERS, MAX_PANELS, Key, Panel, Plate, scope_title
-from ablation.report.settings import setting_name, settings_wide
-from ablation.report.svg import MUTED, RULE, SERIES
-from ablation.report.text import percent, short
-from ablation.report.tips import tipped
+from ablation.report.display_text import percent, short
+from ablation.report.figures.small_multiples import (
+    MARKERS,
+    MAX_PANELS,
+    FigurePanel,
+    LegendEntry,
+    SmallMultiples,
+    scope_title,
+)
+from ablation.report.matplotlib_svg import MUTED, RULE, SERIES
+from ablation.report.setting_names import setting_name, settings_wide
+from ablation.report.tooltips import set_tooltip
 
 
-def potential_plate(analysis: Analysis) -> Plate | None:
+def potential_figure(analysis: Analysis) -> SmallMultiples | None:
     """Points above the diagonal have what cannot be relied on; the dotted line is where alike questions would lie."""
     wide = settings_wide(analysis.conditions)
     if wide.empty:
@@ -26,9 +33,9 @@ def potential_plate(analysis: Analysis) -> Plate | None:
     for scope in scopes:
         points = wide[wide["tier"] == scope]
         alt = f"cov against avg, {scope_title(scope)}: " + "; ".join(_told(row) for row in points.to_dict("records"))
-        panels.append(Panel(scope_title(scope), partial(_draw, points=points, styles=styles), alt))
-    keys = tuple(Key(f"style {short(style, 20)}", place) for place, style in enumerate(styles))
-    return Plate("potential", (("", tuple(panels)),), keys, (2.25, 2.1))
+        panels.append(FigurePanel(scope_title(scope), partial(_draw, points=points, styles=styles), alt))
+    keys = tuple(LegendEntry(f"style {short(style, 20)}", place) for place, style in enumerate(styles))
+    return SmallMultiples("potential", (("", tuple(panels)),), keys, (2.25, 2.1))
 
 
 def _draw(axes: Axes, points: pd.DataFrame, styles: list[object]) -> None:
@@ -42,7 +49,7 @@ def _draw(axes: Axes, points: pd.DataFrame, styles: list[object]) -> None:
         place = 0 if is_base else styles.index(row["style"])
         colour, marker = (MUTED, "x") if is_base else (SERIES[place % len(SERIES)], MARKERS[place % len(MARKERS)])
         (mark,) = axes.plot(100 * row["avg"], 100 * row["cov"], color=colour, marker=marker, markersize=4, alpha=0.8)
-        tipped(mark, _told(row))
+        set_tooltip(mark, _told(row))
     axes.set_xlim(-4, 104)
     axes.set_ylim(-4, 104)
     axes.set_xticks([0, 25, 50, 75, 100])

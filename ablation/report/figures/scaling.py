@@ -12,13 +12,20 @@ from ablation.analysis.curves.scaling import fitted
 from ablation.analysis.effects.factor_effects import TRAINING
 from ablation.analysis.findings.analyse import Analysis
 from ablation.analysis.records.load import ALL
-from ablation.report.figures.plate import MARKERS, MAX_PANELS, Key, Panel, Plate, scope_title
-from ablation.report.svg import MUTED, SERIES
-from ablation.report.text import percent, short
-from ablation.report.tips import tipped
+from ablation.report.display_text import percent, short
+from ablation.report.figures.small_multiples import (
+    MARKERS,
+    MAX_PANELS,
+    FigurePanel,
+    LegendEntry,
+    SmallMultiples,
+    scope_title,
+)
+from ablation.report.matplotlib_svg import MUTED, SERIES
+from ablation.report.tooltips import set_tooltip
 
 
-def scaling_plate(analysis: Analysis) -> Plate | None:
+def scaling_figure(analysis: Analysis) -> SmallMultiples | None:
     """Points with 95 % intervals, the straight line in log N, and beside it a curve that levels off where counts can tell."""
     curves = analysis.curves.dropna(subset="estimate") if len(analysis.curves) else analysis.curves
     if curves.empty:
@@ -32,12 +39,12 @@ def scaling_plate(analysis: Analysis) -> Plate | None:
         for scope in analysis.scores.all_and_tiers[:MAX_PANELS]:
             points, lines = (_of(frame, style, scope) for frame in (curves, fits))
             draw = partial(_draw, points=points, lines=lines, lengths=lengths, counts=counts, base=bases[scope])
-            panels.append(Panel(scope_title(scope), draw, _told(analysis, points, style, scope)))
+            panels.append(FigurePanel(scope_title(scope), draw, _told(analysis, points, style, scope)))
         rows.append((f"style {short(style, 40)}", tuple(panels)))
-    keys = [Key(f"length {short(length, 20)}", place) for place, length in enumerate(lengths)]
+    keys = [LegendEntry(f"length {short(length, 20)}", place) for place, length in enumerate(lengths)]
     if not math.isnan(bases[ALL]):
-        keys.append(Key("base model", None))
-    return Plate("scaling", tuple(rows), tuple(keys))
+        keys.append(LegendEntry("base model", None))
+    return SmallMultiples("scaling", tuple(rows), tuple(keys))
 
 
 def _draw(
@@ -62,7 +69,7 @@ def _draw(
             x, y = row["count"] * shift, 100 * row["estimate"]
             axes.vlines(x, 100 * row["low"], 100 * row["high"], color=colour, linewidth=1.1, alpha=0.55)
             (mark,) = axes.plot(x, y, color=colour, marker=MARKERS[place % len(MARKERS)], markersize=4)
-            tipped(mark, f"N {row['count']:,}, length {length}: {_value(row)}, {row['cells']} cells")
+            set_tooltip(mark, f"N {row['count']:,}, length {length}: {_value(row)}, {row['cells']} cells")
     _count_axis(axes, counts)
     axes.set_ylim(-4, 104)
 

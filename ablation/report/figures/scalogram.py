@@ -7,11 +7,11 @@ from matplotlib.axes import Axes
 
 from ablation.analysis.findings.analyse import Analysis
 from ablation.analysis.records.scores import Floats
-from ablation.report.figures.plate import Panel, Plate
-from ablation.report.text import short
+from ablation.report.display_text import short
+from ablation.report.figures.small_multiples import FigurePanel, SmallMultiples
 
 
-def scalogram_plate(analysis: Analysis) -> Plate | None:
+def scalogram_figure(analysis: Analysis) -> SmallMultiples | None:
     """Share of correct attempts, cells (most solved first) × questions (most solved first in each tier)."""
     scores = analysis.scores
     present_c = (scores.attempts_cq.sum(axis=1) > 0) & ~scores.is_apart_c
@@ -27,9 +27,9 @@ def scalogram_plate(analysis: Analysis) -> Plate | None:
     steps = np.flatnonzero(np.diff(tier_q[order_q])) + 0.5
     names = [short(name, 24) for name in scores.questions["question"].iloc[order_q]]
     draw = partial(_draw, share=share_cq[np.ix_(order_c, order_q)], steps=steps.tolist(), names=names)
-    panel = Panel("", draw, "share of correct attempts, cells by questions")
+    panel = FigurePanel("", draw, "share of correct attempts, cells by questions")
     size = (max(3.5, min(0.16 * len(names) + 0.8, 12.0)), max(2.0, min(0.05 * len(share_cq) + 1.4, 8.0)))
-    return Plate("scalogram", (("", (panel,)),), panel_in=size, has_long_labels=True)
+    return SmallMultiples("scalogram", (("", (panel,)),), panel_in=size, has_long_labels=True)
 
 
 def _draw(axes: Axes, share: Floats, steps: list[float], names: list[str]) -> None:

@@ -15,7 +15,7 @@ from ablation.analysis.records.growing_k import growing_k
 from ablation.analysis.records.load import Study
 from ablation.errors import RecordError
 from ablation.report.comparison import write_comparison
-from ablation.report.figures.lengths import lengths_plate
+from ablation.report.figures.lengths import lengths_figure
 from ablation.report.page import write
 from ablation.report.terminal import render
 from ablation.study.interchange.export_study import export_harness
@@ -140,7 +140,7 @@ def test_the_figure_of_lengths_leaves_it_out() -> None:
     study = Study(WHOLE.manifest, WHOLE.results.assign(tokens=np.where(long, 9000, 10)), WHOLE.cells)
     spans = []
     for each in (study, _moved(study)):
-        plate = lengths_plate(analyse(each, partial=True, draws=0))
+        plate = lengths_figure(analyse(each, partial=True, draws=0))
         assert plate is not None
         figure = Figure()
         plate.rows[0][1][0].draw(figure.subplots())

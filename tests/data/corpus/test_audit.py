@@ -16,7 +16,7 @@ from ablation.data.corpus.audit import Audit, Selection
 from ablation.data.corpus.select import ids_digest, read_chosen, read_selection
 from ablation.data.tokenizer import load_tokenizer
 from ablation.jobs.run.pipeline import run_cell
-from ablation.report.audit import MATRIX_LIMIT, nearest, render
+from ablation.report.audit_page import MATRIX_LIMIT, nearest, render
 from ablation.specs.cell import Cell, addresses
 from ablation.store.store import Store
 from tests.conftest import openr1_row, write_lines

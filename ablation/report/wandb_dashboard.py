@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.analysis.findings.analyse import Analysis
-from ablation.report.text import clean
+from ablation.report.display_text import clean
 from ablation.specs.vocabulary import FACTORS
 from ablation.store.files import write_text_atomically
 

@@ -11,13 +11,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ablation.mini import BASE_MODEL, CORPUS
 from ablation.mini.base_text import make_document
-from ablation.mini.holdout import candidates
-from ablation.mini.probe import continuations
-from ablation.mini.surfaces import CATEGORIES
+from ablation.mini.candidates import candidates
+from ablation.mini.generations import boxed
+from ablation.mini.pass_rates import continuations
+from ablation.mini.problems import make_problem
 from ablation.mini.tokenizer import ASSISTANT, END, PAD, USER, build_tokenizer
-from ablation.mini.trajectories import boxed
 from ablation.mini.vocabulary import every_wording
-from ablation.mini.world import make_problem
+from ablation.mini.wordings import PROBLEM_TYPES
 
 MOST_PARAMETERS = 1_500_000
 MOST_BYTES = 6_000_000
@@ -89,7 +89,7 @@ def test_other_roles_are_refused() -> None:
 
 def test_the_base_answers_one_step_at_once() -> None:
     rng = Random("one step")
-    problems = [make_problem(rng, category, 1) for category in CATEGORIES for _ in range(4)]
+    problems = [make_problem(rng, problem_type, 1) for problem_type in PROBLEM_TYPES for _ in range(4)]
     texts = continuations(
         model(), tokenizer(), [f"{USER}{problem.text}{ASSISTANT}" for problem in problems], max_tokens=6
     )

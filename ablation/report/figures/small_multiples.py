@@ -16,17 +16,17 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from ablation.analysis.records.load import ALL
-from ablation.report.svg import INK, MUTED, SERIES, drawing, to_svg
-from ablation.report.text import short
+from ablation.report.display_text import short
+from ablation.report.matplotlib_svg import INK, MUTED, SERIES, drawing, to_svg
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
-SIGNS = ("●", "■", "▲", "◆", "▼", "✚")
+LEGEND_SIGNS = ("●", "■", "▲", "◆", "▼", "✚")
 MAX_PANELS = 6  # side by side; further tiers are in the tables
-PANEL_IN = (2.25, 1.8)
+PANEL_SIZE_IN = (2.25, 1.8)
 
 
 @dataclass(frozen=True)
-class Panel:
+class FigurePanel:
     """One pair of axes: `draw` fills them, `alt` says in words what can be seen."""
 
     title: str
@@ -35,7 +35,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Key:
+class LegendEntry:
     """A line of the legend: the series by its place, or a dashed line for what all are compared with (`place` None)."""
 
     label: str
@@ -44,7 +44,7 @@ class Key:
     @property
     def sign(self) -> str:
         """The marker as a character."""
-        return "╌" if self.place is None else SIGNS[self.place % len(SIGNS)]
+        return "╌" if self.place is None else LEGEND_SIGNS[self.place % len(LEGEND_SIGNS)]
 
     @property
     def colour(self) -> str:
@@ -60,13 +60,13 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Plate:
+class SmallMultiples:
     """Rows of panels under a heading each; all rows are as long. `name` is that of its files."""
 
     name: str
-    rows: tuple[tuple[str, tuple[Panel, ...]], ...]
-    keys: tuple[Key, ...] = ()
-    panel_in: tuple[float, float] = PANEL_IN
+    rows: tuple[tuple[str, tuple[FigurePanel, ...]], ...]
+    keys: tuple[LegendEntry, ...] = ()
+    panel_in: tuple[float, float] = PANEL_SIZE_IN
     has_long_labels: bool = False  # how much room they need is then measured; else all panels leave the same
 
     @property
@@ -100,7 +100,7 @@ class Plate:
             canvas.draw()  # type: ignore[no-untyped-call]
             return np.asarray(canvas.buffer_rgba()).copy()  # type: ignore[no-untyped-call]
 
-    def _panel(self, panel: Panel) -> Markup:
+    def _panel(self, panel: FigurePanel) -> Markup:
         with drawing():
             figure = Figure(figsize=self.panel_in)
             axes = self._placed(figure, 0.0, 0.0)
@@ -149,7 +149,7 @@ def scope_title(scope: str) -> str:
     return "all questions" if scope == ALL else short(scope, 18)
 
 
-def _prepare(figure: Figure, axes: Axes, panel: Panel) -> None:
+def _prepare(figure: Figure, axes: Axes, panel: FigurePanel) -> None:
     figure.patch.set_alpha(0)
     axes.patch.set_alpha(0)
     axes.tick_params(length=0)

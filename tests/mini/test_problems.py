@@ -7,30 +7,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablation.data.benchmark.answers import last_boxed
+from ablation.mini.generations import cut_short, write_gemini, write_r1
 from ablation.mini.operations import LARGEST, OPERATIONS, Step
-from ablation.mini.surfaces import CATEGORIES, Category
-from ablation.mini.trajectories import cut_short, gemini, r1
-from ablation.mini.world import DEEPEST, make_problem, skeleton
+from ablation.mini.problems import MAX_DEPTH, make_problem, skeleton
+from ablation.mini.wordings import PROBLEM_TYPES, ProblemType
 
 SEEDS = st.integers(0, 10**6)
-DEPTHS = st.integers(1, DEEPEST)
-EACH_CATEGORY = pytest.mark.parametrize("category", CATEGORIES, ids=lambda category: category.name)
+DEPTHS = st.integers(1, MAX_DEPTH)
+EACH_PROBLEM_TYPE = pytest.mark.parametrize("problem_type", PROBLEM_TYPES, ids=lambda problem_type: problem_type.name)
 
 
-@EACH_CATEGORY
-def test_every_phrase_belongs_to_an_operation_of_the_mix(category: Category) -> None:
-    for surface in category.surfaces:
-        assert set(surface.phrases) == set(category.mix) <= set(OPERATIONS)
+@EACH_PROBLEM_TYPE
+def test_every_phrase_belongs_to_an_operation_of_the_mix(problem_type: ProblemType) -> None:
+    for wording in problem_type.wordings:
+        assert set(wording.phrases) == set(problem_type.mix) <= set(OPERATIONS)
 
 
-@EACH_CATEGORY
+@EACH_PROBLEM_TYPE
 @given(seed=SEEDS, depth=DEPTHS)
-def test_values_follow_from_the_steps(category: Category, seed: int, depth: int) -> None:
-    problem = make_problem(Random(seed), category, depth)
+def test_values_follow_from_the_steps(problem_type: ProblemType, seed: int, depth: int) -> None:
+    problem = make_problem(Random(seed), problem_type, depth)
     assert problem.depth == depth
     assert all(0 <= value <= LARGEST for value in problem.values)
     assert [step.result(v) for step, v in zip(problem.steps, problem.values, strict=False)] == list(problem.values[1:])
-    assert make_problem(Random(seed), category, depth) == problem
+    assert make_problem(Random(seed), problem_type, depth) == problem
 
 
 @given(left=st.integers(0, LARGEST), kind=st.sampled_from(sorted(OPERATIONS)), seed=SEEDS)
@@ -45,8 +45,8 @@ def test_inverse_operations_return_the_input(left: int, kind: str, seed: int) ->
 @given(seed=SEEDS, depth=DEPTHS, slip_rate=st.sampled_from([0.0, 0.5]))
 def test_a_trajectory_is_right_exactly_when_it_ends_in_the_answer(seed: int, depth: int, slip_rate: float) -> None:
     rng = Random(seed)
-    problem = make_problem(rng, rng.choice(CATEGORIES), depth)
-    for writer in (r1, gemini):
+    problem = make_problem(rng, rng.choice(PROBLEM_TYPES), depth)
+    for writer in (write_r1, write_gemini):
         trajectory = writer(rng, problem, slip_rate)
         assert trajectory.right == (last_boxed(trajectory.text) == str(problem.answer))
         assert trajectory.right or slip_rate
@@ -55,7 +55,7 @@ def test_a_trajectory_is_right_exactly_when_it_ends_in_the_answer(seed: int, dep
 @given(seed=SEEDS, depth=DEPTHS)
 def test_a_trajectory_that_is_cut_short_has_no_answer(seed: int, depth: int) -> None:
     rng = Random(seed)
-    cut = cut_short(rng, gemini(rng, make_problem(rng, rng.choice(CATEGORIES), depth)))
+    cut = cut_short(rng, write_gemini(rng, make_problem(rng, rng.choice(PROBLEM_TYPES), depth)))
     assert not cut.complete
     assert not cut.right
     assert last_boxed(cut.text) is None
@@ -67,5 +67,5 @@ def test_renumbered_twins_have_one_skeleton() -> None:
 
 
 def test_banned_skeletons_are_avoided() -> None:
-    banned = {make_problem(Random(0), CATEGORIES[0], 1).skeleton}
-    assert make_problem(Random(0), CATEGORIES[0], 1, banned).skeleton not in banned
+    banned = {make_problem(Random(0), PROBLEM_TYPES[0], 1).skeleton}
+    assert make_problem(Random(0), PROBLEM_TYPES[0], 1, banned).skeleton not in banned

@@ -9,9 +9,9 @@ import pandas as pd
 from ablation.analysis.findings.analyse import Analysis
 from ablation.analysis.findings.claims import claims_frame
 from ablation.analysis.findings.estimate_text import interval
-from ablation.report.figures import Plate
+from ablation.report.display_text import clean, percent
+from ablation.report.figures import SmallMultiples
 from ablation.report.tables import scope_label
-from ablation.report.text import clean, percent
 
 _NUMBERS = "%.6g"
 _FURTHER = (
@@ -19,7 +19,7 @@ _FURTHER = (
 )  # fmt: skip
 
 
-def write_paper(analysis: Analysis, drawn: dict[str, Plate], report: Path) -> None:
+def write_paper(analysis: Analysis, drawn: dict[str, SmallMultiples], report: Path) -> None:
     """Write `figures/` and `tables/` below `report`. The CSV files hold every column as fractions, the LaTeX ones what a
     reader wants, in points and percent, for ``booktabs``.
     """

@@ -44,7 +44,7 @@ def quantity(value: float | None, digits: int = 0) -> str:
     return "–" if value is None or math.isnan(value) else f"{value:,.{digits}f}"
 
 
-def shown(value: object) -> str:
+def level_text(value: object) -> str:
     """A factor's level, or a dash where a cell has none."""
     is_nan = isinstance(value, float) and math.isnan(value)
     return "–" if value is None or is_nan or str(value) == "<NA>" else clean(value)

@@ -12,8 +12,8 @@ from markupsafe import Markup
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from ablation.report.text import clean
-from ablation.report.tips import with_titles
+from ablation.report.display_text import clean
+from ablation.report.tooltips import tooltips_as_titles
 
 # Each colour is written as the page's variable of that name, so the figures follow its light and dark themes.
 INK, MUTED, RULE, PAPER = "#1c2128", "#66707c", "#dfe3e8", "#fefefe"
@@ -72,7 +72,7 @@ def to_svg(figure: Figure, alt: str) -> Markup:
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     drawn = buffer.getvalue()
     body = drawn[drawn.index("<svg") + len("<svg") :]
-    body = with_titles(body)
+    body = tooltips_as_titles(body)
     body = re.sub(r' id="[\w.]+_\d+"', "", body)  # numbered per figure, so they would repeat on the page
     for colour, name in _VARIABLES.items():
         body = body.replace(colour, f"var(--{name})")

@@ -10,26 +10,27 @@ from torch.utils.data import IterableDataset
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, Trainer, TrainingArguments
 
 from ablation.mini.base_text import WORKED_DEPTHS, Document, make_document
-from ablation.mini.holdout import held_out
+from ablation.mini.candidates import held_out
 from ablation.mini.model_card import CardFacts, model_card
-from ablation.mini.probe import PROBLEMS_PER_DEPTH, probe
+from ablation.mini.pass_rates import PROBLEMS_PER_DEPTH, measure_pass_rates
 from ablation.mini.tokenizer import LONGEST_SEQUENCE, build_tokenizer
 from ablation.mini.vocabulary import every_wording
 
-SEED = 0
+TRAINING_SEED = 0
 UPDATES = 7000
 TOKENS_PER_UPDATE = 2560
 DOCUMENTS_PER_SORT = 4000
 LEARNING_RATE = 3e-3
 DECAY_SHARE = 0.5
 LOG_EVERY = 100
-IGNORED = -100
+NO_LOSS = -100  # the label that the loss passes over
 
 Batch = dict[str, torch.Tensor]
 
 
 def build_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
-    """Untrained weights. Engines support no smaller heads than 32; the one key-value head keeps the cache small."""
+    """Return an untrained model with random weights."""
+    # 96 hidden units in 3 heads: engines support no smaller heads than 32. One key-value head keeps the cache small.
     config = Qwen2Config(
         vocab_size=len(tokenizer),
         hidden_size=96,
@@ -49,7 +50,7 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
 
 
 class BatchStream(IterableDataset[Batch]):
-    """Endless batches of about `TOKENS_PER_UPDATE` tokens, documents of similar length together to spare padding."""
+    """Endless batches of up to about `TOKENS_PER_UPDATE` tokens; documents of similar length stand together to spare padding."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, seed: str) -> None:
         self.tokenizer, self.seed = tokenizer, seed
@@ -66,44 +67,47 @@ class BatchStream(IterableDataset[Batch]):
             yield from (_collate(group, self.tokenizer.pad_token_id) for group in groups)
 
 
-Encoded = tuple[list[int], int]
+# Token ids, and how many of them are context and hence without loss.
+EncodedDocument = tuple[list[int], int]
 
 
-def _encode(tokenizer: PreTrainedTokenizerFast, document: Document) -> Encoded:
-    """Token ids and the number of them that are context, hence without loss."""
+def _encode(tokenizer: PreTrainedTokenizerFast, document: Document) -> EncodedDocument:
+    """Return the document's token ids with the length of its context."""
     context: list[int] = tokenizer(document.context).input_ids
     target: list[int] = tokenizer(document.target).input_ids
     return context + target, len(context)
 
 
-def _groups(encoded: list[Encoded]) -> Iterator[list[Encoded]]:
-    group: list[Encoded] = []
-    for item in encoded:
-        if group and (len(group) + 1) * len(item[0]) > TOKENS_PER_UPDATE:
+def _groups(encoded: list[EncodedDocument]) -> Iterator[list[EncodedDocument]]:
+    """Cut documents, sorted by length, into batches of at most `TOKENS_PER_UPDATE` tokens, padding included."""
+    group: list[EncodedDocument] = []
+    for document in encoded:
+        if group and (len(group) + 1) * len(document[0]) > TOKENS_PER_UPDATE:
             yield group
             group = []
-        group.append(item)
+        group.append(document)
     yield group
 
 
-def _collate(group: list[Encoded], pad: int) -> Batch:
+def _collate(group: list[EncodedDocument], pad: int) -> Batch:
+    """Pad the documents on the right to one width; labels are `NO_LOSS` in context and padding."""
     width = max(len(ids) for ids, _ in group)
     input_ids = torch.tensor([ids + [pad] * (width - len(ids)) for ids, _ in group])
     mask = torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for ids, _ in group])
     positions = torch.arange(width)
     with_loss = mask.bool() & (positions >= torch.tensor([[context] for _, context in group]))
-    return {"input_ids": input_ids, "attention_mask": mask, "labels": input_ids.masked_fill(~with_loss, IGNORED)}
+    return {"input_ids": input_ids, "attention_mask": mask, "labels": input_ids.masked_fill(~with_loss, NO_LOSS)}
 
 
 def train_base(folder: Path, work: Path, updates: int = UPDATES) -> None:
-    """Train and save model, tokenizer, log and card into `folder`; `work` takes the trainer's own files."""
-    torch.manual_seed(SEED)
+    """Train the base model; save model, tokenizer, log and card into `folder`, the trainer's own files into `work`."""
+    torch.manual_seed(TRAINING_SEED)
     tokenizer = build_tokenizer(every_wording())
     model = build_model(tokenizer)
     trainer = Trainer(
         model=model,
         args=_arguments(work, updates),
-        train_dataset=BatchStream(tokenizer, f"base text {SEED}"),
+        train_dataset=BatchStream(tokenizer, f"base text {TRAINING_SEED}"),
         data_collator=lambda batches: batches[0],
     )
     trainer.train()
@@ -115,11 +119,11 @@ def train_base(folder: Path, work: Path, updates: int = UPDATES) -> None:
 
 
 def write_card(folder: Path, updates: int = UPDATES) -> None:
-    """Measure the saved model and write its card beside it."""
+    """Measure the saved model and write its card (`README.md`) beside it."""
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     model = Qwen2ForCausalLM.from_pretrained(folder)
-    facts = CardFacts(model.num_parameters(), updates, SEED, max(WORKED_DEPTHS), PROBLEMS_PER_DEPTH)
-    (folder / "README.md").write_text(model_card(facts, probe(model, tokenizer)))
+    facts = CardFacts(model.num_parameters(), updates, TRAINING_SEED, max(WORKED_DEPTHS), PROBLEMS_PER_DEPTH)
+    (folder / "README.md").write_text(model_card(facts, measure_pass_rates(model, tokenizer)))
 
 
 def _arguments(work: Path, updates: int) -> TrainingArguments:
@@ -137,6 +141,6 @@ def _arguments(work: Path, updates: int) -> TrainingArguments:
         save_strategy="no",
         report_to="none",
         use_cpu=True,
-        seed=SEED,
+        seed=TRAINING_SEED,
         disable_tqdm=True,
     )

@@ -1,7 +1,8 @@
-"""How each category's problems are worded.
+"""The problem types, and the sentences in which their problems are set.
 
-A surface is one way to set a problem: an opener, one phrase for every step, a question. `{a}` is the start, `{k}` a step's
-operand; `{name}`, `{thing}` are drawn once a problem; `{u}`, `{v}` are the letters of the value before and after a step.
+A wording is one way to set a problem: an opener, one phrase for every step, a question. Its templates have slots:
+`{a}` is the start value, `{k}` a step's operand; `{name}` and `{thing}` are drawn once a problem; `{u}` and `{v}` are the
+letters of the value before and after a step.
 """
 
 from dataclasses import dataclass, field
@@ -14,29 +15,32 @@ Phrases = dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Surface:
-    """Wordings of one setting. `phrases` maps an operation's name to its phrasings."""
+class Wording:
+    """The templates of one setting; a problem takes one opener, one phrase a step and one question."""
 
     openers: tuple[str, ...]
     phrases: Phrases
+    """Operation → its phrasings."""
     questions: tuple[str, ...]
     slots: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Slot → the words that may fill it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Category:
-    """A `problem_type` with its mix of operations (name → weight) and its surfaces."""
+class ProblemType:
+    """A `problem_type` of the corpus: the operations that its problems are made of and the words that they are set in."""
 
     name: str
     mix: dict[str, int]
-    surfaces: tuple[Surface, ...]
+    """Operation → its weight when a step is drawn."""
+    wordings: tuple[Wording, ...]
 
 
-ALGEBRA = Category(
+ALGEBRA = ProblemType(
     "Algebra",
     {"add": 6, "sub": 6, "double": 3, "triple": 2},
     (
-        Surface(
+        Wording(
             ("Let {v} = {a}.", "Suppose {v} = {a}.", "Given {v} = {a}."),
             {
                 "add": ("{v} = {u} + {k}.",),
@@ -46,7 +50,7 @@ ALGEBRA = Category(
             },
             ("Find {v}.", "What is {v}?", "Compute {v}.", "Solve for {v}."),
         ),
-        Surface(
+        Wording(
             ("Let x be {a}.", "Start from x = {a}.", "A term is {a}.", "The unknown x equals {a}."),
             {
                 "add": ("Add {k}.", "Plus {k}."),
@@ -59,11 +63,11 @@ ALGEBRA = Category(
     ),
 )
 
-CALCULUS = Category(
+CALCULUS = ProblemType(
     "Calculus",
     {"add": 6, "sub": 6, "double": 3, "halve": 3},
     (
-        Surface(
+        Wording(
             ("A {thing} holds {a} liters.", "The {thing} starts with {a} liters.", "Water in a {thing}: {a} liters."),
             {
                 "add": ("{k} flow in.", "Inflow {k}."),
@@ -74,7 +78,7 @@ CALCULUS = Category(
             ("Find the final level.", "How many liters remain?", "What is the level at the end?"),
             {"thing": ("tank", "pool", "barrel", "basin", "pond", "vat")},
         ),
-        Surface(
+        Wording(
             ("{name} is {a} at zero.", "Initially {name} is {a}.", "At time zero, {name} = {a}."),
             {
                 "add": ("It grows by {k}.", "It rises {k}."),
@@ -88,11 +92,11 @@ CALCULUS = Category(
     ),
 )
 
-COMBINATORICS = Category(
+COMBINATORICS = ProblemType(
     "Combinatorics",
     {"add": 6, "sub": 6, "double": 3, "triple": 2},
     (
-        Surface(
+        Wording(
             ("There are {a} {thing}.", "We count {a} {thing}.", "A map has {a} {thing}."),
             {
                 "add": ("{k} more open.", "Allow {k} more."),
@@ -103,7 +107,7 @@ COMBINATORICS = Category(
             ("How many {thing}?", "Count the {thing}.", "What is the number of {thing}?"),
             {"thing": ("paths", "routes", "ways", "words", "pairs", "codes", "seatings", "teams")},
         ),
-        Surface(
+        Wording(
             ("A set has {a} {thing}.", "Choose from {a} {thing}.", "{name} lists {a} {thing}."),
             {
                 "add": ("Include {k}.", "{k} join."),
@@ -117,11 +121,11 @@ COMBINATORICS = Category(
     ),
 )
 
-INEQUALITIES = Category(
+INEQUALITIES = ProblemType(
     "Inequalities",
     {"add": 6, "sub": 6, "raise": 2, "cap": 2, "double": 2},
     (
-        Surface(
+        Wording(
             ("Bound {name}: {a}.", "{name} is at most {a}.", "The bound on {name} is {a}."),
             {
                 "add": ("Loosen by {k}.", "Relax by {k}."),
@@ -133,7 +137,7 @@ INEQUALITIES = Category(
             ("What is the bound?", "Find the best bound.", "State the final bound."),
             {"name": ("x", "y", "z", "the sum", "the mean", "the product")},
         ),
-        Surface(
+        Wording(
             ("The estimate is {a}.", "Estimate {name} by {a}.", "First estimate of {name}: {a}."),
             {
                 "add": ("Gain {k}.", "Slack {k}."),
@@ -148,11 +152,11 @@ INEQUALITIES = Category(
     ),
 )
 
-LOGIC = Category(
+LOGIC = ProblemType(
     "Logic and Puzzles",
     {"add": 6, "sub": 6, "double": 3, "swap": 2},
     (
-        Surface(
+        Wording(
             ("{name} has {a} {thing}.", "{name} owns {a} {thing}.", "In a box {name} keeps {a} {thing}."),
             {
                 "add": ("Finds {k}.", "Wins {k}."),
@@ -163,7 +167,7 @@ LOGIC = Category(
             ("How many {thing}?", "How many {thing} has {name}?", "How many in the end?"),
             {"name": NAMES, "thing": THINGS},
         ),
-        Surface(
+        Wording(
             ("{name} thinks of {a}.", "The secret of {name} is {a}.", "A riddle: {name} writes {a}."),
             {
                 "add": ("Goes up {k}.", "Moves on {k}."),
@@ -177,11 +181,11 @@ LOGIC = Category(
     ),
 )
 
-NUMBER_THEORY = Category(
+NUMBER_THEORY = ProblemType(
     "Number Theory",
     {"add": 6, "sub": 5, "double": 3, "halve": 2, "mod": 1, "swap": 2},
     (
-        Surface(
+        Wording(
             ("Take the integer {a}.", "Let n = {a}.", "Consider n = {a}."),
             {
                 "add": ("Increase by {k}.", "Sum with {k}."),
@@ -193,7 +197,7 @@ NUMBER_THEORY = Category(
             },
             ("Find n.", "What integer results?", "Determine the integer.", "What is n?"),
         ),
-        Surface(
+        Wording(
             ("A sequence begins at {a}.", "The sequence starts at {a}.", "First term {a}."),
             {
                 "add": ("Next term {k} larger.", "Step {k} forward."),
@@ -208,11 +212,11 @@ NUMBER_THEORY = Category(
     ),
 )
 
-GEOMETRY = Category(
+GEOMETRY = ProblemType(
     "Geometry",
     {"add": 6, "sub": 6, "double": 3, "halve": 2, "triple": 1},
     (
-        Surface(
+        Wording(
             ("A {thing} has length {a}.", "The length of a {thing} is {a}.", "Draw a {thing} of length {a}."),
             {
                 "add": ("Extend by {k}.", "Longer by {k}."),
@@ -224,7 +228,7 @@ GEOMETRY = Category(
             ("Find the length.", "What is its length?", "How long is the {thing}?"),
             {"thing": ("segment", "side", "rod", "chord", "diagonal", "edge", "median", "radius")},
         ),
-        Surface(
+        Wording(
             ("A {thing} has area {a}.", "The area of a {thing} is {a}.", "Draw a {thing} of area {a}."),
             {
                 "add": ("Glue on {k}.", "Attach {k}."),
@@ -239,4 +243,4 @@ GEOMETRY = Category(
     ),
 )
 
-CATEGORIES = (ALGEBRA, CALCULUS, COMBINATORICS, INEQUALITIES, LOGIC, NUMBER_THEORY, GEOMETRY)
+PROBLEM_TYPES = (ALGEBRA, CALCULUS, COMBINATORICS, INEQUALITIES, LOGIC, NUMBER_THEORY, GEOMETRY)

@@ -11,10 +11,10 @@ from ablation.analysis.findings.analyse import Analysis, analyse
 from ablation.analysis.findings.claims import claims_frame
 from ablation.analysis.records.load import load
 from ablation.config.tracker import Mode, Tracker
-from ablation.report.dashboard import save_dashboard
-from ablation.report.figures import plates
-from ablation.report.origin import sha256
-from ablation.report.text import clean
+from ablation.report.display_text import clean
+from ablation.report.figures import all_figures
+from ablation.report.provenance import sha256
+from ablation.report.wandb_dashboard import save_dashboard
 from ablation.store.files import write_text_atomically
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _tables(analysis: Analysis) -> dict[str, "wandb.Table"]:
 def _figures(analysis: Analysis) -> dict[str, "wandb.Image"]:
     import wandb
 
-    return {f"figure/{name}": wandb.Image(plate.pixels()) for name, plate in plates(analysis).items()}
+    return {f"figure/{name}": wandb.Image(plate.pixels()) for name, plate in all_figures(analysis).items()}
 
 
 def _report(folder: Path, name: str) -> "wandb.Artifact":

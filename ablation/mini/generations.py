@@ -1,10 +1,10 @@
-"""Written solutions: `r1` spells out every step with checks and corrections, `gemini` is terse and merges steps."""
+"""Written solutions in two styles: `r1` spells out every step with checks and corrections, `gemini` is terse and merges steps."""
 
 from dataclasses import dataclass
 from random import Random
 
 from ablation.mini.operations import LARGEST, Step
-from ablation.mini.world import Problem
+from ablation.mini.problems import Problem
 
 OPENINGS = ("Okay, we start with {a}.", "Hmm, first we have {a}.", "Let me think: {a}.")
 LINKS = ("", "Then ", "Next ", "Now ", "So ")
@@ -18,44 +18,55 @@ CORRECTION_RATE = 0.04
 
 
 @dataclass(frozen=True, slots=True)
-class Trajectory:
-    """One generation: its text, style, whether it is right and whether it was brought to an end."""
+class Generation:
+    """One solution as a model might have written it: an entry of a corpus row's `generations`."""
 
     text: str
     style: str
+    """`r1` or `gemini`."""
     right: bool
+    """True where it ends in the problem's answer."""
     complete: bool = True
+    """False where a length limit cut it short."""
 
 
 def boxed(value: int) -> str:
+    """Return the value as a final answer is marked: `\\boxed{42}`."""
     return f"\\boxed{{{value}}}"
 
 
-def r1(rng: Random, problem: Problem, slip_rate: float = 0.0) -> Trajectory:
-    """Every step as an equation; the share of checked steps is drawn once a generation."""
+def write_r1(rng: Random, problem: Problem, slip_rate: float = 0.0) -> Generation:
+    """Write every step as an equation; the share of checked steps is drawn once a generation.
+
+    `slip_rate` is the probability that a step gets a wrong result.
+    """
     values = _walk(rng, problem, slip_rate)
     check_rate = rng.choice(THOROUGHNESS)
     sentences = [rng.choice(OPENINGS).format(a=values[0])]
     for step, left, right in zip(problem.steps, values, values[1:], strict=False):
         sentences += _r1_step(rng, step, left, right, check_rate)
     sentences.append(rng.choice(CLOSINGS).format(box=boxed(values[-1])))
-    return Trajectory(" ".join(sentences), "r1", values[-1] == problem.answer)
+    return Generation(" ".join(sentences), "r1", values[-1] == problem.answer)
 
 
 def _r1_step(rng: Random, step: Step, left: int, right: int, check_rate: float) -> list[str]:
-    link, truth = rng.choice(LINKS), step.equation(left, right)
+    """Return the sentences of one step: its equation, at times a wrong one and its correction, at times a check."""
+    link, equation = rng.choice(LINKS), step.equation(left, right)
     check = step.check(left, right)
     if rng.random() < CORRECTION_RATE:
-        sentences = [f"{link}{step.equation(left, _slip(rng, right))}.", rng.choice(CORRECTIONS).format(e=truth)]
+        sentences = [f"{link}{step.equation(left, _slip(rng, right))}.", rng.choice(CORRECTIONS).format(e=equation)]
     else:
-        sentences = [f"{link}{truth}."]
+        sentences = [f"{link}{equation}."]
     if check and rng.random() < check_rate:
         sentences.append(rng.choice(CHECKS).format(e=check))
     return sentences
 
 
-def gemini(rng: Random, problem: Problem, slip_rate: float = 0.0) -> Trajectory:
-    """Two or three steps to an equation, evaluated from left to right, without the values between."""
+def write_gemini(rng: Random, problem: Problem, slip_rate: float = 0.0) -> Generation:
+    """Write two or three steps to an equation, evaluated from left to right, without the values between.
+
+    `slip_rate` is the probability that a step gets a wrong result.
+    """
     values = _walk(rng, problem, slip_rate)
     sentences: list[str] = []
     i = 0
@@ -65,18 +76,18 @@ def gemini(rng: Random, problem: Problem, slip_rate: float = 0.0) -> Trajectory:
         sentences.append(f"{values[i]} {symbols} = {values[j]}.")
         i = j
     sentences.append(rng.choice(TERSE_CLOSINGS).format(box=boxed(values[-1])))
-    return Trajectory(" ".join(sentences), "gemini", values[-1] == problem.answer)
+    return Generation(" ".join(sentences), "gemini", values[-1] == problem.answer)
 
 
-def cut_short(rng: Random, trajectory: Trajectory) -> Trajectory:
-    """The trajectory as a length limit would leave it: without its end, hence without an answer."""
-    words = trajectory.text.split()
-    kept = rng.randint(len(words) // 3, len(words) - 3)
-    return Trajectory(" ".join(words[:kept]), trajectory.style, right=False, complete=False)
+def cut_short(rng: Random, generation: Generation) -> Generation:
+    """Return the generation as a length limit would leave it: without its end, hence without an answer."""
+    words = generation.text.split()
+    length = rng.randint(len(words) // 3, len(words) - 3)
+    return Generation(" ".join(words[:length]), generation.style, right=False, complete=False)
 
 
 def _walk(rng: Random, problem: Problem, slip_rate: float) -> tuple[int, ...]:
-    """The chain's values, each step slipping with `slip_rate`; later steps go on from the slipped value."""
+    """Return the chain's values, each step slipping with `slip_rate`; later steps go on from the slipped value."""
     values = [problem.values[0]]
     for step in problem.steps:
         value = step.result(values[-1])
@@ -87,4 +98,5 @@ def _walk(rng: Random, problem: Problem, slip_rate: float) -> tuple[int, ...]:
 
 
 def _slip(rng: Random, value: int) -> int:
+    """Return a wrong result near `value`, within the whole numbers 0..99."""
     return rng.choice([value + slip for slip in SLIPS if 0 <= value + slip <= LARGEST])

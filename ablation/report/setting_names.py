@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ablation.report.text import shown
+from ablation.report.display_text import level_text
 from ablation.specs.vocabulary import FACTORS
 
 
@@ -31,7 +31,7 @@ def setting_name(row: Mapping[Hashable, Any]) -> str:
     count = row["count"]
     if not pd.isna(count) and count == 0:
         return "base model"
-    levels = [shown(row[name]) for name in FACTORS]
+    levels = [level_text(row[name]) for name in FACTORS]
     return " · ".join(level for level in levels if level != "–") or "no factors"
 
 

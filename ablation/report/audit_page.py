@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ablation.data.corpus.audit import QUANTILES, Audit, Selection
-from ablation.report.text import clean, quantity
+from ablation.report.display_text import clean, quantity
 from ablation.store.files import write_text_atomically
 
 # The study's own grid has 112 cells. Of more selections than this, each is listed with the sets that it shares most with.

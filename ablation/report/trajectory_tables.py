@@ -9,9 +9,9 @@ from markupsafe import Markup
 from ablation.analysis.findings.analyse import Analysis
 from ablation.analysis.findings.estimate_text import judge
 from ablation.analysis.records.load import ALL
-from ablation.report.glyphs import interval_glyph
+from ablation.report.display_text import percent
+from ablation.report.inline_svg import interval_glyph
 from ablation.report.tables import Estimate
-from ablation.report.text import percent
 
 # (measure, what it is called, its unit, factor to that unit, digits)
 MEASURES = (
@@ -23,7 +23,7 @@ MEASURES = (
 )
 
 
-def ways(analysis: Analysis) -> dict[str, Any]:
+def behaviour_table(analysis: Analysis) -> dict[str, Any]:
     """`measures`: (label, unit) of those that were recorded; `rows`: one a contrast, an Estimate for each as `cells`."""
     effects = analysis.trajectories.effects
     effects = effects[(effects["tier"] == ALL) & effects["reference"].notna()]
@@ -42,7 +42,7 @@ def ways(analysis: Analysis) -> dict[str, Any]:
     return {"measures": [(label, unit) for _, label, unit, _, _ in known], "rows": rows}
 
 
-def likeness(analysis: Analysis) -> list[dict[str, Any]]:
+def similarity_rows(analysis: Analysis) -> list[dict[str, Any]]:
     """One row a contrast that can be made: its numbers in percent, the difference with its interval."""
     found = analysis.trajectories.similarity
     found = found[(found["tier"] == ALL) & found["between"].notna()]

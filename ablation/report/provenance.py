@@ -9,16 +9,16 @@ from typing import Any
 import pandas as pd
 
 from ablation.analysis.records.load import SEED_COLUMNS, Study
-from ablation.report.text import quantity
+from ablation.report.display_text import quantity
 
-RECORDS = ("results.parquet", "completions.parquet", "cells.parquet", "loss.parquet")
+HASHED_FILES = ("results.parquet", "completions.parquet", "cells.parquet", "loss.parquet")
 _COSTS = {
     "train_seconds": "training",
     "sample_seconds": "sampling",
 }
 
 
-def origin(study: Study, folder: Path) -> dict[str, Any]:
+def provenance_values(study: Study, folder: Path) -> dict[str, Any]:
     """Plain values for the page; what a study did not record is None or empty."""
     told = study.manifest.get("provenance") or {}
     return {
@@ -29,7 +29,7 @@ def origin(study: Study, folder: Path) -> dict[str, Any]:
             (name, json.dumps(parts, indent=1, ensure_ascii=False))
             for name, parts in (study.manifest.get("evaluators") or {}).items()
         ],
-        "records": [(name, sha256(folder / name)) for name in RECORDS if (folder / name).is_file()],
+        "records": [(name, sha256(folder / name)) for name in HASHED_FILES if (folder / name).is_file()],
         "keys": [(cell["cell"], cell["key"]) for cell in study.manifest["cells"] if cell.get("key")],
         "cost": _cost(study.cells),
     }

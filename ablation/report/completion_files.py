@@ -20,17 +20,17 @@ import pyarrow as pa
 
 from ablation.analysis.records.load import Study
 from ablation.errors import RecordError
-from ablation.report.text import clean, clean_lines
+from ablation.report.display_text import clean, clean_lines
 from ablation.study.completions import QUESTIONS
 
 FOLDER = "texts"
-FORMAT = 1
+COMPLETION_FILES_FORMAT = 1
 _INDEX = "index.json"
 _CHUNK_CHARS = 1_000_000  # of text in one file: some 0.3 MB packed, a moment to load
 _PER_ROW = 60  # what a row weighs beside its text
 _COLUMNS = ("attempt", "verdict", "finish_reason", "tokens", "extracted")
 
-Index = dict[str, dict[str, str]]  # question → cell → the file that has it
+FileIndex = dict[str, dict[str, str]]  # question → cell → the file that has it
 
 
 @dataclass
@@ -39,7 +39,7 @@ class _Chunk:
     size: int = 0
 
 
-def write_texts_beside(study: Study, study_dir: Path, report: Path) -> Index:
+def write_completion_files(study: Study, study_dir: Path, report: Path) -> FileIndex:
     """Write `texts/` below the report unless it shows these very records; the file of each question and cell."""
     source = study.texts
     if source is None:
@@ -71,7 +71,7 @@ def read_problems(study_dir: Path) -> Mapping[str, Mapping[str, str]]:
     return {row["question"]: {"problem": row["problem"], "answer": row["answer"]} for row in rows}
 
 
-def _shown(index: Path, made_of: str) -> Index | None:
+def _shown(index: Path, made_of: str) -> FileIndex | None:
     """The index of texts that are there and made of these records; a damaged one counts as none, and is written again."""
     try:
         told = json.loads(index.read_text(encoding="utf-8"))
@@ -80,9 +80,9 @@ def _shown(index: Path, made_of: str) -> Index | None:
         return None
 
 
-def _write_chunks(study: Study, folder: Path) -> Index:
+def _write_chunks(study: Study, folder: Path) -> FileIndex:
     """One pass over the texts, cell by cell; what waits in memory is less than a chunk of each question."""
-    files: Index = {}
+    files: FileIndex = {}
     waiting: dict[str, _Chunk] = {}
     written: dict[str, int] = {}
     order = {str(name): place for place, name in enumerate(sorted(study.results["question"].unique()))}
@@ -109,7 +109,7 @@ def _flush(
     written: dict[str, int],
     order: dict[str, int],
     folder: Path,
-    files: Index,
+    files: FileIndex,
 ) -> None:
     chunk, part = waiting.pop(question), written.get(question, 0)
     written[question] = part + 1
@@ -152,7 +152,7 @@ def _texts_by_cell(study: Study) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def _digest(*paths: Path) -> str:
-    found = hashlib.sha256(str(FORMAT).encode())
+    found = hashlib.sha256(str(COMPLETION_FILES_FORMAT).encode())
     for path in paths:
         with path.open("rb") as stream:
             found.update(hashlib.file_digest(stream, "sha256").digest())

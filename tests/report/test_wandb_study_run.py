@@ -12,9 +12,9 @@ from ablation.analysis.findings.analyse import analyse
 from ablation.analysis.records.load import load
 from ablation.config.tracker import Tracker
 from ablation.jobs.run.pipeline import run_cell
-from ablation.report.dashboard import ABSENT, report, save_dashboard, workspace
 from ablation.report.page import write
-from ablation.report.study_run import study_summary, track_study
+from ablation.report.wandb_dashboard import ABSENT, report, save_dashboard, workspace
+from ablation.report.wandb_study_run import study_summary, track_study
 from ablation.specs.cell import Cell, addresses
 from ablation.store.store import Store
 from ablation.tracking.cell_run import track
