@@ -2,6 +2,8 @@
 
 The digest of a spec is the SHA-256 of its canonical JSON (sorted keys, no spaces, shortest float form). A class names
 in `labels` the fields that are only names for people. They are left out, so renaming a thing never changes what it is.
+A class names in `later` the fields that it got after results were stored. They are left out while they have their default,
+so every key of before stays.
 """
 
 import hashlib
@@ -18,6 +20,9 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
     labels: ClassVar[frozenset[str]] = frozenset()
+    """The fields that are only names for people, or say how something runs: they are no part of the identity."""
+    later: ClassVar[frozenset[str]] = frozenset()
+    """The fields that were added since store format 1: they are part of the identity unless they have their default."""
     _text: str | None = PrivateAttr(default=None)
 
     @property
@@ -34,8 +39,18 @@ class Spec(BaseModel):
         return content
 
     def identity(self) -> dict[str, Any]:
-        """Return the values that can change a number, by field: all but the labels."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name not in self.labels}
+        """Return the values that can change a number, by field: no labels, and no later field that has its default.
+
+        So a new field leaves the keys of all earlier cells as they are. A class whose fields are not always in use leaves out
+        more: `Length` leaves out the fields that the named level does not use.
+        """
+        fields = type(self).model_fields.items()
+        values = {name: (getattr(self, name), field) for name, field in fields if name not in self.labels}
+        return {
+            name: value
+            for name, (value, field) in values.items()
+            if name not in self.later or value != field.get_default(call_default_factory=True)
+        }
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy that forgets what was computed of the original. As pydantic's, it does not validate `update`."""

@@ -61,6 +61,7 @@ class Benchmark(Spec):
     """
 
     labels: ClassVar[frozenset[str]] = frozenset({"name"})
+    later: ClassVar[frozenset[str]] = frozenset({"steps"})
     name: Name
     source: Source
     columns: Columns | None = None
@@ -73,11 +74,6 @@ class Benchmark(Spec):
         if self.tiers and self.steps:
             raise ValueError("tiers and steps both divide the questions: give one of them")
         return self
-
-    def identity(self) -> dict[str, Any]:
-        """Without steps where none are counted, as before there were such."""
-        told = super().identity()
-        return {name: value for name, value in told.items() if name != "steps" or value}
 
     def questions(self) -> dict[str, Any]:
         """The content that decides what is asked: a model that answers knows nothing of tiers and reference answers."""

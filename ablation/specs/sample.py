@@ -45,6 +45,7 @@ class Sample(Spec):
     labels: ClassVar[frozenset[str]] = frozenset(
         {"python", "tensor_parallel", "data_parallel", "eager", "prefix_caching"}
     )
+    later: ClassVar[frozenset[str]] = frozenset({"stop", "pass_line"})
     engine: Literal["transformers", "vllm"]
     n: Positive
     temperature: Annotated[float, Field(ge=0)]
@@ -82,9 +83,6 @@ class Sample(Spec):
         return self.pass_line if self.stop == "decided" else None
 
     def identity(self) -> dict[str, Any]:
-        """Without what ends it early where nothing does, as before there was such."""
-        told = super().identity()
-        return told if self.decides else {name: value for name, value in told.items() if name not in _EARLY}
-
-
-_EARLY = ("stop", "pass_line")
+        """Return the values that can change a number: a pass line does where it ends the sampling."""
+        values = super().identity()
+        return values if self.decides else {name: value for name, value in values.items() if name != "pass_line"}

@@ -1,6 +1,6 @@
 """How a model is trained."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -15,19 +15,15 @@ class Lora(Spec):
     is written.
     """
 
+    later: ClassVar[frozenset[str]] = frozenset({"merged"})
     rank: Positive
     alpha: Positive
     dropout: Annotated[float, Field(ge=0, lt=1)]
     targets: str | tuple[str, ...]
     merged: bool = True
 
-    def identity(self) -> dict[str, Any]:
-        """Without `merged` where it is, as before there was a choice."""
-        return {name: value for name, value in super().identity().items() if name != "merged" or not value}
-
 
 _BUDGETS = ("epochs", "updates", "tokens")
-_LATER = (*_BUDGETS, "packing", "drop_untrainable")
 
 
 class Train(Spec):
@@ -39,6 +35,8 @@ class Train(Spec):
     `drop_untrainable`, which makes the effective N smaller than the cell's.
     """
 
+    # `epochs` is as old as the store, and had always a value. It has a default since there are other budgets.
+    later: ClassVar[frozenset[str]] = frozenset({*_BUDGETS, "packing", "drop_untrainable"})
     method: Literal["full", "lora"]
     lora: Lora | None = None
     learning_rate: Annotated[float, Field(gt=0, lt=1)]
@@ -71,11 +69,6 @@ class Train(Spec):
         if len(given) != 1:
             raise ValueError(f"give exactly one of {', '.join(_BUDGETS)}, the others null, not {given or 'none'}")
         return self
-
-    def identity(self) -> dict[str, Any]:
-        """Without the budgets and choices that are not in use, as before there were such."""
-        told = super().identity()
-        return {name: value for name, value in told.items() if name not in _LATER or value}
 
     @property
     def leaves_adapter(self) -> bool:
