@@ -39,7 +39,7 @@ def test_a_reader_that_leaves_ends_the_command_in_silence() -> None:
     """More than a pipe holds, so that the command writes after its reader has gone."""
     program = (
         "from ablation.cli.entry import exit_on_refusal\nfrom ablation.terminal import console\n"
-        "with taught():\n    for _ in range(20000): console().print('x' * 60) if _ % 2 else print('y' * 60)"
+        "with exit_on_refusal():\n    for _ in range(20000): console().print('x' * 60) if _ % 2 else print('y' * 60)"
     )
     running = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert running.stdout

@@ -206,7 +206,7 @@ def test_a_person_is_asked(answer: str, code: int) -> None:
         "from ablation.store.store import Store\n"
         "cluster = Slurm(kind='slurm', gpus_per_node=1, budget_gpu_hours=0)\n"
         "cells = compose_sweep(['sweep=single']).cells\n"
-        "with taught(): confirm(cells, cluster, Store(Path('none')), Path('none'))\n"
+        "with exit_on_refusal(): confirm_budget(cells, cluster, Store(Path('none')), Path('none'))\n"
     )
     ours, theirs = pty.openpty()
     asked = subprocess.Popen([sys.executable, "-c", program], stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT)
