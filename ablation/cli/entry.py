@@ -9,6 +9,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ablation.errors import AblationError
+from ablation.log_handler import logging_to_stdout
 from ablation.store.files import explain_os_error, is_about_the_disk
 from ablation.terminal import printable
 
@@ -24,7 +25,8 @@ def exit_on_refusal() -> Iterator[None]:
     A reader that closed our output ends us in silence. Anything else is a defect and keeps its trace.
     """
     try:
-        yield
+        with logging_to_stdout():
+            yield
         sys.stdout.flush()
     except AblationError as error:
         print(printable(str(error)), file=sys.stderr)

@@ -1,5 +1,6 @@
 """Being asked to stop: a flag that signals raise and that long work looks at wherever it can leave off without loss."""
 
+import logging
 import signal
 import time
 from collections.abc import Iterator
@@ -7,6 +8,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 from ablation.errors import AblationError
+
+_log = logging.getLogger(__name__)
 
 # USR2 is what our jobs ask Slurm to send before a preemption or the time limit; TERM follows a cancel or a shutdown.
 SIGNALS = (signal.SIGUSR2, signal.SIGUSR1, signal.SIGTERM)
@@ -65,7 +68,7 @@ class Pause:
     def after(self, reason: str) -> None:
         """Sleep for a while. Raises Interrupted."""
         if reason != self.said:
-            print(reason, flush=True)
+            _log.warning("%s", reason)
             self.said = reason
         ends = time.monotonic() + self.next_s
         while time.monotonic() < ends:

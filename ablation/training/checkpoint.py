@@ -6,6 +6,7 @@ one that was damaged later is passed over for the one before.
 """
 
 import json
+import logging
 import re
 import shutil
 import time
@@ -17,6 +18,8 @@ from typing import Any
 from ablation.errors import RecordError
 from ablation.specs.base import digest
 from ablation.store.files import flush, link_or_copy, listed, sha256
+
+_log = logging.getLogger(__name__)
 
 COMPLETE_FILE = "COMPLETE.json"
 # Two, so that a damaged one costs an interval and not the run.
@@ -93,10 +96,10 @@ def newest(place: Path, earlier: Iterable[Path] = (), origin: CheckpointSource |
                 _link(folder, own)
             checkpoint = _verified(own, origin)
         except (RecordError, FileNotFoundError) as error:
-            print(f"passed over: {error}", flush=True)
+            _log.warning("passed over: %s", error)
             shutil.rmtree(own, ignore_errors=True)
             continue
-        print(f"training goes on from update {checkpoint.update}, kept in {folder}", flush=True)
+        _log.info("training goes on from update %d, kept in %s", checkpoint.update, folder)
         return checkpoint
     return None
 

@@ -1,6 +1,7 @@
 """Fit the model: from the last checkpoint to the last update, with as many rows at once as the memory holds."""
 
 import gc
+import logging
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +29,8 @@ from ablation.training.trainer import Pace, Trainer
 from ablation.training.trl_config import lora_config, sft_config
 from ablation.training.trl_imports import DataCollatorForLanguageModeling
 from ablation.training.zero import Sharding, whole_weights
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def fit(task: TrainingRun, resume: Checkpoint | None) -> Fitted:
         fewer = task.recipe.fewer_rows(rows, task.groups)
         if fewer is None or task.world.size > 1:
             raise OutOfMemory(_out_of_memory(task, rows, fewer))
-        print(f"out of memory with {rows} rows at once; going on with {fewer}, at the same effective batch", flush=True)
+        _log.warning("out of memory with %d rows at once; going on with %d, at the same effective batch", rows, fewer)
         rows, halvings = fewer, halvings + 1
         resume = newest(task.attempt.kept, task.attempt.earlier, task.origin)
     return fitted

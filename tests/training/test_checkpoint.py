@@ -171,16 +171,16 @@ def two_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("file", ["model.safetensors", "optimizer.pt", "trainer_state.json", COMPLETE_FILE])
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
-    two_checkpoints: Path, tmp_path: Path, file: str, damage: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+    two_checkpoints: Path, tmp_path: Path, file: str, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     earlier, own = tmp_path / "earlier", tmp_path / "own"
     shutil.copytree(two_checkpoints, earlier)
     own.mkdir()
     damage(earlier / "checkpoint-4" / file)
+    caplog.set_level("INFO")
     found = newest(own, [earlier])
     assert found and (found.folder, found.update, found.spent_s) == (own / "checkpoint-3", 3, 1.5)
-    said = capsys.readouterr().out
-    assert "passed over: checkpoint" in said and "goes on from update 3" in said
+    assert "passed over: checkpoint" in caplog.text and "goes on from update 3" in caplog.text
     damage(earlier / "checkpoint-3" / file)
     shutil.rmtree(own / "checkpoint-3")
     assert newest(own, [earlier]) is None
@@ -197,7 +197,7 @@ def test_a_checkpoint_outlives_whoever_was_taken_for_dead(two_checkpoints: Path,
 
 
 def test_a_checkpoint_of_another_recipe_is_passed_over_and_stays(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     earlier, own = tmp_path / "earlier", tmp_path / "own"
     folder = earlier / "checkpoint-3"
@@ -214,7 +214,8 @@ def test_a_checkpoint_of_another_recipe_is_passed_over_and_stays(
     }
     for said, other in others.items():
         assert newest(own, [earlier], other) is None
-        assert said in capsys.readouterr().out
+        assert said in caplog.text
+        caplog.clear()
         assert (folder / COMPLETE_FILE).is_file() and not list(own.iterdir())
     assert newest(own, [earlier], CheckpointSource("digest", zero=3, processes=4))
     assert CheckpointSource("digest", processes=4).misfit(CheckpointSource("digest", processes=2)) is None

@@ -5,6 +5,7 @@ run of NUL bytes or a flipped bit ends. Each attempt writes a file of its own, a
 """
 
 import json
+import logging
 import os
 import time
 import zlib
@@ -19,6 +20,8 @@ from pydantic import ValidationError
 from ablation.evaluation.sampling.plan import Unit, plan_digest
 from ablation.store.records import COMPLETIONS_FILE, Completion
 from ablation.store.stage_run import StageRun
+
+_log = logging.getLogger(__name__)
 
 # Losing the power costs a second of sampling and what was under way; waiting for the disk after every unit would cost more.
 _FLUSH_S = 1.0
@@ -80,8 +83,9 @@ class Journal:
             self._write(unit)
         self._flush()
         if self.done or dropped:
-            said = f"; {dropped} damaged or foreign records were dropped" if dropped else ""
-            print(f"sampling goes on: {len(self.done)} of {len(self.wanted)} attempts were kept{said}", flush=True)
+            losses = f"; {dropped} damaged or foreign records were dropped" if dropped else ""
+            level = logging.WARNING if dropped else logging.INFO
+            _log.log(level, "sampling goes on: %d of %d attempts were kept%s", len(self.done), len(self.wanted), losses)
         attempt.drop_earlier()
 
     def _flush(self) -> None:

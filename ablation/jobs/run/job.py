@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import logging
 import os
 import sys
 import time
@@ -17,11 +18,14 @@ from ablation.errors import AblationError, ConfigProblems, RecordError
 from ablation.jobs.run.pipeline import OnStage, ignore_stage, run_cell
 from ablation.jobs.status.error_kinds import class_of
 from ablation.libraries import hide_sklearn_from_transformers, timed_imports
+from ablation.log_handler import logging_to_stdout
 from ablation.specs.cell import Cell
 from ablation.store.files import explain_os_error, is_about_the_disk
 from ablation.store.interrupt import Halt, Interrupted
 from ablation.store.store import Store
 from ablation.study.plan import Plan
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,9 @@ def _drop_weights(job: Job) -> None:
     try:
         for one in droppable([job.cell], Store(job.store_root), job.store_root.parent, job.keep):
             drop(one)
-            print(f"{job.name}: dropped {one.path} (keep={job.keep})", flush=True)
+            _log.info("%s: dropped %s (keep=%s)", job.name, one.path, job.keep)
     except RecordError as problem:
-        print(f"{job.name}: {problem}", flush=True)
+        _log.warning("%s: %s", job.name, problem)
 
 
 def in_words(error: Exception, folder: Path) -> str:
@@ -120,7 +124,7 @@ def run_logged_job(job: Job) -> Outcome:
     """
     quiet_libraries()
     halt = Halt()
-    with _output_to(job.log), halt.heeding_signals():
+    with _output_to(job.log), logging_to_stdout(), halt.heeding_signals():
         return run_job(job, halt=halt)
 
 
@@ -139,10 +143,10 @@ def quiet_libraries() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     with timed_imports():
         hide_sklearn_from_transformers()
-        from transformers.utils import logging
+        from transformers.utils import logging as transformers_logging
 
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ if __name__ == "__main__":  # a signal while the rest is imported would end the 
     _STARTED.on_signals()
 
 import argparse
+import logging
 import os
 import sys
 import time
@@ -24,10 +25,13 @@ from ablation.jobs.slurm import events as history
 from ablation.jobs.slurm import hold as held
 from ablation.jobs.slurm.events import Event
 from ablation.jobs.status.error_kinds import RETRYABLE
+from ablation.log_handler import logging_to_stdout
 from ablation.store.interrupt import Halt, Interrupted
 from ablation.study.provenance import differences, versions
 from ablation.training.distributed import ProcessGroup
 
+# By its full name: this module runs as __main__.
+_log = logging.getLogger("ablation.jobs.run.worker")
 COMPLETE, FAILED, UNREADABLE, INTERRUPTED, HELD = 0, 1, 2, 85, 86
 # Slurm's notice before the time limit comes up to a minute early, on top of the 90 s that we ask for.
 _NOTICE_S = 180
@@ -45,12 +49,13 @@ def main(arguments: Sequence[str] | None = None, asked: Halt | None = None) -> i
     if asked is None:
         asked = Halt()
         asked.on_signals()
-    try:
-        order, here = Order.read(given.tasks), Here.of(os.environ, given.index)
-        return ArrayTask(order, here, given.tasks.parent, asked).run()
-    except (RecordError, OSError, ValueError, IndexError) as error:
-        print(f"cannot run {given.tasks}: {error}", file=sys.stderr)
-        return UNREADABLE
+    with logging_to_stdout():
+        try:
+            order, here = Order.read(given.tasks), Here.of(os.environ, given.index)
+            return ArrayTask(order, here, given.tasks.parent, asked).run()
+        except (RecordError, OSError, ValueError, IndexError) as error:
+            _log.error("cannot run %s: %s", given.tasks, error)
+            return UNREADABLE
 
 
 class ArrayTask:
@@ -65,7 +70,7 @@ class ArrayTask:
         paths = self.order.tasks[self.here.index]
         why = held.why_held(self.jobs, self.order.name)
         if why:
-            print(f"held: {why}", flush=True)
+            _log.warning("held: %s", why)
             if self.here.rank == 0:
                 for path in paths:
                     self._record(Path(path).stem, Event("ended", *self._who(), kind="held", error=why))
@@ -97,7 +102,7 @@ class ArrayTask:
         try:
             follow(self.asked)
         except AblationError as error:
-            print(error, file=sys.stderr, flush=True)
+            _log.error("%s", error)
             return FAILED
         return INTERRUPTED if self.asked.reason else COMPLETE
 
@@ -105,23 +110,23 @@ class ArrayTask:
         try:
             job, origin = thaw(path)
         except RecordError as error:
-            print(error, file=sys.stderr, flush=True)
+            _log.error("%s", error)
             self._record(path.stem, Event("ended", *self._who(), kind="record_error", error=str(error)))
             self._hold_when_all_fail()
             return UNREADABLE
         if self._has_failed_for_good(job.name):
-            print(f"{job.name}: has failed in this task already, and would fail again", flush=True)
+            _log.warning("%s: has failed in this task already, and would fail again", job.name)
             return FAILED
         notes = tuple(differences(origin.versions, versions()))
         for note in notes:
-            print(f"{job.name}: {note}", flush=True)
+            _log.warning("%s: %s", job.name, note)
         self._record(job.name, Event("began", *self._who()))
         halt, last = Halt(), "train" if self.order.stage == "train" else "grade"
         try:
             with halt.heeding_signals():
-                outcome = run_job(job, lambda stage: print(f"{job.name}: {stage}", flush=True), halt, last=last)
+                outcome = run_job(job, lambda stage: _log.info("%s: %s", job.name, stage), halt, last=last)
         except Interrupted as stopped:
-            print(f"{job.name}: {stopped}", flush=True)
+            _log.info("%s: %s", job.name, stopped)
             return INTERRUPTED
         return self._end(outcome, notes)
 
@@ -133,7 +138,7 @@ class ArrayTask:
     def _end(self, outcome: Outcome, notes: tuple[str, ...]) -> int:
         told = Event("ended", *self._who(), outcome.kind, outcome.error, outcome.seconds, outcome.ran, notes)
         self._record(outcome.name, told)
-        print(f"{outcome.name}: {outcome.error or 'complete'}", flush=True)
+        _log.info("%s: %s", outcome.name, outcome.error or "complete")
         if outcome.error:
             self._hold_when_all_fail()
         return FAILED if outcome.error else COMPLETE
@@ -143,7 +148,7 @@ class ArrayTask:
         name, seconds = str(self.asked.reason), time.monotonic() - self.began
 
         def told(kind: str, error: str) -> None:
-            print(f"{cell}: {error}", flush=True)
+            _log.info("%s: %s", cell, error)
             self._record(cell, Event("ended", *self._who(), kind, error, seconds))
 
         at_limit = seconds > self.order.timeout_min * 60 - _NOTICE_S
@@ -163,7 +168,7 @@ class ArrayTask:
         array = self.here.job.partition("_")[0]
         why = held.reason_to_hold(held.recorded_ends(self.jobs, cells, array), self.order.hold_after)
         if why:
-            print(f"the rest is held: {why}", flush=True)
+            _log.warning("the rest is held: %s", why)
             held.hold(self.jobs, self.order.name, why)
             self.here.hold_array()
 
@@ -171,7 +176,7 @@ class ArrayTask:
         try:
             history.record(self.jobs, cell, event)
         except OSError as error:  # the disk may be full; Slurm's log says it then
-            print(f"{cell}: could not record: {event} ({error})", file=sys.stderr, flush=True)
+            _log.error("%s: could not record: %s (%s)", cell, event, error)
 
     def _who(self) -> tuple[str, int, str, str]:
         return self.here.job, self.here.restart, self.order.stage, self.here.host

@@ -140,7 +140,7 @@ def test_a_flipped_bit_anywhere_never_changes_a_text(tmp_path: Path) -> None:
         assert all(unit in [finished(UNITS[0]), finished(UNITS[1])] for unit in read(journal.path, plan).units)
 
 
-def test_what_several_attempts_kept_is_taken_over_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_several_attempts_kept_is_taken_over_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     one, two, three = attempts(tmp_path)
     for attempt, units in ((one, UNITS[:1]), (two, UNITS[:2])):
         with Journal(StageRun(attempt.out, attempt.kept), UNITS, "engine 1") as journal:
@@ -151,7 +151,7 @@ def test_what_several_attempts_kept_is_taken_over_once(tmp_path: Path, capsys: p
     with Journal(three, UNITS, "engine 1") as journal:
         assert [journal.holds(unit) for unit in UNITS] == [True, True, False]
     assert not one.kept.exists() and not two.kept.exists()
-    assert "4 of 6 attempts were kept; 1 damaged or foreign records were dropped" in capsys.readouterr().out
+    assert "4 of 6 attempts were kept; 1 damaged or foreign records were dropped" in caplog.text
     assert [unit for unit in UNITS if finished(unit) in read(journal.path, journal.plan).units] == UNITS[:2]
 
 
@@ -164,11 +164,11 @@ def test_completions_of_another_plan_are_of_no_use(tmp_path: Path) -> None:
         assert journal.done == {}
 
 
-def test_completions_of_another_engine_are_sampled_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_completions_of_another_engine_are_sampled_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """An upgrade between a kill and the resume would else put two engines under one evaluator's name."""
     one, two = attempts(tmp_path, "12")
     with Journal(one, UNITS, "engine 1") as journal:
         journal.keep(finished(UNITS[0]))
     with Journal(two, UNITS, "engine 2") as journal:
         assert journal.done == {}
-    assert "1 damaged or foreign records were dropped" in capsys.readouterr().out
+    assert "1 damaged or foreign records were dropped" in caplog.text
