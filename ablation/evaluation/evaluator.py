@@ -28,9 +28,10 @@ def evaluators(cells: Iterable[Cell], store: Store) -> dict[str, dict[str, Any]]
     """
     found: dict[str, dict[str, Any]] = {}
     for cell in cells:
-        for samples in (store.root / cell.folders[block] for block in cell.blocks):
-            if not samples.is_dir():
+        for folder in (cell.folders[block] for block in cell.blocks):
+            if not store.is_complete(folder):
                 continue
+            samples = store.root / folder
             parts, timing = _parts(cell, samples), read_json(samples / TIMING_FILE)
             split = [timing.get("tensor_parallel"), timing.get("data_parallel")]
             told = found.setdefault(_name(cell, parts), {**parts, "parallel": []})

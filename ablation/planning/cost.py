@@ -57,7 +57,7 @@ def gpus_and_cpus_per_cell(cluster: Slurm) -> tuple[int, int]:
 
 def job_groups(cells: Sequence[Cell], cluster: Slurm, store: Store) -> list[Group]:
     """The cells as they would be submitted."""
-    return groups(cells, cluster, lambda cell: (store.root / cell.folders["train"]).is_dir())
+    return groups(cells, cluster, lambda cell: store.is_complete(cell.folders["train"]))
 
 
 def confirm_budget(cells: Sequence[Cell], cluster: Slurm, store: Store, study: Path) -> None:

@@ -8,6 +8,7 @@ from ablation.evaluation.evaluator import EVALUATOR_FILE
 from ablation.evaluation.sampling.engine import engine
 from ablation.specs import Sample
 from ablation.specs.cell import Cell
+from ablation.specs.vocabulary import StageName
 from ablation.store.records import read_json
 from ablation.store.store import Store
 
@@ -18,7 +19,7 @@ def engine_conflicts(cells: Sequence[Cell], store: Store) -> list[str]:
     """One sentence for each pair of engines, where samples are sealed that another version than the installed one made, while
     others are missing. Nothing where none is missing; where the engine is not installed here, nothing is known and nothing said.
     """
-    sealed = store.complete("sample")
+    sealed = store.complete_folders(StageName.SAMPLE)
     lacking = [cell for cell in cells if not sealed.issuperset(_samples(cell))]
     if not lacking or not sealed:
         return []

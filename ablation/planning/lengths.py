@@ -29,7 +29,7 @@ def corpus_facts(cells: Sequence[Cell], store: Store) -> CorpusFacts:
     unread: set[str] = set()
     for members in by_source(cells):
         places = [address for name, address in addresses(members[0]).items() if name in ("sift", "near")]
-        if all(map(store.has, places)):
+        if all(map(store.is_complete, places)):
             found = fill(usable(*map(store.path, places)), members)
             lengths |= found.lengths
             unfilled |= dict.fromkeys(found.problems)

@@ -42,9 +42,9 @@ def prepare_cells(cells: Sequence[Cell], store: Store, say: Say, cluster: Cluste
     recipes = ((cell.model, cell.train) for cell in ready if cell.train)
     for model, recipe in dict.fromkeys(recipes):
         problems += unfit(recipe, cluster.means_for(model.name), cluster.processes_for(model.name))
-    for model in dict.fromkeys(cell.model for cell in ready if not store.has(cell.outcome)):
+    for model in dict.fromkeys(cell.model for cell in ready if not store.is_complete(cell.outcome)):
         problems += unusable(model)
-    recipes = ((cell.model, cell.train) for cell in ready if cell.train and not store.has(cell.outcome))
+    recipes = ((cell.model, cell.train) for cell in ready if cell.train and not store.is_complete(cell.outcome))
     for model, recipe in dict.fromkeys(recipes):
         problems += misfits(model, recipe, cluster.means_for(model.name).sequence_parallel)
     problems += [found for cell in ready if (found := without_weights(cell, store))]

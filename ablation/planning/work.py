@@ -44,7 +44,7 @@ def read_progress(cells: Sequence[Cell], store: Store) -> Progress:
         found = cell.folders
         for stage, folder in found.items():
             if folder not in stages:
-                stages[folder] = stage, (store.root / folder).is_dir()
+                stages[folder] = stage, store.is_complete(folder)
         if stages[found["sample"]][1]:  # the first block of attempts tells the pace of the others
             sampled.append(cell)
         if stages[found["grade"]][1]:

@@ -19,6 +19,7 @@ from typing import Any
 from ablation.errors import RecordError
 from ablation.specs.address import Address
 from ablation.specs.base import difference
+from ablation.specs.vocabulary import StageName
 from ablation.store.files import age_s, flush, matching, sha256
 from ablation.store.interrupt import Halt, Interrupted, Pause
 from ablation.store.lease import Holder, Lease, Watcher
@@ -39,20 +40,24 @@ class Store:
         """Where this stage's folder is or will be."""
         return self.root / address.folder
 
-    def has(self, address: Address) -> bool:
-        """True when a folder of this name is there: a quick look, for telling how things stand. `find` checks whose it is."""
-        return self.path(address).is_dir()
+    def is_complete(self, stage: Address | str) -> bool:
+        """Return True when the folder of this stage is there. A text is a folder as `Address.folder` names it.
 
-    def complete(self, *stages: str) -> frozenset[str]:
-        """The folders of all that is complete of these stages, as `Address.folder` names them.
-
-        One look at each stage's folder, however many cells ask. On a shared disk it may be some seconds old, as any listing.
+        This is a quick look, for showing how things stand. It does not read the seal; `find` does.
         """
-        found: set[str] = set()
+        folder = stage if isinstance(stage, str) else stage.folder
+        return (self.root / folder).is_dir()
+
+    def complete_folders(self, *stages: StageName) -> frozenset[str]:
+        """Return the complete folders of these stages, as `Address.folder` names them. Use it when many cells ask.
+
+        Each stage's folder is listed once. On a shared disk the listing may be some seconds old.
+        """
+        folders: set[str] = set()
         for stage in stages:
             with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.root / stage) as items:
-                found.update(f"{stage}/{item.name}" for item in items if item.name[0] != "." and item.is_dir())
-        return frozenset(found)
+                folders.update(f"{stage}/{item.name}" for item in items if item.name[0] != "." and item.is_dir())
+        return frozenset(folders)
 
     def find(self, address: Address) -> Path | None:
         """The complete folder of this stage, or None. Raises RecordError when the folder there is of other work."""

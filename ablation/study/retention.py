@@ -14,6 +14,7 @@ from ablation.config.execution import Keep
 from ablation.errors import RecordError
 from ablation.specs import Train
 from ablation.specs.cell import Cell
+from ablation.specs.vocabulary import StageName
 from ablation.store.files import bytes_below, flush, write_text_atomically
 from ablation.store.records import WEIGHTS_FOLDER
 from ablation.store.store import SEAL, Store
@@ -37,7 +38,7 @@ def droppable(cells: Sequence[Cell], store: Store, outputs: Path, keep: Keep = "
     """The weights of these cells that are graded and that `keep` does not name, except where another cell, in any study of these
     outputs, still needs them.
     """
-    graded = store.complete("grade")
+    graded = store.complete_folders(StageName.GRADE)
     waiting = {
         cell.folders["train"]
         for cell in (*cells, *_cells_of_all(outputs))
@@ -65,11 +66,10 @@ def drop(one: Weights) -> None:
 def without_weights(cell: Cell, store: Store) -> str | None:
     """Why a cell cannot be evaluated, when its weights were dropped and no completions are there; else None."""
     found = cell.folders
-    samples = [store.root / folder for name, folder in found.items() if name in cell.blocks]
-    if "train" not in found or all(path.is_dir() for path in samples):
+    if "train" not in found or all(store.is_complete(found[block]) for block in cell.blocks):
         return None
     stage = store.root / found["train"]
-    if not stage.is_dir() or (stage / WEIGHTS_FOLDER).is_dir():
+    if not store.is_complete(found["train"]) or (stage / WEIGHTS_FOLDER).is_dir():
         return None
     return (
         f"{cell.name}: its weights were dropped after an earlier evaluation (`ablation clean --weights`, or `keep`); "

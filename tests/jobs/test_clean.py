@@ -174,7 +174,7 @@ def test_an_evaluation_that_needs_dropped_weights_says_what_to_do(study: Plan) -
     with pytest.raises(ConfigProblems, match=r"to train them again, move .* away"):
         prepare_cells([wider], study.store, print, study.execution.cluster)
     shutil.move(stage, stage.with_name("moved"))
-    assert not study.store.has(addresses(wider)["train"])
+    assert not study.store.is_complete(addresses(wider)["train"])
 
 
 def test_a_study_that_keeps_no_weights_drops_them_as_cells_are_graded(tmp_path: Path) -> None:

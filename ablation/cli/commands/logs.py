@@ -71,7 +71,7 @@ class Goes:
         from ablation.jobs.status.states import cell_states
 
         # The record of the end is looked for each time: it is there before the queue knows.
-        if self.plan.store.has(self.cell.outcome):
+        if self.plan.store.is_complete(self.cell.outcome):
             return False
         if time.monotonic() - self.asked > self.ask_s:
             [state] = cell_states([self.cell], self.plan.store, self.plan.folder)

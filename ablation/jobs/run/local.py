@@ -38,7 +38,7 @@ def run_jobs(jobs: Sequence[Job], cluster: Local, board: Board) -> list[Outcome]
 def next_stage(job: Job) -> str:
     """The first stage of a job that is not complete on disk: what its worker is at."""
     store = Store(job.store_root)
-    return next((name for name, address in addresses(job.cell).items() if not store.path(address).is_dir()), "done")
+    return next((name for name, address in addresses(job.cell).items() if not store.is_complete(address)), "done")
 
 
 def look_around(error: Exception) -> None:

@@ -16,6 +16,7 @@ from ablation.jobs.status.filters import read_filters
 from ablation.jobs.status.presence import in_hand, is_running
 from ablation.jobs.status.task_state import Seen, State, TaskState, judge
 from ablation.specs.cell import Cell
+from ablation.specs.vocabulary import StageName
 from ablation.store.store import Store
 from ablation.study.manifest import noted_failures, read_errors
 
@@ -72,7 +73,7 @@ class Survey:
         self, cells: Sequence[Cell], store: Store, study: Path, submissions: Sequence[Submission] | None = None
     ) -> None:
         self.store, self.jobs, self.logs = store, study / "jobs", study / "logs"
-        graded = store.complete("grade")
+        graded = store.complete_folders(StageName.GRADE)
         self.done = {cell.name for cell in cells if cell.folders["grade"] in graded}
         ledger = Ledger(study / LEDGER)
         self.submissions = {one.name: one for one in (ledger.submissions() if submissions is None else submissions)}
@@ -98,7 +99,7 @@ class Survey:
         if parts:
             place = parts[self._part_in_charge(cell, parts)]
             found = self._verdict(name, place)
-            if found.state in ("failed", "lost") and self.store.has(cell.outcome):
+            if found.state in ("failed", "lost") and self.store.is_complete(cell.outcome):
                 return CellStatus(name, "done")  # published since the store was listed
             return CellStatus(
                 name, found.state, found.detail, found.kind, place.job, place.submission.stage, found.host
@@ -124,7 +125,7 @@ class Survey:
         """The training until its weights are there: its failure is the cause of what becomes of the evaluation."""
         if "train" not in parts or "evaluate" not in parts:
             return next(iter(parts))
-        return "evaluate" if (self.store.root / cell.folders["train"]).is_dir() else "train"
+        return "evaluate" if self.store.is_complete(cell.folders["train"]) else "train"
 
     def _verdict(self, cell: str, place: Place) -> TaskState:
         stuck = self._why_stuck(place.submission.gate)

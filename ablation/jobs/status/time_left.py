@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablation.specs.cell import Cell
+from ablation.specs.vocabulary import StageName
 from ablation.store.records import TIMING_FILE
 from ablation.store.store import Store
 
@@ -36,7 +37,7 @@ def seconds_left(cells: Sequence[Cell], finished: Sequence[Cell], store: Store) 
     pace = _pace(finished, store)
     if not pace:
         return None
-    complete = store.complete("train", "sample")
+    complete = store.complete_folders(StageName.TRAIN, StageName.SAMPLE)
     missing = [[one for one in _works(cell) if one.folder not in complete] for cell in cells]
     measured = [works for works in missing if all(one.kind in pace for one in works)]
     unique = {one.folder: one for works in measured for one in works}

@@ -63,7 +63,7 @@ def next_wave(
 
     def cut() -> Iterator[Piece]:
         room = bounds.room(len(queue))
-        for group in groups(todo, cluster, lambda cell: (store.root / cell.folders["train"]).is_dir(), changed):
+        for group in groups(todo, cluster, lambda cell: store.is_complete(cell.folders["train"]), changed):
             for piece in pieces(group, study, len(submissions), canary, bounds.array, room, gate):
                 yield piece
                 room -= piece.tasks
