@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 
 from ablation.evaluation.grading.algebra import MathVerify
-from ablation.evaluation.grading.verdict import Attempted, judge_all
+from ablation.evaluation.grading.verdict import UngradedCompletion, grade_completions
 
 FILLER = "We try the next case, and check that it holds. " * 120  # about 5.6 kB, as a short thought
 EXPRESSIONS = (
@@ -71,7 +71,7 @@ def main() -> None:
         algebra.decide([("1/2", "0.5")])
         for name, text in HOSTILE.items():
             started = time.perf_counter()
-            judged = next(judge_all([Attempted(text, "stop", "25")], algebra))
+            judged = next(grade_completions([UngradedCompletion(text, "stop", "25")], algebra))
             print(f"| {name} | {judged.verdict} | {time.perf_counter() - started:.1f} | {peak_mb():.0f} MB |")
 
 

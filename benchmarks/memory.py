@@ -179,7 +179,7 @@ def trainer_of(case: Case, recipe: Train, folder: Path) -> Any:
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
     from ablation.data.tokenizer import load_tokenizer
-    from ablation.training.batches import Padded, Steps, Updates
+    from ablation.training.batches import MicroBatchPlan, PaddedBatching, Updates
     from ablation.training.distributed import ProcessGroup
     from ablation.training.trainer import Trainer
     from ablation.training.trl_config import lora_config, sft_config
@@ -192,7 +192,7 @@ def trainer_of(case: Case, recipe: Train, folder: Path) -> Any:
         "num_key_value_heads": shape.keys * shape.heads // shape.hidden, "tie_word_embeddings": shape.tied,
     }  # fmt: skip
     ids = [[index % shape.vocabulary for index in range(case.tokens)]] * 2
-    steps = Steps(Updates.of(recipe, [case.tokens] * 2, seed=0), Padded(1))
+    steps = MicroBatchPlan(Updates.of(recipe, [case.tokens] * 2, seed=0), PaddedBatching(1))
 
     set_seed(0)
     model = Qwen2ForCausalLM(Qwen2Config(**told)) if shape.biased else LlamaForCausalLM(LlamaConfig(**told))  # type: ignore[no-untyped-call]

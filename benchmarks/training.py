@@ -29,9 +29,9 @@ from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from ablation.config.sweep.cells import compose_sweep
 from ablation.data.tokenizer import load_tokenizer
 from ablation.specs import Train
-from ablation.training.batches import Cut, Packed, Padded, Steps, Updates
+from ablation.training.batches import MicroBatching, MicroBatchPlan, PackedBatching, PaddedBatching, Updates
 from ablation.training.distributed import ProcessGroup
-from ablation.training.encode import IGNORED
+from ablation.training.encode import IGNORED_LABEL
 from ablation.training.trainer import Trainer
 from ablation.training.trl_config import sft_config
 
@@ -70,10 +70,10 @@ class Bench:
         """Tokens by example."""
         return [len(one) for one in self.ids]
 
-    def ours(self, cut: Cut) -> tuple[Any, Collator]:
+    def ours(self, cut: MicroBatching) -> tuple[Any, Collator]:
         """Our trainer on updates that are cut like this."""
-        steps = Steps(Updates.of(self.recipe, self.lengths, seed=0), cut)
-        collator = self.collator(padding_free=isinstance(cut, Packed))
+        steps = MicroBatchPlan(Updates.of(self.recipe, self.lengths, seed=0), cut)
+        collator = self.collator(padding_free=isinstance(cut, PackedBatching))
         options = {"model": self.model(), "args": sft_config(self.recipe, 0, self.folder, steps)}
         made = Trainer(
             steps,
@@ -110,9 +110,9 @@ class Bench:
     def rows(self, filler: bool = True) -> Dataset:
         """The examples in TRL's columns; the filler behind them is what our cuts fill up with."""
         ids = [list(one) for one in self.ids]
-        labels = [[IGNORED] * PROMPT + one[PROMPT:] for one in ids]
+        labels = [[IGNORED_LABEL] * PROMPT + one[PROMPT:] for one in ids]
         if filler:
-            ids, labels = [*ids, [0, 0]], [*labels, [IGNORED] * 2]
+            ids, labels = [*ids, [0, 0]], [*labels, [IGNORED_LABEL] * 2]
         return Dataset.from_dict({"input_ids": ids, "labels": labels})
 
     def collator(self, padding_free: bool) -> Collator:
@@ -150,10 +150,10 @@ def main() -> None:
         arms: dict[str, Callable[[], tuple[Any, Collator]]] = {
             "TRL, as it comes": lambda: bench.trl(packing=False),
             "TRL, packing=bfd (fewer, other updates)": lambda: bench.trl(packing=True),
-            "train.packing=false": lambda: bench.ours(Padded(8)),
+            "train.packing=false": lambda: bench.ours(PaddedBatching(8)),
         }
         for rows in given.rows:
-            cut = Packed(bench.lengths, rows * max(bench.lengths))
+            cut = PackedBatching(bench.lengths, rows * max(bench.lengths))
             arms[f"train.packing=true, room of {rows}"] = lambda cut=cut: bench.ours(cut)  # type: ignore[misc]
         for _ in range(given.rounds):
             for name, make in arms.items():

@@ -12,7 +12,7 @@ from rich.console import Console
 from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission
 from ablation.jobs.submit.watch import wait_for_cells
 from ablation.store.lease import Holder, Watcher
-from ablation.training.checkpoint import newest, seal
+from ablation.training.checkpoint import newest_checkpoint, seal
 from tests.fake_slurm import FakeSlurm, fake
 from tests.studies import finish, planned
 
@@ -60,5 +60,5 @@ def test_the_newest_checkpoint_is_the_one_with_the_most_updates(tmp_path: Path) 
         (folder / "state.json").write_text(json.dumps({"update": update}))
         seal(folder, update, 1.0)
         os.utime(folder, (stamp, stamp))
-    found = newest(tmp_path)
+    found = newest_checkpoint(tmp_path)
     assert found and found.update == 10

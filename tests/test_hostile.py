@@ -26,8 +26,8 @@ from ablation.errors import ConfigProblems, DataError, RecordError
 from ablation.jobs.submit.arrays import Array, Places, sbatch_text
 from ablation.specs.cell import Cell
 from ablation.store.files import check_writable
-from ablation.training.checkpoint import newest, seal
-from ablation.training.checks import misfits
+from ablation.training.checkpoint import newest_checkpoint, seal
+from ablation.training.recipe_checks import model_problems
 from ablation.training.trl_config import load_model
 from tests.config.test_files import FILES
 from tests.conftest import ROOT, Composed
@@ -121,7 +121,7 @@ def test_code_in_a_models_folder_is_not_run(cell_of: Callable[..., Cell], tmp_pa
     (base / "trap.py").write_text(f"import os\nos.mkdir({str(sprung)!r})\nConfig = Model = Tokenizer = object\n")
     cell = cell_of(f"model.source.path={base}")
     assert cell.train
-    for read in (load_tokenizer, load_model, lambda model: list(misfits(model, cell.train))):
+    for read in (load_tokenizer, load_model, lambda model: list(model_problems(model, cell.train))):
         with suppress(DataError, OSError, ValueError):
             read(cell.model)
         assert not sprung.exists()
@@ -156,7 +156,7 @@ def test_a_pickle_among_a_checkpoints_files_is_not_trusted(tmp_path: Path) -> No
     seal(folder, 3, 1.0)
     assert not (folder / "training_args.bin").exists()
     (folder / "optimizer.pt").write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
-    assert newest(tmp_path) is None
+    assert newest_checkpoint(tmp_path) is None
     assert not (tmp_path / "sprung").exists()
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ablation.errors import ConfigProblems
-from ablation.evaluation.evaluator import EVALUATOR_FILE
+from ablation.evaluation.evaluator_name import EVALUATOR_FILE
 from ablation.evaluation.sampling.engine import engine
 from ablation.specs import Sample
 from ablation.specs.cell import Cell

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 def prepare_cells(cells: Sequence[Cell], store: Store, say: Say, cluster: Cluster) -> list[Cell]:
     """The cells with their sources pinned, once pools, benchmarks and counts are known to fit. Raises ConfigProblems."""
-    from ablation.training.checks import misfits, unfit
+    from ablation.training.recipe_checks import model_problems, process_problems
 
     problems: list[str] = []
     known: Known = {}
@@ -41,12 +41,12 @@ def prepare_cells(cells: Sequence[Cell], store: Store, say: Say, cluster: Cluste
         _collect(lambda asked=asked: _engine_version(asked), problems)  # type: ignore[misc]
     recipes = ((cell.model, cell.train) for cell in ready if cell.train)
     for model, recipe in dict.fromkeys(recipes):
-        problems += unfit(recipe, cluster.means_for(model.name), cluster.processes_for(model.name))
+        problems += process_problems(recipe, cluster.means_for(model.name), cluster.processes_for(model.name))
     for model in dict.fromkeys(cell.model for cell in ready if not store.is_complete(cell.outcome)):
         problems += unusable(model)
     recipes = ((cell.model, cell.train) for cell in ready if cell.train and not store.is_complete(cell.outcome))
     for model, recipe in dict.fromkeys(recipes):
-        problems += misfits(model, recipe, cluster.means_for(model.name).sequence_parallel)
+        problems += model_problems(model, recipe, cluster.means_for(model.name).sequence_parallel)
     problems += [found for cell in ready if (found := without_weights(cell, store))]
     if not problems:
         problems += _shortages(ready, store, say)

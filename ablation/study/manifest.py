@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.errors import RecordError
-from ablation.evaluation.evaluator import evaluators
+from ablation.evaluation.evaluator_name import describe_evaluators
 from ablation.specs.base import canonical_json
 from ablation.specs.cell import Cell, addresses
 from ablation.store.files import write_text_atomically
@@ -139,7 +139,7 @@ def _manifest(plan: Plan, errors: Mapping[str, str]) -> dict[str, Any]:
         "n": max(cell.sample.n for cell in plan.cells),
         "tiers": tier_order(plan.cells),
         "fixed": _fixed(plan.cells),
-        "evaluators": evaluators(plan.cells, plan.store),
+        "evaluators": describe_evaluators(plan.cells, plan.store),
         "cells": [_cell_entry(cell, plan.store, errors, others) for cell in plan.cells],
         "left_out": [{"factors": out.point, "reason": out.reason} for out in plan.left_out],
         "provenance": {

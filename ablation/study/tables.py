@@ -13,7 +13,7 @@ from ablation.analysis.effects.conditions import cell_errors
 from ablation.analysis.records.metrics import cell_table
 from ablation.analysis.records.scores import Scores
 from ablation.data.benchmark import read_questions, read_tiers
-from ablation.evaluation.evaluator import evaluator
+from ablation.evaluation.evaluator_name import evaluator_name
 from ablation.evaluation.sampling.seeds import stream_seed
 from ablation.specs.cell import Cell, addresses
 from ablation.specs.versions import GRADER
@@ -81,7 +81,7 @@ def result_rows(cell: Cell, store: Store) -> list[dict[str, Any]]:
     shared = {"cell": cell.name, **cell.factors(), **_seeds(cell)}
     blocks = cell.blocks
     # A block that was sampled later may have met another engine.
-    asked_by = {attempt: evaluator(cell, paths[name]) for name, block in blocks.items() for attempt in block}
+    asked_by = {attempt: evaluator_name(cell, paths[name]) for name, block in blocks.items() for attempt in block}
     completions = read_completions([paths[name] for name in blocks], list(answers))
     verdicts = read_rows(paths["grade"] / VERDICTS_FILE, Verdict)
     return [

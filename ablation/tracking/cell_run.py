@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.analysis.records.metrics import cell_table
 from ablation.config.tracker import Tracker
-from ablation.evaluation.evaluator import evaluators
+from ablation.evaluation.evaluator_name import describe_evaluators
 from ablation.specs.cell import Cell, addresses
 from ablation.specs.versions import GRADER
 from ablation.store.files import write_text_atomically
@@ -104,7 +104,7 @@ def run_config(cell: Cell, store: Store) -> dict[str, Any]:
     """The nested cell as a run's config, with the factors' values beside it as plain columns; no path of a machine. And who
     sampled and judged, by which runs are to be grouped, since those of others do not compare.
     """
-    judged = {"evaluator": ", ".join(sorted(evaluators([cell], store))), "grader": GRADER}
+    judged = {"evaluator": ", ".join(sorted(describe_evaluators([cell], store))), "grader": GRADER}
     return {**cell.canonical(), "factors": cell.factors(), "key": cell.key, **judged}
 
 

@@ -12,7 +12,7 @@ from ablation.specs.base import digest
 from ablation.training.trl_config import load_model
 
 
-class Bases:
+class BaseModelCache:
     """At most one model, as it was read, in the host's memory.
 
     A run gets a model of its own, so nothing that it does to one can reach the next: where only an adapter is trained, with the
@@ -25,9 +25,9 @@ class Bases:
 
     @staticmethod
     @cache
-    def here() -> "Bases":
+    def here() -> "BaseModelCache":
         """Those of this process."""
-        return Bases()
+        return BaseModelCache()
 
     def fresh(self, model: Model, keep: bool, frozen: bool) -> PreTrainedModel:
         """The model as `load_model` gives it. With `keep` it comes from memory the next time, and with `frozen`, too, whoever

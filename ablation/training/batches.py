@@ -69,7 +69,7 @@ class Updates:
         return ((len(chosen), sum(lengths[index] for index in chosen)) for chosen in self)
 
 
-class Cut(Protocol):
+class MicroBatching(Protocol):
     """How an update is cut into micro-batches; the first `ranks` of them are the first step of that many processes."""
 
     def width(self, lengths: Sequence[int]) -> int:
@@ -82,7 +82,7 @@ class Cut(Protocol):
 
 
 @dataclass(frozen=True)
-class Padded:
+class PaddedBatching:
     """`rows` examples at a time in their order, each filled up to the longest of them."""
 
     rows: int
@@ -98,7 +98,7 @@ class Padded:
 
 
 @dataclass(frozen=True)
-class Packed:
+class PackedBatching:
     """Examples end to end in rows of at most `room` tokens, as equally filled as longest-first into the emptiest row makes them.
 
     `lengths` are tokens by example, none above `room`. The rule is Graham's LPT (1969): the fullest row holds at most 4/3 of the
@@ -132,7 +132,7 @@ class Packed:
 
 
 @dataclass(frozen=True)
-class Steps:
+class MicroBatchPlan:
     """How each update goes through the model on `ranks` processes, a micro-batch in each of them at a time.
 
     A micro-batch with nothing in it is ``[examples]``, the index behind the last example: the data hold a filler there that
@@ -140,7 +140,7 @@ class Steps:
     """
 
     updates: Updates
-    cut: Cut
+    cut: MicroBatching
     ranks: int = 1
 
     @cached_property
@@ -180,13 +180,13 @@ class Steps:
         return [-(-len(self.cut(chosen, self.ranks)) // self.ranks) for chosen in self.updates]
 
 
-class Share(Sampler[list[int]]):
+class MicroBatchSampler(Sampler[list[int]]):
     """The micro-batches of one process, for `DataLoader(batch_sampler=…)`: every process gets equally many in each update.
 
     `update` tells how many updates are done, so that a loader made anew goes on in the right epoch.
     """
 
-    def __init__(self, steps: Steps, rank: int, update: Callable[[], int]) -> None:
+    def __init__(self, steps: MicroBatchPlan, rank: int, update: Callable[[], int]) -> None:
         self.steps, self.rank, self.update = steps, rank, update
 
     def __len__(self) -> int:

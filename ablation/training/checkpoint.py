@@ -81,7 +81,9 @@ def seal(
     return Checkpoint(folder, update, spent_s)
 
 
-def newest(place: Path, earlier: Iterable[Path] = (), origin: CheckpointSource | None = None) -> Checkpoint | None:
+def newest_checkpoint(
+    place: Path, earlier: Iterable[Path] = (), origin: CheckpointSource | None = None
+) -> Checkpoint | None:
     """The checkpoint furthest on that is complete, undamaged and of this origin, now below `place`, or None.
 
     Says which, and what it passes over and why.
@@ -104,7 +106,7 @@ def newest(place: Path, earlier: Iterable[Path] = (), origin: CheckpointSource |
     return None
 
 
-def tidy(place: Path) -> None:
+def remove_old_checkpoints(place: Path) -> None:
     """Remove all but the newest complete checkpoints below `place`, and what was left half written."""
     complete = [item for item in _folders([place]) if (item / COMPLETE_FILE).exists()]
     stay = sorted(complete, key=_update)[-KEPT:]

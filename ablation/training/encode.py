@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     pass
 
 
-IGNORED = -100
+IGNORED_LABEL = -100
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedExamples:
     """Examples ready for the trainer, and what the block size did to them."""
 
     input_ids: list[list[int]]
@@ -33,10 +33,10 @@ class Encoded:
     @property
     def target_lengths(self) -> list[int]:
         """Tokens of each example that carry loss."""
-        return [sum(label != IGNORED for label in row) for row in self.labels]
+        return [sum(label != IGNORED_LABEL for label in row) for row in self.labels]
 
 
-def encode(conversations: Mapping[str, Conversation], block_tokens: int, drop: bool = False) -> Encoded:
+def encode(conversations: Mapping[str, Conversation], block_tokens: int, drop: bool = False) -> EncodedExamples:
     """Mask and cut the conversations, given by id.
 
     Raises DataError when one has no trainable token left, unless it may be dropped, which shrinks N; and when none is left.
@@ -53,11 +53,11 @@ def encode(conversations: Mapping[str, Conversation], block_tokens: int, drop: b
     whole = [
         (
             np.concatenate([one.prompt_ids, one.answer_ids]),
-            np.concatenate([np.full_like(one.prompt_ids, IGNORED), one.answer_ids]),
+            np.concatenate([np.full_like(one.prompt_ids, IGNORED_LABEL), one.answer_ids]),
         )
         for one in kept.values()
     ]
-    return Encoded(
+    return EncodedExamples(
         input_ids=[ids[:block_tokens].tolist() for ids, _ in whole],
         labels=[labels[:block_tokens].tolist() for _, labels in whole],
         truncated=sum(len(ids) > block_tokens for ids, _ in whole),

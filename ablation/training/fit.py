@@ -17,15 +17,15 @@ from ablation.libraries import count_parameters
 from ablation.specs import Train
 from ablation.specs.cell import Cell, addresses
 from ablation.store.stage_run import StageRun
-from ablation.training.base_models import Bases
-from ablation.training.batches import Cut, Packed, Padded, Steps, Updates
-from ablation.training.checkpoint import Checkpoint, CheckpointSource, newest, tidy
+from ablation.training.base_models import BaseModelCache
+from ablation.training.batches import MicroBatching, MicroBatchPlan, PackedBatching, PaddedBatching, Updates
+from ablation.training.checkpoint import Checkpoint, CheckpointSource, newest_checkpoint, remove_old_checkpoints
 from ablation.training.distributed import ProcessGroup
-from ablation.training.divergence import Guard
-from ablation.training.encode import IGNORED, Encoded
-from ablation.training.sequence_parallel import own_attention
-from ablation.training.throughput import Speed
-from ablation.training.trainer import Pace, Trainer
+from ablation.training.encode import IGNORED_LABEL, EncodedExamples
+from ablation.training.sequence_parallel import restored_attention
+from ablation.training.throughput import Throughput
+from ablation.training.trainer import CheckpointCallback, Trainer
+from ablation.training.training_guard import TrainingGuard
 from ablation.training.trl_config import lora_config, sft_config
 from ablation.training.trl_imports import DataCollatorForLanguageModeling
 from ablation.training.zero import Sharding, whole_weights
@@ -40,7 +40,7 @@ class TrainingRun:
     cell: Cell
     recipe: Train
     tokenizer: PreTrainedTokenizerBase
-    encoded: Encoded
+    encoded: EncodedExamples
     means: RuntimeOptions
     attempt: StageRun
     world: ProcessGroup
@@ -61,15 +61,17 @@ class TrainingRun:
         zero = self.means.zero if self.world.size > 1 else 0
         return CheckpointSource(addresses(self.cell)["train"].digest, zero, self.world.size)
 
-    def steps(self, rows: int) -> Steps:
+    def steps(self, rows: int) -> MicroBatchPlan:
         """How the updates go through the model; packed, `rows` longest examples are the room of one row."""
         lengths = self.encoded.lengths
-        cut: Cut = Packed(lengths, rows * max(lengths)) if self.recipe.packing else Padded(rows)
-        return Steps(self.updates, cut, self.groups)
+        cut: MicroBatching = (
+            PackedBatching(lengths, rows * max(lengths)) if self.recipe.packing else PaddedBatching(rows)
+        )
+        return MicroBatchPlan(self.updates, cut, self.groups)
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FitResult:
     """A model after its last update, the trainer's log of every update, and what it took.
 
     `spent_s` are the seconds of training over all attempts, `here_s` those of this one, `first_s` those of its first update, and
@@ -89,10 +91,10 @@ class Fitted:
     first_s: float
     spent_s: float
     here_s: float
-    speed: Speed
+    speed: Throughput
 
 
-def fit(task: TrainingRun, resume: Checkpoint | None) -> Fitted:
+def fit(task: TrainingRun, resume: Checkpoint | None) -> FitResult:
     """Train to the last update. Raises Interrupted, BadLoss, OutOfMemory and ConfigProblems.
 
     Where the rows do not fit in the device's memory, half of them are tried, from the last checkpoint on: the update stays the
@@ -105,7 +107,7 @@ def fit(task: TrainingRun, resume: Checkpoint | None) -> Fitted:
             raise OutOfMemory(_out_of_memory(task, rows, fewer))
         _log.warning("out of memory with %d rows at once; going on with %d, at the same effective batch", rows, fewer)
         rows, halvings = fewer, halvings + 1
-        resume = newest(task.attempt.kept, task.attempt.earlier, task.origin)
+        resume = newest_checkpoint(task.attempt.kept, task.attempt.earlier, task.origin)
     return fitted
 
 
@@ -120,7 +122,7 @@ def _first_rows(task: TrainingRun) -> int:
     return 1 if task.groups < task.world.size else task.recipe.rows(task.means.micro_batch, task.groups)
 
 
-def _try(task: TrainingRun, rows: int, halvings: int, resume: Checkpoint | None) -> Fitted | None:
+def _try(task: TrainingRun, rows: int, halvings: int, resume: Checkpoint | None) -> FitResult | None:
     """One run, None when the rows do not fit; what a failed one held in memory is given back."""
     try:
         return _run(task, rows, halvings, resume)
@@ -128,26 +130,26 @@ def _try(task: TrainingRun, rows: int, halvings: int, resume: Checkpoint | None)
         pass
     finally:
         if task.world.rank == 0:
-            tidy(task.attempt.kept)  # half a checkpoint may be what filled the disk
+            remove_old_checkpoints(task.attempt.kept)  # half a checkpoint may be what filled the disk
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return None
 
 
-def _run(task: TrainingRun, rows: int, halvings: int, resume: Checkpoint | None) -> Fitted:
+def _run(task: TrainingRun, rows: int, halvings: int, resume: Checkpoint | None) -> FitResult:
     recipe, seed = task.recipe, task.cell.seed.train
     set_seed(seed)
     steps = task.steps(rows)
     sharding = Sharding.of(task.means, task.world)
-    pace = Pace(
+    pace = CheckpointCallback(
         task.attempt, task.world, task.means.checkpoint_s, resume.spent_s if resume else 0.0, sharding, task.origin
     )
     # Before the model: at ZeRO's stage 3 the weights are split as they are loaded.
     arguments = sft_config(recipe, seed, task.attempt.kept, steps, sharding, task.means.activations)
     load_began = time.monotonic()
     keeps = task.means.keeps_base and task.world.size == 1
-    model = Bases.here().fresh(task.cell.model, keeps, frozen=recipe.lora is not None)
+    model = BaseModelCache.here().fresh(task.cell.model, keeps, frozen=recipe.lora is not None)
     load_s = time.monotonic() - load_began
     trainer = Trainer(
         steps,
@@ -161,17 +163,17 @@ def _run(task: TrainingRun, rows: int, halvings: int, resume: Checkpoint | None)
         train_dataset=_dataset(task),
         processing_class=task.tokenizer,
         peft_config=recipe.lora and lora_config(recipe.lora),
-        callbacks=[Guard(recipe, len(task.tokenizer)), pace],
+        callbacks=[TrainingGuard(recipe, len(task.tokenizer)), pace],
     )
     trainer.remove_callback(PrinterCallback)
     if task.world.rank:
         set_seed(seed + task.world.rank)  # each process drops out other units
-    with own_attention(sharding.degree):
+    with restored_attention(sharding.degree):
         trainer.train(resume_from_checkpoint=str(resume.folder) if resume else None)
     if trainer.state.global_step < trainer.state.max_steps:
         task.attempt.halt.check()
     spent_s = pace.spent_s
-    return Fitted(
+    return FitResult(
         model=trainer.model,
         weights=whole_weights(trainer) if sharding.stage else None,
         log=trainer.state.log_history,
@@ -188,16 +190,16 @@ def _run(task: TrainingRun, rows: int, halvings: int, resume: Checkpoint | None)
     )
 
 
-def _speed(task: TrainingRun, steps: Steps, model: Any, first: int, seconds: float) -> Speed:
+def _speed(task: TrainingRun, steps: MicroBatchPlan, model: Any, first: int, seconds: float) -> Throughput:
     useful, through = steps.tokens_through(task.encoded.lengths, first)
-    return Speed(useful, through, seconds, count_parameters(model), task.world.size)
+    return Throughput(useful, through, seconds, count_parameters(model), task.world.size)
 
 
 def _dataset(task: TrainingRun) -> Dataset:
     ids, labels = task.encoded.input_ids, task.encoded.labels
     if task.world.size > 1 or task.recipe.packing:
         filler = [task.tokenizer.eos_token_id] * 2
-        ids, labels = [*ids, filler], [*labels, [IGNORED] * 2]
+        ids, labels = [*ids, filler], [*labels, [IGNORED_LABEL] * 2]
     return Dataset.from_dict({"input_ids": ids, "labels": labels})
 
 

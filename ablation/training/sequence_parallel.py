@@ -15,14 +15,14 @@ from torch.nn.functional import pad
 
 from ablation.libraries import forget_sequence_parallelism
 from ablation.training.distributed import backend
-from ablation.training.encode import IGNORED
+from ablation.training.encode import IGNORED_LABEL
 
 # Ulysses takes the place of this one of transformers' attentions; a causal one needs no mask where rows are filled up at the end.
 _ATTENTION = "sdpa"
 
 
 @dataclass(frozen=True)
-class Sliced:
+class SlicingCollator:
     """A collator of which a process takes the part `number` of `degree` equal ones; what it makes is filled up to that.
 
     The labels are shifted before they are cut: the last token of a slice predicts the first of the next.
@@ -35,7 +35,7 @@ class Sliced:
     def __call__(self, rows: Sequence[Any]) -> dict[str, torch.Tensor]:
         """Columns of (rows, slice)."""
         made = self.collator(rows)
-        ids, labels = made["input_ids"], pad(made["labels"][:, 1:], (0, 1), value=IGNORED)
+        ids, labels = made["input_ids"], pad(made["labels"][:, 1:], (0, 1), value=IGNORED_LABEL)
         positions = torch.arange(ids.shape[1]).expand_as(ids)
         whole = {"input_ids": ids, "position_ids": positions, "labels": labels, "shift_labels": labels}
         return {name: column.chunk(self.degree, dim=1)[self.number].contiguous() for name, column in whole.items()}
@@ -53,7 +53,7 @@ def parallelism(degree: int, groups: int) -> Any:
 
 
 @contextmanager
-def own_attention(degree: int) -> Iterator[None]:
+def restored_attention(degree: int) -> Iterator[None]:
     """Undo afterwards what Ulysses changes for the whole process: the attention of every model, and its groups."""
     if degree == 1:
         yield

@@ -10,7 +10,7 @@ PEAK_FLOPS = {"H100 PCIe": 756e12, "H100": 989e12, "H200": 989e12, "A100": 312e1
 
 
 @dataclass(frozen=True)
-class Speed:
+class Throughput:
     """`useful_tokens` are those of the examples, `tokens` all that went through the model, padding included, in `seconds`.
 
     Both count every process of the world.

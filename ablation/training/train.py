@@ -16,10 +16,10 @@ from ablation.specs.cell import Cell
 from ablation.store.interrupt import Halt, Interrupted
 from ablation.store.records import LOSS_FILE, SUMMARY_FILE, TIMING_FILE, WEIGHTS_FOLDER, write_json
 from ablation.store.stage_run import StageRun
-from ablation.training.checkpoint import Checkpoint, newest
+from ablation.training.checkpoint import Checkpoint, newest_checkpoint
 from ablation.training.distributed import ProcessGroup
 from ablation.training.encode import encode
-from ablation.training.fit import Fitted, TrainingRun, fit
+from ablation.training.fit import FitResult, TrainingRun, fit
 from ablation.training.loss_curve import curve_lines, mean_loss
 from ablation.training.trl_config import save_adapter, with_adapter
 from ablation.training.zero import deepspeed_only_for
@@ -53,7 +53,7 @@ def train(cell: Cell, selection: Path, pool: Path, attempt: StageRun, means: Run
     task = _task(cell, selection, pool, attempt, means, world)
     encoded = time.monotonic()
     attempt.halt.check()
-    resume = newest(attempt.kept, attempt.earlier, task.origin)
+    resume = newest_checkpoint(attempt.kept, attempt.earlier, task.origin)
     world.call(_message(task, selection, pool, resume))
     with deepspeed_only_for(means.zero):
         fitted = _fit_in(world, task, resume)
@@ -69,7 +69,7 @@ def train(cell: Cell, selection: Path, pool: Path, attempt: StageRun, means: Run
     write_json(attempt.out / TIMING_FILE, {**phases, **means_told, **fitted.speed.as_json()})
 
 
-def _fit_in(world: ProcessGroup, task: TrainingRun, resume: Checkpoint | None) -> Fitted:
+def _fit_in(world: ProcessGroup, task: TrainingRun, resume: Checkpoint | None) -> FitResult:
     """Process 0's part. Where another process has failed, its error is raised, with ours as its cause: ours only follows from it.
 
     Nothing is kept back: whatever ends the training here leaves the others in the midst of an exchange, and breaks the world.
@@ -136,7 +136,7 @@ def _take_part(message: dict[str, Any], world: ProcessGroup, halt: Halt) -> None
         fit(_task(cell, Path(message["selection"]), Path(message["pool"]), attempt, means, world), resume)
 
 
-def _phases(fitted: Fitted, started: float, data_s: float) -> dict[str, float]:
+def _phases(fitted: FitResult, started: float, data_s: float) -> dict[str, float]:
     """Where the seconds went, now that all is written: what ends in ``_s`` adds up to all of them, those of earlier attempts at
     training included.
 
@@ -154,7 +154,7 @@ def _phases(fitted: Fitted, started: float, data_s: float) -> dict[str, float]:
     }
 
 
-def _write(task: TrainingRun, fitted: Fitted, folder: Path) -> None:
+def _write(task: TrainingRun, fitted: FitResult, folder: Path) -> None:
     model, weights = fitted.model, fitted.weights
     if task.recipe.leaves_adapter:
         save_adapter(model, weights, task.cell.model, folder / WEIGHTS_FOLDER)
@@ -170,7 +170,7 @@ def _write(task: TrainingRun, fitted: Fitted, folder: Path) -> None:
     write_json(folder / SUMMARY_FILE, asdict(_summary(task, fitted)))
 
 
-def _summary(task: TrainingRun, fitted: Fitted) -> TrainSummary:
+def _summary(task: TrainingRun, fitted: FitResult) -> TrainSummary:
     lengths, targets = task.encoded.lengths, task.encoded.target_lengths
     seen = [index for chosen in task.updates for index in chosen]
     return TrainSummary(

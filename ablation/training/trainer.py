@@ -9,12 +9,12 @@ from transformers import TrainerCallback
 
 from ablation.libraries import keep_batches_whole
 from ablation.store.stage_run import StageRun
-from ablation.training.batches import Share, Steps
-from ablation.training.checkpoint import CheckpointSource, seal, tidy
+from ablation.training.batches import MicroBatchPlan, MicroBatchSampler
+from ablation.training.checkpoint import CheckpointSource, remove_old_checkpoints, seal
 from ablation.training.distributed import ProcessGroup
-from ablation.training.sequence_parallel import Sliced
+from ablation.training.sequence_parallel import SlicingCollator
 from ablation.training.trl_imports import SFTTrainer
-from ablation.training.zero import ALONE, Sharding
+from ablation.training.zero import NO_SHARDING, Sharding
 
 
 class Trainer(SFTTrainer):  # type: ignore[misc]
@@ -23,19 +23,21 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
     Where processes share the tokens of examples, each of their groups is a rank of `steps`.
     """
 
-    def __init__(self, steps: Steps, world: ProcessGroup, sharding: Sharding = ALONE, **options: Any) -> None:
+    def __init__(
+        self, steps: MicroBatchPlan, world: ProcessGroup, sharding: Sharding = NO_SHARDING, **options: Any
+    ) -> None:
         self.steps, self.world, self.sharding, self.degree = steps, world, sharding, sharding.degree
         super().__init__(**options)
         if self.degree > 1:
             self.model_accepts_loss_kwargs = True  # have the targets of the update counted, over all slices
-            keep_batches_whole(self.accelerator)  # `Sliced` gives every process its slice
+            keep_batches_whole(self.accelerator)  # `SlicingCollator` gives every process its slice
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """This process's share of every update."""
-        share = Share(self.steps, self.world.rank // self.degree, lambda: self.state.global_step)
+        share = MicroBatchSampler(self.steps, self.world.rank // self.degree, lambda: self.state.global_step)
         collate: Any = self.data_collator
         if self.degree > 1:
-            collate = Sliced(collate, self.world.rank % self.degree, self.degree)
+            collate = SlicingCollator(collate, self.world.rank % self.degree, self.degree)
         return DataLoader(self.train_dataset, batch_sampler=share, collate_fn=collate)
 
     def get_sp_size(self) -> int:
@@ -55,7 +57,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         """A checkpoint is not for publication."""
 
 
-class Pace(TrainerCallback):
+class CheckpointCallback(TrainerCallback):
     """Has the trainer save every `checkpoint_s` seconds, and save and stop when a process of the world was asked to stop.
 
     `spent_s` counts the seconds of training, those of earlier attempts up to their checkpoint included, `first_s` those from
@@ -68,7 +70,7 @@ class Pace(TrainerCallback):
         world: ProcessGroup,
         checkpoint_s: float,
         spent_s: float,
-        sharding: Sharding = ALONE,
+        sharding: Sharding = NO_SHARDING,
         origin: CheckpointSource | None = None,
     ) -> None:
         self.attempt, self.world, self.checkpoint_s, self.before_s = attempt, world, checkpoint_s, spent_s
@@ -106,7 +108,7 @@ class Pace(TrainerCallback):
         self.world.barrier()
         if self.world.rank == 0:
             seal(folder, state.global_step, self.spent_s, self._of_ranks(state.global_step), self.origin)
-            tidy(self.attempt.kept)
+            remove_old_checkpoints(self.attempt.kept)
             self.attempt.drop_earlier()
         self.saved = time.monotonic()
 

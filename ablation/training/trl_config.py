@@ -14,19 +14,19 @@ from ablation.config.cluster import Activations
 from ablation.data.tokenizer import model_place
 from ablation.errors import ConfigProblems
 from ablation.specs import Lora, Model, Train
-from ablation.training.batches import Steps
+from ablation.training.batches import MicroBatchPlan
 from ablation.training.distributed import backend
 from ablation.training.sequence_parallel import parallelism
 from ablation.training.trl_imports import SFTConfig
-from ablation.training.zero import ALONE, Sharding
+from ablation.training.zero import NO_SHARDING, Sharding
 
 
 def sft_config(
     recipe: Train,
     seed: int,
     folder: Path,
-    steps: Steps,
-    sharding: Sharding = ALONE,
+    steps: MicroBatchPlan,
+    sharding: Sharding = NO_SHARDING,
     activations: Activations = "auto",
 ) -> SFTConfig:
     """TRL's arguments for a recipe whose updates are cut into `steps`; checkpoints go below `folder`.

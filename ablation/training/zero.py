@@ -70,7 +70,7 @@ class Sharding:
         ]
 
 
-ALONE = Sharding()
+NO_SHARDING = Sharding()
 
 
 def deepspeed_only_for(zero: int) -> AbstractContextManager[None]:

@@ -7,7 +7,7 @@ import pytest
 
 from ablation.config.environment import JOBS, PYTHON, SLURM, inherited
 from ablation.evaluation.grading.algebra import MathVerify
-from ablation.evaluation.sampling.vllm_process import EngineError, Start, VllmProcess
+from ablation.evaluation.sampling.vllm_process import EngineError, EngineSettings, VllmProcess
 from ablation.jobs.run.local import _environment_of_workers
 from ablation.store.interrupt import Halt
 
@@ -72,6 +72,6 @@ def test_a_vllm_process_has_no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     program.write_text(f"#!/bin/sh\nenv >{tmp_path}/seen\n")
     program.chmod(0o755)
     with pytest.raises(EngineError):
-        VllmProcess(str(program), Start({})).serve("model", Halt())
+        VllmProcess(str(program), EngineSettings({})).serve("model", Halt())
     seen = (tmp_path / "seen").read_text()
     assert "canary" not in seen and "PYTHONPATH" not in seen and "PATH=" in seen

@@ -20,7 +20,7 @@ from ablation.jobs.run.pipeline import run_cell
 from ablation.specs.cell import Cell
 from ablation.store.stage_run import StageRun
 from ablation.store.store import Store
-from ablation.training.base_models import Bases
+from ablation.training.base_models import BaseModelCache
 from ablation.training.train import train
 
 CellOf = Callable[..., Cell]
@@ -42,9 +42,9 @@ ALONE, SHARED = RuntimeOptions(), RuntimeOptions(keeps_base=True)
 @pytest.fixture(autouse=True)
 def _nothing_kept() -> Iterator[None]:
     torch.set_num_threads(1)
-    Bases.here().drop()
+    BaseModelCache.here().drop()
     yield
-    Bases.here().drop()
+    BaseModelCache.here().drop()
 
 
 def trained(cell: Cell, selections: Store, place: Path, means: RuntimeOptions) -> Path:
@@ -80,11 +80,11 @@ def test_cells_trained_from_a_base_in_memory_have_the_bytes_of_separate_runs(
 ) -> None:
     cells = {name: cell_of(*FEW, *overrides) for name, overrides in CELLS.items()}
     shared = {name: trained(cell, selections, tmp_path / "shared" / name, SHARED) for name, cell in cells.items()}
-    kept = Bases.here()._kept
+    kept = BaseModelCache.here()._kept
     assert_untouched(kept, cells["lora"])
     for name, cell in cells.items():
         alone = trained(cell, selections, tmp_path / "alone" / name, ALONE)
-        assert Bases.here()._kept is None
+        assert BaseModelCache.here()._kept is None
         assert contents(shared[name]) == contents(alone), name
     assert contents(shared["lora"]) == contents(shared["lora, once more"]) != contents(shared["lora, another seed"])
 
@@ -111,7 +111,7 @@ def test_warm_workers_share_a_base_and_write_what_a_fresh_process_writes(
 
 def test_the_model_that_is_kept_is_one_and_the_newest(cell_of: CellOf, tmp_path: Path) -> None:
     """Another model pushes it out before it is read; one whose weights are drawn as it is read is never kept."""
-    bases, mini = Bases(), cell_of().model
+    bases, mini = BaseModelCache(), cell_of().model
     first = bases.fresh(mini, keep=True, frozen=True)
     kept = bases._kept
     assert kept is not None and kept is not first

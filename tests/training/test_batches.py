@@ -7,33 +7,40 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablation.specs.cell import Cell
-from ablation.training.batches import Cut, Packed, Padded, Share, Steps, Updates
+from ablation.training.batches import (
+    MicroBatching,
+    MicroBatchPlan,
+    MicroBatchSampler,
+    PackedBatching,
+    PaddedBatching,
+    Updates,
+)
 
 CellOf = Callable[..., Cell]
 
 
-def padded(rows: int, examples: int) -> Cut:
+def padded(rows: int, examples: int) -> MicroBatching:
     del examples
-    return Padded(rows)
+    return PaddedBatching(rows)
 
 
-def packed(rows: int, examples: int) -> Cut:
+def packed(rows: int, examples: int) -> MicroBatching:
     lengths = [10 + 7 * index % 31 for index in range(examples)]
-    return Packed(lengths, rows * max(lengths))
+    return PackedBatching(lengths, rows * max(lengths))
 
 
 @pytest.mark.parametrize(("examples", "batch", "rows"), [(12, 8, 2), (13, 8, 1), (5, 8, 2), (16, 8, 2), (33, 32, 4)])
 @pytest.mark.parametrize("ranks", [1, 2, 4])
 @pytest.mark.parametrize("cut", [padded, packed])
 def test_the_shares_of_all_processes_are_the_update(
-    cut: Callable[[int, int], Cut], examples: int, batch: int, rows: int, ranks: int
+    cut: Callable[[int, int], MicroBatching], examples: int, batch: int, rows: int, ranks: int
 ) -> None:
     updates = Updates(examples, batch, count=2 * -(-examples // batch), seed=3)
-    steps = Steps(updates, cut(rows, examples), ranks)
+    steps = MicroBatchPlan(updates, cut(rows, examples), ranks)
     for epoch in range(2):
         done = epoch * updates.per_epoch
-        shares = [list(Share(steps, rank, lambda done=done: done)) for rank in range(ranks)]  # type: ignore[misc]
-        lengths = {len(share) for share in shares} | {len(Share(steps, 0, lambda: 0))}
+        shares = [list(MicroBatchSampler(steps, rank, lambda done=done: done)) for rank in range(ranks)]  # type: ignore[misc]
+        lengths = {len(share) for share in shares} | {len(MicroBatchSampler(steps, 0, lambda: 0))}
         assert len(lengths) == 1
         taken = [index for share in shares for micro in share for index in micro if index < examples]
         assert sorted(taken) == list(range(examples))
@@ -47,7 +54,7 @@ def test_the_shares_of_all_processes_are_the_update(
 def test_a_packed_update_fills_rows_evenly_and_never_beyond_their_room(
     lengths: list[int], rows: int, ranks: int
 ) -> None:
-    cut = Packed(lengths, rows * max(lengths))
+    cut = PackedBatching(lengths, rows * max(lengths))
     made = cut(range(len(lengths)), ranks)
     assert sorted(index for row in made for index in row) == list(range(len(lengths)))
     filled = [sum(lengths[index] for index in row) for row in made]

@@ -20,7 +20,7 @@ from ablation.specs.cell import Cell
 from ablation.store.interrupt import Interrupted
 from ablation.store.stage_run import StageRun
 from ablation.store.store import Store
-from ablation.training.checkpoint import COMPLETE_FILE, CheckpointSource, newest, seal
+from ablation.training.checkpoint import COMPLETE_FILE, CheckpointSource, newest_checkpoint, seal
 from ablation.training.train import train
 from tests.attempts import Attempts, StopAt
 from tests.killing import killed
@@ -178,12 +178,12 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     own.mkdir()
     damage(earlier / "checkpoint-4" / file)
     caplog.set_level("INFO")
-    found = newest(own, [earlier])
+    found = newest_checkpoint(own, [earlier])
     assert found and (found.folder, found.update, found.spent_s) == (own / "checkpoint-3", 3, 1.5)
     assert "passed over: checkpoint" in caplog.text and "goes on from update 3" in caplog.text
     damage(earlier / "checkpoint-3" / file)
     shutil.rmtree(own / "checkpoint-3")
-    assert newest(own, [earlier]) is None
+    assert newest_checkpoint(own, [earlier]) is None
     assert not list(own.iterdir())
 
 
@@ -191,9 +191,9 @@ def test_a_checkpoint_outlives_whoever_was_taken_for_dead(two_checkpoints: Path,
     earlier, own = tmp_path / "earlier", tmp_path / "own"
     shutil.copytree(two_checkpoints, earlier)
     own.mkdir()
-    assert newest(own, [earlier])
+    assert newest_checkpoint(own, [earlier])
     shutil.rmtree(earlier)
-    assert newest(own) == newest(own, [earlier])
+    assert newest_checkpoint(own) == newest_checkpoint(own, [earlier])
 
 
 def test_a_checkpoint_of_another_recipe_is_passed_over_and_stays(
@@ -213,11 +213,11 @@ def test_a_checkpoint_of_another_recipe_is_passed_over_and_stays(
         "and now 4 train at cluster.zero=0": CheckpointSource("digest", 0, 4),
     }
     for said, other in others.items():
-        assert newest(own, [earlier], other) is None
+        assert newest_checkpoint(own, [earlier], other) is None
         assert said in caplog.text
         caplog.clear()
         assert (folder / COMPLETE_FILE).is_file() and not list(own.iterdir())
-    assert newest(own, [earlier], CheckpointSource("digest", zero=3, processes=4))
+    assert newest_checkpoint(own, [earlier], CheckpointSource("digest", zero=3, processes=4))
     assert CheckpointSource("digest", processes=4).misfit(CheckpointSource("digest", processes=2)) is None
 
 
@@ -233,7 +233,7 @@ def test_a_disk_that_fills_up_while_it_saves_leaves_the_last_good_checkpoint(
         with pytest.raises(Exception, match=r"No space left|write|unexpected pos") as full:
             again.work(attempt)
         assert class_of(full.value) == "disk_full"
-        assert newest(attempt.kept)
+        assert newest_checkpoint(attempt.kept)
         assert_same(again.run(), alone(*SIX))
         assert again.went_on_from() >= 1
     finally:

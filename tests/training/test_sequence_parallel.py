@@ -15,10 +15,10 @@ from ablation.config.cluster import Activations, RuntimeOptions
 from ablation.data.tokenizer import load_tokenizer
 from ablation.errors import ConfigProblems
 from ablation.specs.cell import Cell
-from ablation.training.batches import Padded, Steps, Updates
+from ablation.training.batches import MicroBatchPlan, PaddedBatching, Updates
 from ablation.training.distributed import ProcessGroup
-from ablation.training.encode import IGNORED
-from ablation.training.sequence_parallel import Sliced
+from ablation.training.encode import IGNORED_LABEL
+from ablation.training.sequence_parallel import SlicingCollator
 from ablation.training.train import train
 from ablation.training.trainer import Trainer
 from ablation.training.trl_config import sft_config
@@ -55,10 +55,10 @@ def made(cell: Cell, folder: Path, activations: Activations = "auto") -> tuple[A
     model = Qwen2ForCausalLM(shape)  # type: ignore[no-untyped-call]
     ids = torch.randint(3, WORDS, (2, TOKENS))
     labels, mask = ids.clone(), torch.ones_like(ids)
-    labels[:, :20] = IGNORED
-    labels[1, 70:], mask[1, 70:] = IGNORED, 0
+    labels[:, :20] = IGNORED_LABEL
+    labels[1, 70:], mask[1, 70:] = IGNORED_LABEL, 0
     recipe = cell.train.model_copy(update={"precision": "float32"})
-    steps = Steps(Updates(2, recipe.batch, 1, seed=0), Padded(1))
+    steps = MicroBatchPlan(Updates(2, recipe.batch, 1, seed=0), PaddedBatching(1))
     rows = Dataset.from_dict({"input_ids": ids.tolist(), "labels": labels.tolist()})
     trainer = Trainer(
         steps,
@@ -91,7 +91,7 @@ def test_the_loss_and_its_gradients_are_those_of_the_logits_which_are_never_ther
 ) -> None:
     trainer, batch = made(cell_of("count.size=8"), tmp_path)
     targets = batch["labels"][:, 1:]
-    count = (targets != IGNORED).sum()
+    count = (targets != IGNORED_LABEL).sum()
     with Largest() as seen:  # type: ignore[no-untyped-call]
         loss = trainer.compute_loss(trainer.model, dict(batch), num_items_in_batch=count)
         loss.backward()
@@ -99,7 +99,7 @@ def test_the_loss_and_its_gradients_are_those_of_the_logits_which_are_never_ther
     assert WORDS * 8 <= seen.elements < 2 * (TOKENS - 1) * WORDS
     trainer.model.zero_grad()
     logits = trainer.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1]
-    plain = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum") / count
+    plain = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED_LABEL, reduction="sum") / count
     plain.backward()  # type: ignore[no-untyped-call]
     torch.testing.assert_close(loss, plain, rtol=1e-6, atol=0)
     for name, weight in trainer.model.named_parameters():
@@ -116,10 +116,10 @@ def test_activations_are_not_moved_off_a_gpu_that_is_not_there(cell_of: Callable
 @pytest.mark.parametrize("degree", [1, 2, 4])
 def test_slices_hold_each_target_once_and_a_token_predicts_across_their_border(degree: int) -> None:
     ids = torch.arange(1, 9)[None]
-    labels = torch.where(ids <= 3, IGNORED, ids)
+    labels = torch.where(ids <= 3, IGNORED_LABEL, ids)
     whole = {"input_ids": ids, "labels": labels, "attention_mask": torch.ones_like(ids)}
-    slices = [Sliced(lambda _: whole, number, degree)([]) for number in range(degree)]
+    slices = [SlicingCollator(lambda _: whole, number, degree)([]) for number in range(degree)]
     together = {name: torch.cat([one[name] for one in slices], dim=1) for name in slices[0]}
     assert torch.equal(together["input_ids"], ids)
     assert together["position_ids"].tolist() == [list(range(8))]
-    assert together["shift_labels"].tolist() == [[IGNORED] * 2 + [4, 5, 6, 7, 8] + [IGNORED]]
+    assert together["shift_labels"].tolist() == [[IGNORED_LABEL] * 2 + [4, 5, 6, 7, 8] + [IGNORED_LABEL]]

@@ -20,7 +20,7 @@ from ablation.jobs.run.pipeline import run_cell
 from ablation.specs.cell import Cell
 from ablation.store.stage_run import StageRun
 from ablation.store.store import Store
-from ablation.training.encode import IGNORED, encode
+from ablation.training.encode import IGNORED_LABEL, encode
 from ablation.training.train import train
 from tests.conftest import ROOT, openr1_row
 from tests.processes import assert_near
@@ -142,7 +142,7 @@ def test_loss_falls_on_the_assistant_and_its_end_alone(cell_of: CellOf) -> None:
     prompt = prompt_ids(tokenizer, "1 + 1")
     [ids], [labels] = found.input_ids, found.labels
     assert ids[: len(prompt)] == prompt
-    assert labels == [IGNORED] * len(prompt) + ids[len(prompt) :]
+    assert labels == [IGNORED_LABEL] * len(prompt) + ids[len(prompt) :]
     assert tokenizer.eos_token_id in labels
     assert tokenizer.pad_token_id != tokenizer.eos_token_id
 

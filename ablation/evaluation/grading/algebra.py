@@ -25,18 +25,18 @@ from typing import Self
 from ablation.config.environment import PYTHON, inherited
 from ablation.data.benchmark.answers import Outcome
 from ablation.errors import RecordError
-from ablation.evaluation.grading.verdict import Pair
+from ablation.evaluation.grading.verdict import AnswerPair
 from ablation.specs.versions import MATH_VERIFY
 
 _PROGRAM = Path(__file__).with_name("worker.py")
 _START_S = 120.0
 # A pair without a given answer asks whether the reference can be read.
-Question = Pair | tuple[None, str]
+AlgebraRequest = AnswerPair | tuple[None, str]
 _OUTCOMES: dict[bytes, Outcome] = {b"equal\n": "equal", b"different\n": "different", b"undecided\n": "undecided"}
 
 
 @dataclass(frozen=True)
-class Limits:
+class ComparisonLimits:
     """What one comparison may take before it is given up as undecided."""
 
     cpu_s: float = 2.0
@@ -47,8 +47,8 @@ class Limits:
 class MathVerify:
     """Decides pairs of answers on up to `workers` processes, which start when the first pair comes. A context manager."""
 
-    def __init__(self, workers: int = 1, limits: Limits | None = None) -> None:
-        self._workers, self._limits = workers, limits or Limits()
+    def __init__(self, workers: int = 1, limits: ComparisonLimits | None = None) -> None:
+        self._workers, self._limits = workers, limits or ComparisonLimits()
         self._open = ExitStack()
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         self._threads: ThreadPoolExecutor | None = None
@@ -62,7 +62,7 @@ class MathVerify:
     ) -> None:
         self._open.close()
 
-    def decide(self, pairs: Sequence[Question]) -> list[Outcome]:
+    def decide(self, pairs: Sequence[AlgebraRequest]) -> list[Outcome]:
         """One outcome a pair, in order. Raises RecordError when the installed Math-Verify is not the grader's."""
         if not pairs:
             return []
@@ -79,7 +79,7 @@ class MathVerify:
         """Whether each reference answer has a mathematical reading within the limits."""
         return [found == "equal" for found in self.decide([(None, one) for one in references])]
 
-    def _ask(self, pair: Question) -> Outcome:
+    def _ask(self, pair: AlgebraRequest) -> Outcome:
         worker = self._idle.get()
         try:
             return worker.ask(pair)
@@ -90,11 +90,11 @@ class MathVerify:
 class _Worker:
     """One process, started when it is needed and again after it died."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ComparisonLimits) -> None:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
 
-    def ask(self, pair: Question) -> Outcome:
+    def ask(self, pair: AlgebraRequest) -> Outcome:
         """The process's word, or `undecided` when it died of the question or took too long."""
         if self._process and self._process.poll() is not None:  # it died, but not of this question
             self.stop()

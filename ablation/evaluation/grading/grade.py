@@ -8,7 +8,7 @@ from pathlib import Path
 from ablation.data.benchmark import asked_questions
 from ablation.errors import RecordError
 from ablation.evaluation.grading.algebra import MathVerify
-from ablation.evaluation.grading.verdict import VERDICTS, Attempted, judge_all
+from ablation.evaluation.grading.verdict import VERDICTS, UngradedCompletion, grade_completions
 from ablation.evaluation.pass_line import Decision
 from ablation.specs.cell import Cell
 from ablation.specs.versions import GRADER
@@ -37,10 +37,10 @@ def grade(cell: Cell, samples: Sequence[Path], folder: Path) -> None:
     if [(row.question, row.attempt) for row in rows] != due:
         raise RecordError(f"{samples[0]}: {len(rows)} completions do not match the {len(planned)} planned attempts")
     with MathVerify() as algebra:
-        attempts = (Attempted(row.text, row.finish_reason, answers[row.question]) for row in rows)
+        attempts = (UngradedCompletion(row.text, row.finish_reason, answers[row.question]) for row in rows)
         verdicts = [
             Verdict(question=row.question, attempt=row.attempt, verdict=judged.verdict, extracted=judged.extracted)
-            for row, judged in zip(rows, judge_all(attempts, algebra), strict=True)
+            for row, judged in zip(rows, grade_completions(attempts, algebra), strict=True)
         ]
     write_rows(folder / VERDICTS_FILE, verdicts)
     counts = {name: sum(one.verdict == name for one in verdicts) for name in VERDICTS}

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from ablation.errors import DataError, nearest
 from ablation.evaluation.grading.algebra import MathVerify
-from ablation.evaluation.grading.verdict import CUT_OFF, FINISHED, Attempted, VerdictName, judge_all
+from ablation.evaluation.grading.verdict import CUT_OFF, FINISHED, UngradedCompletion, VerdictName, grade_completions
 
 COLUMNS = ("answer", "completion", "finish_reason")
 
@@ -31,7 +31,7 @@ def grade_file(source: Path, target: Path, workers: int) -> Counter[VerdictName]
             waiting: deque[dict[str, Any]] = (
                 deque()
             )  # a row is there until it is judged; `tee` would keep some sixty more
-            for judged in judge_all(_attempts(lines, source, waiting), algebra):
+            for judged in grade_completions(_attempts(lines, source, waiting), algebra):
                 counts[judged.verdict] += 1
                 out.write(_line({**waiting.popleft(), "verdict": judged.verdict, "extracted": judged.extracted}))
         beside.replace(target)
@@ -40,7 +40,7 @@ def grade_file(source: Path, target: Path, workers: int) -> Counter[VerdictName]
     return counts
 
 
-def _attempts(lines: BinaryIO, source: Path, waiting: deque[dict[str, Any]]) -> Iterator[Attempted]:
+def _attempts(lines: BinaryIO, source: Path, waiting: deque[dict[str, Any]]) -> Iterator[UngradedCompletion]:
     for placed in _rows(lines, source):
         attempted = _attempted(placed)
         waiting.append(placed[1])
@@ -60,7 +60,7 @@ def _rows(lines: BinaryIO, source: Path) -> Iterator[tuple[str, dict[str, Any]]]
         yield where, row
 
 
-def _attempted(placed: tuple[str, dict[str, Any]]) -> Attempted:
+def _attempted(placed: tuple[str, dict[str, Any]]) -> UngradedCompletion:
     where, row = placed
     answer, completion, reason = (row.get(column) for column in COLUMNS)
     for column in COLUMNS[:2]:
@@ -76,7 +76,7 @@ def _attempted(placed: tuple[str, dict[str, Any]]) -> Attempted:
     if ended is not None and ended not in (*FINISHED, *CUT_OFF):
         allowed = ", ".join((*FINISHED, *CUT_OFF))
         raise DataError(f"{where}, column finish_reason: given {json.dumps(reason)[:80]}; allowed: {allowed}, null")
-    return Attempted(completion, ended, str(answer))
+    return UngradedCompletion(completion, ended, str(answer))
 
 
 def _line(row: dict[str, Any]) -> str:

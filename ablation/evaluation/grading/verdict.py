@@ -19,19 +19,19 @@ CUT_OFF = ("length", "max_tokens", "repetition", "abort", "error", "content_filt
 
 _VERDICT_OF: dict[Outcome, VerdictName] = {"equal": "correct", "different": "wrong", "undecided": "ungradable"}
 _BATCH, _BATCH_CHARACTERS = 1_000, 4_000_000
-Pair = tuple[str, str]  # (given answer, reference answer)
+AnswerPair = tuple[str, str]  # (given answer, reference answer)
 
 
 class Algebra(Protocol):
     """Decides whether answers are equal where text and integers cannot."""
 
-    def decide(self, pairs: Sequence[Pair]) -> list[Outcome]:
+    def decide(self, pairs: Sequence[AnswerPair]) -> list[Outcome]:
         """One outcome a pair, in order."""
         ...
 
 
 @dataclass(frozen=True)
-class Attempted:
+class UngradedCompletion:
     """What is graded. `finish_reason` None is unknown: then a thought that was begun and not ended counts as cut off."""
 
     text: str
@@ -40,26 +40,27 @@ class Attempted:
 
 
 @dataclass(frozen=True)
-class Judged:
+class GradedCompletion:
     """A verdict, and the answer that was found, of which at most `MAX_ANSWER_CHARS` are kept."""
 
     verdict: VerdictName
     extracted: str | None
 
 
-def judge_all(attempts: Iterable[Attempted], algebra: Algebra) -> Iterator[Judged]:
+def grade_completions(attempts: Iterable[UngradedCompletion], algebra: Algebra) -> Iterator[GradedCompletion]:
     """The verdicts in order. Takes a batch of attempts at a time, so memory does not grow with their number."""
     for batch in _batches(attempts):
         read = [_read(attempt) for attempt in batch]
         open_pairs = list(dict.fromkeys(one for one in read if isinstance(one, tuple)))
         decided = dict(zip(open_pairs, algebra.decide(open_pairs), strict=True)) if open_pairs else {}
         yield from (
-            Judged(_VERDICT_OF[decided[one]], _shown(one[0])) if isinstance(one, tuple) else one for one in read
+            GradedCompletion(_VERDICT_OF[decided[one]], _shown(one[0])) if isinstance(one, tuple) else one
+            for one in read
         )
 
 
-def _batches(attempts: Iterable[Attempted]) -> Iterator[list[Attempted]]:
-    waiting: list[Attempted] = []
+def _batches(attempts: Iterable[UngradedCompletion]) -> Iterator[list[UngradedCompletion]]:
+    waiting: list[UngradedCompletion] = []
     characters = 0
     for attempt in attempts:
         waiting.append(attempt)
@@ -71,22 +72,24 @@ def _batches(attempts: Iterable[Attempted]) -> Iterator[list[Attempted]]:
         yield waiting
 
 
-def is_truncated(attempt: Attempted) -> bool:
+def is_truncated(attempt: UngradedCompletion) -> bool:
     """Whether the completion was cut off before its end."""
     if attempt.finish_reason is None:
         return attempt.text.rfind("<think>") > attempt.text.rfind("</think>")
     return attempt.finish_reason in CUT_OFF
 
 
-def _read(attempt: Attempted) -> Judged | Pair:
+def _read(attempt: UngradedCompletion) -> GradedCompletion | AnswerPair:
     """The verdict, or the pair of answers that needs algebra."""
     if is_truncated(attempt):
-        return Judged("truncated", None)
+        return GradedCompletion("truncated", None)
     answer = final_answer(attempt.text)
     if not answer:
-        return Judged("no_answer", _shown(answer))
+        return GradedCompletion("no_answer", _shown(answer))
     outcome = compare(answer, attempt.reference)
-    return Judged(_VERDICT_OF[outcome], _shown(answer)) if outcome else (plain(answer), plain(attempt.reference))
+    return (
+        GradedCompletion(_VERDICT_OF[outcome], _shown(answer)) if outcome else (plain(answer), plain(attempt.reference))
+    )
 
 
 def _shown(answer: str | None) -> str | None:

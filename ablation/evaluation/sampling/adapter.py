@@ -17,7 +17,7 @@ def holds_adapter(weights: Path) -> bool:
     return True
 
 
-def rank_of(adapter: Path) -> int:
+def adapter_rank(adapter: Path) -> int:
     """The rank of an adapter's matrices, the largest where modules differ. Raises RecordError."""
     try:
         told = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from ablation.data.benchmark import asked_questions
 from ablation.evaluation.grading.algebra import MathVerify
-from ablation.evaluation.grading.verdict import Attempted, judge_all
+from ablation.evaluation.grading.verdict import UngradedCompletion, grade_completions
 from ablation.evaluation.pass_line import Decision
 from ablation.specs.cell import Cell
 from ablation.store.records import Completion
@@ -15,7 +15,7 @@ IsDecided = Callable[[Iterable[Completion]], bool]
 
 
 @contextmanager
-def deciding(cell: Cell) -> Iterator[IsDecided]:
+def early_stop(cell: Cell) -> Iterator[IsDecided]:
     """Always False for a cell that makes every planned attempt; nothing is graded for it."""
     line = cell.sample.decides
     if line is None:
@@ -26,8 +26,8 @@ def deciding(cell: Cell) -> Iterator[IsDecided]:
     with MathVerify() as algebra:
 
         def is_decided(completions: Iterable[Completion]) -> bool:
-            attempts = (Attempted(row.text, row.finish_reason, answers[row.question]) for row in completions)
-            decision.hear(judged.verdict for judged in judge_all(attempts, algebra))
+            attempts = (UngradedCompletion(row.text, row.finish_reason, answers[row.question]) for row in completions)
+            decision.hear(judged.verdict for judged in grade_completions(attempts, algebra))
             return decision.answer is not None
 
         yield is_decided

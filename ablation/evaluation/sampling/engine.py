@@ -4,7 +4,7 @@ from collections.abc import Generator, Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
-from ablation.evaluation.sampling.plan import Sampling, Unit
+from ablation.evaluation.sampling.planned_attempts import SamplingRun, SamplingUnit
 from ablation.specs import Sample
 from ablation.store.interrupt import Halt
 from ablation.store.records import Completion
@@ -22,7 +22,7 @@ class Engine(Protocol):
         ...
 
     def generate(
-        self, sampling: Sampling, units: Sequence[Unit], halt: Halt
+        self, sampling: SamplingRun, units: Sequence[SamplingUnit], halt: Halt
     ) -> Generator[list[Completion], None, None]:
         """The completions of each unit as it ends; nothing is loaded for no units. Closing ends the rest. Raises Interrupted."""
         ...

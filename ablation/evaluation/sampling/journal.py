@@ -17,7 +17,7 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from ablation.evaluation.sampling.plan import Unit, plan_digest
+from ablation.evaluation.sampling.planned_attempts import SamplingUnit, plan_digest
 from ablation.store.records import COMPLETIONS_FILE, Completion
 from ablation.store.stage_run import StageRun
 
@@ -29,7 +29,7 @@ _HEAD, _MIDDLE, _TAIL = b'{"crc32":"', b'","kept":', b"}\n"
 
 
 @dataclass(frozen=True)
-class Found:
+class JournalContents:
     """What a file of an earlier attempt gave: the completions of each whole line, and how many lines were of no use."""
 
     units: list[list[Completion]]
@@ -42,7 +42,7 @@ class Journal:
     `engine` is who answers, with its version: what another one answered before counts as foreign, since the two do not compare.
     """
 
-    def __init__(self, attempt: StageRun, units: Sequence[Unit], engine: str) -> None:
+    def __init__(self, attempt: StageRun, units: Sequence[SamplingUnit], engine: str) -> None:
         self.plan = plan_digest(units, engine)
         self.wanted = {(row.question, row.attempt) for unit in units for row in unit}
         self.done: dict[tuple[str, int], Completion] = {}
@@ -60,7 +60,7 @@ class Journal:
         self._flush()
         self._stream.close()
 
-    def holds(self, unit: Unit) -> bool:
+    def holds(self, unit: SamplingUnit) -> bool:
         """True when every row of the unit is kept."""
         return all((row.question, row.attempt) in self.done for row in unit)
 
@@ -94,13 +94,13 @@ class Journal:
         self._flushed = time.monotonic()
 
 
-def read(path: Path, plan: str) -> Found:
+def read(path: Path, plan: str) -> JournalContents:
     """The completions of a journal's whole lines that belong to the plan; a file that is not there holds none."""
     try:
         units = [_rows(line, plan) for line in path.read_bytes().splitlines(keepends=True)]
     except FileNotFoundError:
         units = []
-    return Found([unit for unit in units if unit is not None], units.count(None))
+    return JournalContents([unit for unit in units if unit is not None], units.count(None))
 
 
 def _line(plan: str, completions: Sequence[Completion]) -> bytes:

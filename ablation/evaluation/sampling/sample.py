@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from ablation.data.benchmark import asked_questions
 from ablation.data.tokenizer import load_tokenizer, model_place
 from ablation.errors import RecordError
-from ablation.evaluation.evaluator import EVALUATOR_FILE
+from ablation.evaluation.evaluator_name import EVALUATOR_FILE
 from ablation.evaluation.sampling.adapter import holds_adapter
-from ablation.evaluation.sampling.early_stop import deciding
+from ablation.evaluation.sampling.early_stop import early_stop
 from ablation.evaluation.sampling.engine import engine
 from ablation.evaluation.sampling.journal import Journal
-from ablation.evaluation.sampling.plan import Sampling, Unit, in_units, planned
+from ablation.evaluation.sampling.planned_attempts import SamplingRun, SamplingUnit, plan_attempts, split_into_units
 from ablation.specs.base import digest
 from ablation.specs.cell import Cell
 from ablation.store.records import COMPLETIONS_FILE, TIMING_FILE, Completion, Question, write_json, write_rows
@@ -35,10 +35,10 @@ def sample(cell: Cell, attempts: range, weights: Path | None, attempt: StageRun)
     place, revision = (str(weights), None) if weights and not adapter else model_place(cell.model)
     questions, tokenizer = asked_questions(cell.benchmark, cell.sample), load_tokenizer(cell.model)
     trusted = cell.model.trust_remote_code
-    sampling = Sampling(place, revision, tokenizer, cell.sample, cell.seed.sample, adapter, trusted)
+    sampling = SamplingRun(place, revision, tokenizer, cell.sample, cell.seed.sample, adapter, trusted)
     units = _units(cell, tokenizer, questions, attempts, runs.unit_rows(cell.sample))
     version = runs.version(cell.sample)
-    with Journal(attempt, units, version) as journal, deciding(cell) as is_decided:
+    with Journal(attempt, units, version) as journal, early_stop(cell) as is_decided:
         kept, over = len(journal.done), is_decided(journal.done.values())
         missing = [unit for unit in units if not (over or journal.holds(unit))]
         with closing(runs.generate(sampling, missing, attempt.halt)) as answers:
@@ -58,12 +58,12 @@ def sample(cell: Cell, attempts: range, weights: Path | None, attempt: StageRun)
 
 def _units(
     cell: Cell, tokenizer: "PreTrainedTokenizerBase", questions: Sequence[Question], attempts: range, rows: int
-) -> list[Unit]:
+) -> list[SamplingUnit]:
     """Where rows share a batch, those of like length; else, and where the end is to come early, rounds of all questions."""
     if cell.sample.decides:
         rows = min(rows, len(questions))
     in_rounds = rows == 1 or cell.sample.decides is not None
-    return in_units(planned(tokenizer, questions, attempts, in_rounds), rows)
+    return split_into_units(plan_attempts(tokenizer, questions, attempts, in_rounds), rows)
 
 
 def _in_order(journal: Journal, wanted: Sequence[tuple[str, int]]) -> list[Completion]:

@@ -16,7 +16,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from ablation.evaluation.sampling.plan import Planned, Sampling, Unit
+from ablation.evaluation.sampling.planned_attempts import PlannedAttempt, SamplingRun, SamplingUnit
 from ablation.evaluation.sampling.seeds import uniforms
 from ablation.specs import Sample
 from ablation.store.interrupt import Halt
@@ -56,7 +56,9 @@ def version(sample: Sample) -> str:
     return f"transformers {transformers.__version__}"
 
 
-def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Generator[list[Completion], None, None]:
+def generate(
+    sampling: SamplingRun, units: Sequence[SamplingUnit], halt: Halt
+) -> Generator[list[Completion], None, None]:
     """The completions of each unit, which is one batch. Deterministic for equal weights, unit, spec and thread count.
 
     Loads nothing when there are no units. Raises Interrupted, looking at `halt` between segments of a batch.
@@ -83,7 +85,7 @@ def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Generator
         yield list(_generate_batch(model, sampling, unit, halt))
 
 
-def _generate_batch(model: Any, sampling: Sampling, unit: Unit, halt: Halt) -> Iterator[Completion]:
+def _generate_batch(model: Any, sampling: SamplingRun, unit: SamplingUnit, halt: Halt) -> Iterator[Completion]:
     """One batch in segments: `generate` computes every row until the last one ends, so ended rows leave between segments."""
     sample, tokenizer = sampling.sample, sampling.tokenizer
     rows, batch = list(unit), _first_batch(model, tokenizer, unit)
@@ -109,7 +111,7 @@ def _generate_batch(model: Any, sampling: Sampling, unit: Unit, halt: Halt) -> I
         batch = _next_batch(batch, output, kept)
 
 
-def _first_batch(model: Any, tokenizer: "PreTrainedTokenizerBase", rows: Sequence[Planned]) -> dict[str, Any]:
+def _first_batch(model: Any, tokenizer: "PreTrainedTokenizerBase", rows: Sequence[PlannedAttempt]) -> dict[str, Any]:
     width = max(len(row.prompt) for row in rows)
     padding = [width - len(row.prompt) for row in rows]
     ids = [[tokenizer.pad_token_id] * pad + list(row.prompt) for pad, row in zip(padding, rows, strict=True)]
@@ -132,7 +134,7 @@ def _next_batch(batch: dict[str, Any], output: Any, kept: torch.Tensor) -> dict[
     }
 
 
-def _draws(rows: Sequence[Planned], sample: Sample, seed: int) -> torch.Tensor:
+def _draws(rows: Sequence[PlannedAttempt], sample: Sample, seed: int) -> torch.Tensor:
     """The uniforms of each row, shape [rows, max_tokens]."""
     return torch.from_numpy(np.stack([uniforms(seed, row.question, row.attempt, sample.max_tokens) for row in rows]))
 
@@ -146,7 +148,7 @@ def _processors(draws: torch.Tensor, sample: Sample, width: int) -> LogitsProces
     return LogitsProcessorList([*warpers, InverseCdf(draws, width)])
 
 
-def _completion(row: Planned, ids: list[int], tokenizer: "PreTrainedTokenizerBase") -> Completion:
+def _completion(row: PlannedAttempt, ids: list[int], tokenizer: "PreTrainedTokenizerBase") -> Completion:
     end = ids.index(tokenizer.eos_token_id) if tokenizer.eos_token_id in ids else None
     text = tokenizer.decode(ids[:end], skip_special_tokens=True)
     tokens = len(ids) if end is None else end + 1

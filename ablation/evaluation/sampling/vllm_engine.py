@@ -16,10 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.config.environment import inherited
 from ablation.errors import ConfigProblems
-from ablation.evaluation.sampling.adapter import rank_of
-from ablation.evaluation.sampling.plan import Planned, Sampling, Unit
+from ablation.evaluation.sampling.adapter import adapter_rank
+from ablation.evaluation.sampling.planned_attempts import PlannedAttempt, SamplingRun, SamplingUnit
 from ablation.evaluation.sampling.seeds import stream_seed
-from ablation.evaluation.sampling.vllm_process import Ended, EngineError, Request, Start, generate_on, warm_processes
+from ablation.evaluation.sampling.vllm_process import (
+    EndedRequest,
+    EngineError,
+    EngineSettings,
+    Request,
+    generate_on,
+    warm_processes,
+)
 from ablation.specs import Sample
 from ablation.specs.base import digest
 from ablation.store.interrupt import Halt
@@ -63,7 +70,9 @@ def version(sample: Sample) -> str:
     return f"vllm {_installed(sample.python or sys.executable)}"
 
 
-def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Generator[list[Completion], None, None]:
+def generate(
+    sampling: SamplingRun, units: Sequence[SamplingUnit], halt: Halt
+) -> Generator[list[Completion], None, None]:
     """The completion of each unit of one attempt, in the order in which vLLM ends them. Raises EngineError, Interrupted.
 
     The engine stays warm in this process: the next call with equal options swaps its weights in place.
@@ -73,7 +82,7 @@ def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Generator
     rows = [row for unit in units for row in unit]
     sample, tokenizer = sampling.sample, sampling.tokenizer
     python, config = sample.python or sys.executable, _config(sampling)
-    start = Start(_options(sampling, rows, config), digest(_architecture(config)))
+    start = EngineSettings(_options(sampling, rows, config), digest(_architecture(config)))
     processes = warm_processes(python, start, sample.data_parallel, sample.tensor_parallel)
     for process in [one for one in processes if one.ask_to_serve(sampling.weights)]:
         process.await_served(halt)
@@ -87,7 +96,7 @@ def generate(sampling: Sampling, units: Sequence[Unit], halt: Halt) -> Generator
             yield [_completion(rows[ended.id], ended, tokenizer)]
 
 
-def _config(sampling: Sampling) -> "PretrainedConfig":
+def _config(sampling: SamplingRun) -> "PretrainedConfig":
     from transformers import AutoConfig
 
     found: PretrainedConfig = AutoConfig.from_pretrained(
@@ -102,7 +111,7 @@ def _architecture(config: "PretrainedConfig") -> dict[str, Any]:
     return {name: value for name, value in told.items() if name not in _OF_FILES}
 
 
-def _options(sampling: Sampling, rows: Sequence[Planned], config: "PretrainedConfig") -> dict[str, Any]:
+def _options(sampling: SamplingRun, rows: Sequence[PlannedAttempt], config: "PretrainedConfig") -> dict[str, Any]:
     """What vLLM is started with. Equal for all cells of a sweep that differ in their weights or adapters alone."""
     sample = sampling.sample
     options: dict[str, Any] = {
@@ -116,13 +125,13 @@ def _options(sampling: Sampling, rows: Sequence[Planned], config: "PretrainedCon
         "seed": 0,
     }
     if sampling.adapter:  # one at a time: base and adapter in one batch gave wrong rows on the CPU (0.32.0)
-        options |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": _room(rank_of(Path(sampling.adapter)))}
+        options |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": _room(adapter_rank(Path(sampling.adapter)))}
     if sampling.trust_remote_code:
         options["trust_remote_code"] = True
     return {**options, "revision": sampling.revision} if sampling.revision else options
 
 
-def _positions(sampling: Sampling, rows: Sequence[Planned], config: "PretrainedConfig") -> int:
+def _positions(sampling: SamplingRun, rows: Sequence[PlannedAttempt], config: "PretrainedConfig") -> int:
     """How long prompt and completion may be: in steps, so that an engine serves other questions too, up to the model's own.
 
     Where prompt and ``max_tokens`` are more than the model has, vLLM ends a completion at its last position, as `length`.
@@ -156,7 +165,7 @@ def _parameters(sample: Sample, tokenizer: "PreTrainedTokenizerBase") -> Mapping
     return {**told, "repetition_detection": loops.model_dump()} if loops else told
 
 
-def _completion(row: Planned, ended: Ended, tokenizer: "PreTrainedTokenizerBase") -> Completion:
+def _completion(row: PlannedAttempt, ended: EndedRequest, tokenizer: "PreTrainedTokenizerBase") -> Completion:
     if ended.finish_reason not in _FINISHED:
         raise EngineError(
             f"vLLM gave up on question {row.question}, attempt {row.attempt} ({ended.finish_reason}); its log says why"

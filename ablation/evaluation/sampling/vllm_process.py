@@ -34,7 +34,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndedRequest:
     """What became of a request: the generated token ids, the end token included, and vLLM's finish reason."""
 
     id: int
@@ -43,7 +43,7 @@ class Ended:
 
 
 @dataclass(frozen=True)
-class Start:
+class EngineSettings:
     """What an engine is started with: arguments of vllm.LLM, and the digest of the architecture that its weights must have."""
 
     options: Mapping[str, Any]
@@ -58,7 +58,7 @@ class Start:
 class VllmProcess:
     """A running server with one engine in it. `engine` names vLLM's version once weights are loaded, `served` which ones."""
 
-    def __init__(self, python: str, start: Start, gpus: str | None = None) -> None:
+    def __init__(self, python: str, start: EngineSettings, gpus: str | None = None) -> None:
         self.python, self.start, self.gpus = python, start, gpus
         self.engine, self.served = "", ""
         script = str(Path(__file__).with_name("vllm_server.py"))
@@ -93,7 +93,7 @@ class VllmProcess:
 
     def generate(
         self, requests: Sequence[Request], sampling: Mapping[str, Any], halt: Halt, adapter: str | None = None
-    ) -> Generator[Ended, None, None]:
+    ) -> Generator[EndedRequest, None, None]:
         """As `generate_on` this one alone."""
         return generate_on([self], requests, sampling, halt, adapter)
 
@@ -167,7 +167,7 @@ def generate_on(
     sampling: Mapping[str, Any],
     halt: Halt,
     adapter: str | None = None,
-) -> Generator[Ended, None, None]:
+) -> Generator[EndedRequest, None, None]:
     """The requests as they end, dealt to the processes in turn; `adapter` is a folder that answers beside their weights.
 
     Closing it has the processes leave off and stay. Raises EngineError, and Interrupted when `halt` is requested; all of the
@@ -193,7 +193,7 @@ def generate_on(
                 process.close()
 
 
-def _ended(busy: list[VllmProcess], halt: Halt) -> Generator[Ended, None, None]:
+def _ended(busy: list[VllmProcess], halt: Halt) -> Generator[EndedRequest, None, None]:
     """What the processes that are `busy` answer; each leaves the list when it is through."""
     while busy:
         for process in list(busy):
@@ -201,7 +201,7 @@ def _ended(busy: list[VllmProcess], halt: Halt) -> Generator[Ended, None, None]:
                 if "over" in told:
                     busy.remove(process)
                     break
-                yield Ended(told["id"], tuple(told["tokens"]), told["finish_reason"])
+                yield EndedRequest(told["id"], tuple(told["tokens"]), told["finish_reason"])
         for process in _await(busy, halt) if busy else []:
             process.read()
 
@@ -220,7 +220,7 @@ def _await(processes: Sequence[VllmProcess], halt: Halt) -> list[VllmProcess]:
 _warm: list[VllmProcess] = []
 
 
-def warm_processes(python: str, start: Start, count: int = 1, gpus_each: int = 1) -> list[VllmProcess]:
+def warm_processes(python: str, start: EngineSettings, count: int = 1, gpus_each: int = 1) -> list[VllmProcess]:
     """The worker's engines: those that run when they were started alike, else new ones in their place."""
     alike = [one.is_running and (one.python, one.start.key) == (python, start.key) for one in _warm]
     if not (len(alike) == count and all(alike)):

@@ -16,8 +16,8 @@ from ablation.cli.__main__ import main
 from ablation.data.benchmark.answers import compare, final_answer, last_boxed
 from ablation.errors import RecordError
 from ablation.evaluation.grading import algebra as algebra_module
-from ablation.evaluation.grading.algebra import Limits, MathVerify
-from ablation.evaluation.grading.verdict import Attempted, Judged, Pair, judge_all
+from ablation.evaluation.grading.algebra import ComparisonLimits, MathVerify
+from ablation.evaluation.grading.verdict import AnswerPair, GradedCompletion, UngradedCompletion, grade_completions
 from ablation.specs.cell import Cell, addresses
 from ablation.specs.versions import GRADER
 from tests.conftest import write_lines
@@ -52,7 +52,7 @@ def algebra() -> Iterator[MathVerify]:
 class NoAlgebra:
     """For what must be decided without a process."""
 
-    def decide(self, pairs: list[Pair]) -> list[object]:
+    def decide(self, pairs: list[AnswerPair]) -> list[object]:
         raise AssertionError(f"asked for algebra: {pairs}")
 
 
@@ -61,8 +61,8 @@ def warm(algebra: MathVerify) -> None:
     algebra.decide([(f"1/{time.monotonic_ns()}", "0.5")])
 
 
-def judge(text: str, reference: str = "025", finish_reason: str | None = "stop", by: object = None) -> Judged:
-    return next(judge_all([Attempted(text, finish_reason, reference)], by or NoAlgebra()))  # type: ignore[arg-type]
+def judge(text: str, reference: str = "025", finish_reason: str | None = "stop", by: object = None) -> GradedCompletion:
+    return next(grade_completions([UngradedCompletion(text, finish_reason, reference)], by or NoAlgebra()))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def judge(text: str, reference: str = "025", finish_reason: str | None = "stop",
     ],
 )
 def test_integers_are_judged_without_algebra(text: str, verdict: str, extracted: str | None) -> None:
-    assert judge(text) == Judged(verdict, extracted)  # type: ignore[arg-type]
+    assert judge(text) == GradedCompletion(verdict, extracted)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_any_text_is_searched(text: str) -> None:
 @given(st.lists(st.sampled_from([r"\boxed{25}", r"\boxed{24}", "none", r"\boxed{}"]), max_size=30))
 def test_verdicts_come_in_the_order_of_the_attempts(texts: list[str]) -> None:
     alone = [judge(text) for text in texts]
-    assert list(judge_all([Attempted(text, "stop", "25") for text in texts], NoAlgebra())) == alone  # type: ignore[arg-type]
+    assert list(grade_completions([UngradedCompletion(text, "stop", "25") for text in texts], NoAlgebra())) == alone  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", CHEAP.values(), ids=CHEAP.keys())
@@ -175,12 +175,12 @@ def test_hostile_texts_cost_no_time(text: str, algebra: MathVerify) -> None:
 GRADING = """
 import json, resource, sys, time
 from ablation.evaluation.grading.algebra import MathVerify
-from ablation.evaluation.grading.verdict import Attempted, judge_all
+from ablation.evaluation.grading.verdict import UngradedCompletion, grade_completions
 
 with MathVerify() as algebra:
     algebra.decide([("1/2", "0.5")])
     texts = json.load(sys.stdin)
-    verdicts = [next(judge_all([Attempted(text, "stop", "025")], algebra)).verdict for text in texts]
+    verdicts = [next(grade_completions([UngradedCompletion(text, "stop", "025")], algebra)).verdict for text in texts]
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(json.dumps([verdicts, used.ru_utime + used.ru_stime, used.ru_maxrss]))
 """
@@ -218,7 +218,7 @@ def test_no_answer_costs_more_than_six_seconds_and_one_gigabyte(text: str, start
 
 def test_a_process_that_waits_and_does_not_work_is_given_up() -> None:
     """Stopped by a signal, since no answer is known that makes Math-Verify wait."""
-    with MathVerify(limits=Limits(wall_s=1.0)) as algebra:
+    with MathVerify(limits=ComparisonLimits(wall_s=1.0)) as algebra:
         assert algebra.decide([("1/2", "0.5")]) == ["equal"]
         worker = algebra._idle.get()
         algebra._idle.put(worker)
@@ -231,7 +231,7 @@ def test_a_process_that_waits_and_does_not_work_is_given_up() -> None:
 
 
 def test_a_process_that_dies_between_questions_is_replaced() -> None:
-    with MathVerify(limits=Limits(cpu_s=5.0, wall_s=20.0)) as algebra:
+    with MathVerify(limits=ComparisonLimits(cpu_s=5.0, wall_s=20.0)) as algebra:
         assert algebra.decide([("1/2", "0.5")]) == ["equal"]
         worker = algebra._idle.get()
         algebra._idle.put(worker)

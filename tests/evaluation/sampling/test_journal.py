@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ablation.evaluation.sampling.journal import Journal, read
-from ablation.evaluation.sampling.plan import Planned, Unit, plan_digest
+from ablation.evaluation.sampling.planned_attempts import PlannedAttempt, SamplingUnit, plan_digest
 from ablation.evaluation.sampling.sample import sample
 from ablation.specs.cell import Cell
 from ablation.store.interrupt import Interrupted
@@ -95,10 +95,12 @@ def size(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
 
 
-UNITS: list[Unit] = [tuple(Planned(name, attempt, (1, 2)) for attempt in range(2)) for name in ("a", "b", "c")]
+UNITS: list[SamplingUnit] = [
+    tuple(PlannedAttempt(name, attempt, (1, 2)) for attempt in range(2)) for name in ("a", "b", "c")
+]
 
 
-def finished(unit: Unit, text: str = "so \\boxed{7}\u2028 …") -> list[Completion]:
+def finished(unit: SamplingUnit, text: str = "so \\boxed{7}\u2028 …") -> list[Completion]:
     return [
         Completion(question=row.question, attempt=row.attempt, text=text, tokens=3, finish_reason="stop")
         for row in unit
@@ -159,7 +161,7 @@ def test_completions_of_another_plan_are_of_no_use(tmp_path: Path) -> None:
     one, two = attempts(tmp_path, "12")
     with Journal(one, UNITS, "engine 1") as journal:
         journal.keep(finished(UNITS[0]))
-    others = [tuple(Planned(row.question, row.attempt, (9,)) for row in unit) for unit in UNITS]
+    others = [tuple(PlannedAttempt(row.question, row.attempt, (9,)) for row in unit) for unit in UNITS]
     with Journal(two, others, "engine 1") as journal:
         assert journal.done == {}
 

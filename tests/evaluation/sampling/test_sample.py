@@ -15,8 +15,8 @@ from ablation.data.benchmark import read_questions
 from ablation.data.source import local_path
 from ablation.data.tokenizer import load_tokenizer, prompt_ids
 from ablation.errors import ConfigProblems, RecordError
-from ablation.evaluation.sampling.adapter import holds_adapter, rank_of
-from ablation.evaluation.sampling.plan import Sampling, in_units, planned
+from ablation.evaluation.sampling.adapter import adapter_rank, holds_adapter
+from ablation.evaluation.sampling.planned_attempts import SamplingRun, plan_attempts, split_into_units
 from ablation.evaluation.sampling.sample import _units
 from ablation.evaluation.sampling.seeds import stream_seed, uniforms
 from ablation.evaluation.sampling.transformers_engine import InverseCdf, generate
@@ -30,11 +30,9 @@ CellOf = Callable[..., Cell]
 
 
 def test_no_two_attempts_share_a_stream() -> None:
-    planned = [
-        (seed, question, attempt) for seed in range(4) for question in ("1", "11", "111") for attempt in range(64)
-    ]
-    assert len({stream_seed(*one) for one in planned}) == len(planned)
-    assert len({stream_seed(*one) % 2**32 for one in planned}) == len(planned)  # what vLLM on a CPU takes of it
+    keys = [(seed, question, attempt) for seed in range(4) for question in ("1", "11", "111") for attempt in range(64)]
+    assert len({stream_seed(*key) for key in keys}) == len(keys)
+    assert len({stream_seed(*key) % 2**32 for key in keys}) == len(keys)  # what vLLM on a CPU takes of it
 
 
 def test_an_engine_that_takes_single_requests_is_asked_every_question_before_any_twice(cell_of: CellOf) -> None:
@@ -84,8 +82,8 @@ def sampled(cell_of: CellOf) -> Callable[..., list[Completion]]:
         place = local_path(cell.model.source)
         questions = read_questions(cell.benchmark)[-6:]
         tokenizer = load_tokenizer(cell.model)
-        units = in_units(planned(tokenizer, questions, range(cell.sample.n)), cell.sample.batch_rows)
-        batches = generate(Sampling(str(place), None, tokenizer, cell.sample, cell.seed.sample), units, Halt())
+        units = split_into_units(plan_attempts(tokenizer, questions, range(cell.sample.n)), cell.sample.batch_rows)
+        batches = generate(SamplingRun(str(place), None, tokenizer, cell.sample, cell.seed.sample), units, Halt())
         return sorted((row for batch in batches for row in batch), key=lambda row: (row.question, row.attempt))
 
     return run
@@ -156,9 +154,9 @@ def test_engines_that_share_the_attempts_have_gpus_of_their_own(visible: str | N
 def test_rounds_ask_every_question_before_any_again(cell_of: CellOf) -> None:
     cell = cell_of()
     questions, tokenizer = read_questions(cell.benchmark), load_tokenizer(cell.model)
-    rows = planned(tokenizer, questions, range(3), in_rounds=True)
+    rows = plan_attempts(tokenizer, questions, range(3), in_rounds=True)
     assert [row.attempt for row in rows] == sorted([0, 1, 2] * len(questions))
-    assert set(rows) == set(planned(tokenizer, questions, range(3)))
+    assert set(rows) == set(plan_attempts(tokenizer, questions, range(3)))
 
 
 @pytest.mark.parametrize(
@@ -191,10 +189,10 @@ def test_a_folder_with_half_an_adapter_is_refused(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text(json.dumps({"r": 4, "rank_pattern": {"q_proj": 12}}))
     with pytest.raises(RecordError, match=r"no adapter_model\.safetensors"):
         holds_adapter(tmp_path)
-    assert rank_of(tmp_path) == 12
+    assert adapter_rank(tmp_path) == 12
     (tmp_path / "adapter_config.json").write_text("{")
     with pytest.raises(RecordError, match="damaged"):
-        rank_of(tmp_path)
+        adapter_rank(tmp_path)
 
 
 def test_vllm_is_not_asked_for_more_positions_than_the_model_has(cell_of: CellOf) -> None:
@@ -204,8 +202,8 @@ def test_vllm_is_not_asked_for_more_positions_than_the_model_has(cell_of: CellOf
     def room(max_tokens: int, questions: slice) -> int:
         cell = cell_of(f"sample.max_tokens={max_tokens}")
         place, tokenizer = local_path(cell.model.source), load_tokenizer(cell.model)
-        rows = planned(tokenizer, read_questions(cell.benchmark)[questions], range(1))
-        sampling = Sampling(str(place), None, tokenizer, cell.sample, 0)
+        rows = plan_attempts(tokenizer, read_questions(cell.benchmark)[questions], range(1))
+        sampling = SamplingRun(str(place), None, tokenizer, cell.sample, 0)
         found = _options(sampling, rows, _config(sampling))["max_model_len"]
         return int(found)
 

@@ -20,12 +20,12 @@ from ablation.analysis.records.load import load
 from ablation.config.cluster import RuntimeOptions
 from ablation.data.benchmark import read_questions
 from ablation.errors import ConfigProblems
-from ablation.evaluation.evaluator import EVALUATOR_FILE, evaluator
+from ablation.evaluation.evaluator_name import EVALUATOR_FILE, evaluator_name
 from ablation.evaluation.grading.algebra import MathVerify
-from ablation.evaluation.grading.verdict import Attempted, judge_all
+from ablation.evaluation.grading.verdict import UngradedCompletion, grade_completions
 from ablation.evaluation.sampling import vllm_process
 from ablation.evaluation.sampling.sample import sample
-from ablation.evaluation.sampling.vllm_process import EngineError, Request, Start, VllmProcess, generate_on
+from ablation.evaluation.sampling.vllm_process import EngineError, EngineSettings, Request, VllmProcess, generate_on
 from ablation.jobs.run.pipeline import run_cell
 from ablation.specs.cell import Cell
 from ablation.store.interrupt import Halt
@@ -88,8 +88,8 @@ def test_sampled_rates_agree_within_sampling_error(base: Callable[..., Cell], tm
         answers = {question.id: question.answer for question in read_questions(cell.benchmark)}
         rows = sampled(cell, tmp_path / engine)
         with MathVerify() as algebra:
-            asked = (Attempted(row.text, row.finish_reason, answers[row.question]) for row in rows)
-            verdicts = [judged.verdict for judged in judge_all(asked, algebra)]
+            asked = (UngradedCompletion(row.text, row.finish_reason, answers[row.question]) for row in rows)
+            verdicts = [judged.verdict for judged in grade_completions(asked, algebra)]
         rates[engine] = verdicts.count("correct") / len(verdicts)
     rows_a_side = 40 * 8
     error = (2 * 0.25 / rows_a_side) ** 0.5  # of a difference of two rates, at most
@@ -285,7 +285,7 @@ def test_an_interpreter_without_vllm_is_refused_before_anything_runs(base: Calla
 
 
 def test_what_vllm_refuses_is_said_in_its_words(tmp_path: Path) -> None:
-    process = VllmProcess(PYTHON, Start({"dtype": "float32", "max_model_len": 64}))
+    process = VllmProcess(PYTHON, EngineSettings({"dtype": "float32", "max_model_len": 64}))
     with pytest.raises(EngineError, match="vLLM: "):
         process.serve(str(tmp_path / "no weights here"), Halt())
     assert not process.is_running
@@ -293,7 +293,7 @@ def test_what_vllm_refuses_is_said_in_its_words(tmp_path: Path) -> None:
 
 
 def test_what_is_too_long_is_cut_at_the_last_position_or_refused(base: Callable[..., Cell]) -> None:
-    process = VllmProcess(PYTHON, Start({"dtype": "float32", "max_model_len": 64, "enforce_eager": True}))
+    process = VllmProcess(PYTHON, EngineSettings({"dtype": "float32", "max_model_len": 64, "enforce_eager": True}))
     process.serve(str(_weights(base)), Halt())
     [ended] = process.generate([Request(0, (5, 6, 7), 1)], {"max_tokens": 200, "ignore_eos": True}, Halt())
     assert (len(ended.tokens), ended.finish_reason) == (61, "length")
@@ -385,7 +385,7 @@ def test_a_completion_that_repeats_itself_is_ended_and_counts_as_cut_off(
         assert whole[row.question].tokens > row.tokens
     assert all(row == whole[row.question] for row in rows if row not in loops)
     with MathVerify() as algebra:
-        judged = judge_all([Attempted(row.text, row.finish_reason, "1") for row in loops], algebra)
+        judged = grade_completions([UngradedCompletion(row.text, row.finish_reason, "1") for row in loops], algebra)
     assert {one.verdict for one in judged} == {"truncated"}
 
 
@@ -401,7 +401,7 @@ def test_halved_precision_is_another_evaluator_and_is_swapped_in_place_too(
     process.close()
     assert sampled(cell, tmp_path / "fresh", merged[1]) == swapped[1] != swapped[0]
     whole = base("vllm", "sample.temperature=0", "sample.n=1", "sample.max_tokens=40")
-    assert evaluator(whole, tmp_path / "fresh/out") != evaluator(cell, tmp_path / "fresh/out")
+    assert evaluator_name(whole, tmp_path / "fresh/out") != evaluator_name(cell, tmp_path / "fresh/out")
 
 
 def test_keys_and_values_in_eight_bits_where_the_processor_can(base: Callable[..., Cell], tmp_path: Path) -> None:
@@ -449,7 +449,7 @@ def four_heads(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def test_one_process_that_dies_ends_them_all(base: Callable[..., Cell]) -> None:
     options = {"dtype": "float32", "max_model_len": 256, "enforce_eager": True}
-    pair = [VllmProcess(PYTHON, Start(options)) for _ in range(2)]
+    pair = [VllmProcess(PYTHON, EngineSettings(options)) for _ in range(2)]
     for process in pair:
         process.ask_to_serve(str(_weights(base)))
     for process in pair:

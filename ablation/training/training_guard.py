@@ -16,7 +16,7 @@ IN_A_ROW = 3
 LOOKED_AT = 1024
 
 
-class Guard(TrainerCallback):
+class TrainingGuard(TrainerCallback):
     """Looks at what the trainer logs of every update.
 
     A loss above twice that of guessing uniformly, ``ln(vocabulary)``, is one that no healthy model has: an untrained one has half

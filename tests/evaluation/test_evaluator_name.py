@@ -11,7 +11,7 @@ import pytest
 from ablation.analysis.records.load import load
 from ablation.analysis.records.scores import Scores
 from ablation.cli.launch import run_study
-from ablation.evaluation.evaluator import EVALUATOR_FILE, evaluator
+from ablation.evaluation.evaluator_name import EVALUATOR_FILE, evaluator_name
 from ablation.jobs.run.pipeline import run_cell
 from ablation.planning.engines import engine_conflicts
 from ablation.planning.outlook import build_outlook
@@ -26,20 +26,20 @@ from tests.studies import planned
 def test_only_what_decides_an_attempts_chances_makes_another_evaluator(
     cell_of: Callable[..., Cell], tmp_path: Path
 ) -> None:
-    plain = evaluator(cell_of(), tmp_path)
+    plain = evaluator_name(cell_of(), tmp_path)
     assert plain.startswith("transformers-float32-")
     for same in ("sample.n=64", "sample.batch_rows=3", "count=n50", "seed.sample=4", "seed.train=1"):
-        assert evaluator(cell_of(same), tmp_path) == plain
+        assert evaluator_name(cell_of(same), tmp_path) == plain
     for other in ("sample.temperature=1.0", "sample.top_p=0.9", "sample.max_tokens=99", "sample.precision=bf16"):
-        assert evaluator(cell_of(other), tmp_path) != plain
+        assert evaluator_name(cell_of(other), tmp_path) != plain
 
 
 def test_the_engines_own_word_counts(cell_of: Callable[..., Cell], tmp_path: Path) -> None:
-    before = evaluator(cell_of(), tmp_path)
+    before = evaluator_name(cell_of(), tmp_path)
     write_json(tmp_path / EVALUATOR_FILE, {"engine": "1.0", "template": "a"})
-    first = evaluator(cell_of(), tmp_path)
+    first = evaluator_name(cell_of(), tmp_path)
     write_json(tmp_path / EVALUATOR_FILE, {"engine": "1.1", "template": "a"})
-    assert len({before, first, evaluator(cell_of(), tmp_path)}) == 3
+    assert len({before, first, evaluator_name(cell_of(), tmp_path)}) == 3
 
 
 def test_a_block_of_a_later_engine_leaves_the_cell_without_average(tiny_benchmark: list[str], tmp_path: Path) -> None:

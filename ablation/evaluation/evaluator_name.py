@@ -15,12 +15,12 @@ EVALUATOR_FILE = "evaluator.json"
 _QUANTITIES = ("n", "batch_rows", "stop", "pass_line")
 
 
-def evaluator(cell: Cell, samples: Path) -> str:
+def evaluator_name(cell: Cell, samples: Path) -> str:
     """``ENGINE-PRECISION-DIGEST`` over the sampling parameters and what the stage in `samples` told of its engine."""
     return _name(cell, _parts(cell, samples))
 
 
-def evaluators(cells: Iterable[Cell], store: Store) -> dict[str, dict[str, Any]]:
+def describe_evaluators(cells: Iterable[Cell], store: Store) -> dict[str, dict[str, Any]]:
     """Every evaluator of the sealed samples of these cells → what its name stands for: ``sample``, ``engine`` and ``parallel``.
 
     ``engine`` holds the engine's version and the digest of the chat template; ``parallel`` every [tensor, data] parallelism that

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedAttempt:
     """One attempt at a question, and the prompt's token ids."""
 
     question: str
@@ -25,11 +25,11 @@ class Planned:
 # Kept whole or generated again whole. Where rows share a batch they reach each other's last bits, so a unit is a batch, and which
 # rows it holds never depends on what an earlier attempt had done: that makes the text independent of restarts by construction. An
 # engine that takes requests one by one has units of one row.
-Unit = tuple[Planned, ...]
+SamplingUnit = tuple[PlannedAttempt, ...]
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SamplingRun:
     """Which weights answer, and how: a folder, or a hub id with its revision; `seed` is where every attempt's stream begins.
 
     `adapter` is a folder whose adapter answers beside those weights, unmerged. `trust_remote_code`: the model may bring its own.
@@ -44,12 +44,12 @@ class Sampling:
     trust_remote_code: bool = False
 
 
-def planned(
+def plan_attempts(
     tokenizer: "PreTrainedTokenizerBase",
     questions: Sequence[Question],
     attempts: Iterable[int],
     in_rounds: bool = False,
-) -> list[Planned]:
+) -> list[PlannedAttempt]:
     """These attempts at every question, questions with prompts of similar length together.
 
     `in_rounds` interleaves them: each question once, then each once more, so that whatever is done first is of all questions.
@@ -60,15 +60,15 @@ def planned(
         key=lambda pair: (len(pair[0]), pair[1]),
     )
     if in_rounds:
-        return [Planned(question, attempt, prompt) for attempt in numbers for prompt, question in prompts]
-    return [Planned(question, attempt, prompt) for prompt, question in prompts for attempt in numbers]
+        return [PlannedAttempt(question, attempt, prompt) for attempt in numbers for prompt, question in prompts]
+    return [PlannedAttempt(question, attempt, prompt) for prompt, question in prompts for attempt in numbers]
 
 
-def in_units(rows: Sequence[Planned], size: int) -> list[Unit]:
+def split_into_units(rows: Sequence[PlannedAttempt], size: int) -> list[SamplingUnit]:
     """The rows in their order, `size` to a unit."""
     return [tuple(rows[start : start + size]) for start in range(0, len(rows), size)]
 
 
-def plan_digest(units: Sequence[Unit], engine: str) -> str:
+def plan_digest(units: Sequence[SamplingUnit], engine: str) -> str:
     """What a kept record must agree in to be of use: every unit with its questions, attempts and prompts, and who answers."""
     return digest([engine, [[[row.question, row.attempt, row.prompt] for row in unit] for unit in units]])

@@ -7,7 +7,7 @@ from ablation.data.tokenizer import model_place
 from ablation.specs import Model, Train
 
 
-def unfit(recipe: Train, means: RuntimeOptions, processes: int) -> Iterator[str]:
+def process_problems(recipe: Train, means: RuntimeOptions, processes: int) -> Iterator[str]:
     """What so many processes cannot do for a recipe by these means, as sentences."""
     degree = means.sequence_parallel
     if problem := recipe.indivisible(means.micro_batch, processes, degree):
@@ -28,7 +28,7 @@ def unfit(recipe: Train, means: RuntimeOptions, processes: int) -> Iterator[str]
         yield f"cluster.micro_batch: given {means.micro_batch}; allowed with cluster.sequence_parallel={degree}: 1 or null"
 
 
-def misfits(model: Model, recipe: Train, degree: int = 1) -> Iterator[str]:
+def model_problems(model: Model, recipe: Train, degree: int = 1) -> Iterator[str]:
     """What of the recipe the model cannot do, as sentences; nothing when the model's configuration is not to be had here.
 
     `degree` processes are to share the tokens of an example, and in attention the model's heads.

@@ -13,8 +13,8 @@ from ablation.config.cluster import RuntimeOptions
 from ablation.errors import ExplodedLoss, NanLoss, NoGradient, StillWeights
 from ablation.specs import Train
 from ablation.specs.cell import Cell
-from ablation.training.checks import misfits, unfit
-from ablation.training.divergence import Guard
+from ablation.training.recipe_checks import model_problems, process_problems
+from ablation.training.training_guard import TrainingGuard
 
 CellOf = Callable[..., Cell]
 
@@ -26,7 +26,7 @@ def recipe(cell_of: CellOf) -> Train:
     return found
 
 
-def shown(guard: Guard, *updates: tuple[float, float]) -> None:
+def shown(guard: TrainingGuard, *updates: tuple[float, float]) -> None:
     for number, (loss, gradient) in enumerate(updates, start=1):
         guard.on_log(None, SimpleNamespace(global_step=number), None, {"loss": loss, "grad_norm": gradient})
 
@@ -34,27 +34,27 @@ def shown(guard: Guard, *updates: tuple[float, float]) -> None:
 def test_a_loss_or_gradient_that_is_no_number_ends_the_run_at_once(recipe: Train) -> None:
     for wrong in ((float("nan"), 1.0), (2.0, float("inf"))):
         with pytest.raises(NanLoss, match=r"update 2: .* Lower train.learning_rate \(given 0.002\)"):
-            shown(Guard(recipe, 100), (2.0, 1.0), wrong)
+            shown(TrainingGuard(recipe, 100), (2.0, 1.0), wrong)
 
 
 def test_a_loss_that_no_model_can_have_ends_the_run_when_it_stays(recipe: Train) -> None:
     high = (9.3, 1.0)  # 2 ln 100 is 9.21
-    shown(Guard(recipe, 100), high, high, (9.2, 1.0), high, high)
+    shown(TrainingGuard(recipe, 100), high, high, (9.2, 1.0), high, high)
     with pytest.raises(ExplodedLoss, match=r"update 4: the loss is 9.3, .* \(9.21\)"):
-        shown(Guard(recipe, 100), (4.0, 1.0), high, high, high)
+        shown(TrainingGuard(recipe, 100), (4.0, 1.0), high, high, high)
 
 
 def test_weights_that_nothing_reaches_end_the_run(recipe: Train) -> None:
-    shown(Guard(recipe, 100), (4.0, 0.0), (4.0, 0.0), (4.0, 0.1), (4.0, 0.0))
+    shown(TrainingGuard(recipe, 100), (4.0, 0.0), (4.0, 0.0), (4.0, 0.1), (4.0, 0.0))
     with pytest.raises(NoGradient, match="update 3: no gradient"):
-        shown(Guard(recipe, 100), *[(4.0, 0.0)] * 3)
+        shown(TrainingGuard(recipe, 100), *[(4.0, 0.0)] * 3)
 
 
 def test_a_run_that_goes_on_is_not_asked_whether_its_weights_move(recipe: Train) -> None:
     """The last steps of a schedule are meant to be small; weights that stand still from the first update on are not."""
     model = torch.nn.Linear(2, 2)
     for before, ends in ((7, False), (0, True)):
-        guard = Guard(recipe, 100)
+        guard = TrainingGuard(recipe, 100)
         guard.on_train_begin(None, SimpleNamespace(global_step=before), None, model=model)
         with pytest.raises(StillWeights) if ends else nullcontext():
             for update in range(1, 6):
@@ -62,7 +62,7 @@ def test_a_run_that_goes_on_is_not_asked_whether_its_weights_move(recipe: Train)
 
 
 def test_what_the_trainer_says_at_the_end_is_no_update(recipe: Train) -> None:
-    Guard(recipe, 100).on_log(None, SimpleNamespace(global_step=9), None, {"train_loss": float("nan")})
+    TrainingGuard(recipe, 100).on_log(None, SimpleNamespace(global_step=9), None, {"train_loss": float("nan")})
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_what_the_trainer_says_at_the_end_is_no_update(recipe: Train) -> None:
 def test_a_recipe_that_its_model_cannot_follow_is_refused(cell_of: CellOf, override: str, said: str) -> None:
     cell = cell_of("count.size=8", "train=mini_lora", override)
     assert cell.train
-    [problem] = misfits(cell.model, cell.train)
+    [problem] = model_problems(cell.model, cell.train)
     assert re.search(said, problem)
 
 
@@ -100,21 +100,21 @@ def test_means_that_cannot_carry_out_a_recipe_are_refused(
 ) -> None:
     cell = cell_of("count.size=8", *filter(None, [override]))
     assert cell.train
-    [problem] = unfit(cell.train, RuntimeOptions(**means), processes)
+    [problem] = process_problems(cell.train, RuntimeOptions(**means), processes)
     assert re.search(said, problem)
-    assert not list(unfit(cell.train, RuntimeOptions(zero=3, offload=True), processes=4))
+    assert not list(process_problems(cell.train, RuntimeOptions(zero=3, offload=True), processes=4))
 
 
 def test_heads_that_cannot_be_dealt_out_are_refused_with_the_numbers_that_can(cell_of: CellOf) -> None:
     cell = cell_of("count.size=8")
     assert cell.train
-    [problem] = misfits(cell.model, cell.train, degree=2)
+    [problem] = model_problems(cell.model, cell.train, degree=2)
     assert problem == "cluster.sequence_parallel: given 2; allowed: what divides the heads of model mini: [1, 3]"
-    assert not list(misfits(cell.model, cell.train, degree=3))
+    assert not list(model_problems(cell.model, cell.train, degree=3))
 
 
 @pytest.mark.parametrize("targets", ["all-linear", "[q_proj,v_proj]", "'.*(gate|up)_proj'"])
 def test_a_recipe_that_fits_is_not(cell_of: CellOf, targets: str) -> None:
     cell = cell_of("count.size=8", "train=mini_lora", f"train.lora.targets={targets}")
     assert cell.train
-    assert not list(misfits(cell.model, cell.train))
+    assert not list(model_problems(cell.model, cell.train))
