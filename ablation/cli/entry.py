@@ -1,4 +1,4 @@
-"""The edge to the shell: refusals as text, exit codes, and a look at the command line before Hydra composes."""
+"""Steps of `python launch.py` around Hydra: check the command line, run the composed cell, turn errors into exit codes."""
 
 import os
 import sys
@@ -20,9 +20,10 @@ READER_GONE = 141
 
 @contextmanager
 def exit_on_refusal() -> Iterator[None]:
-    """Print a refusal as text and exit with its code: 2, or 3 where the cluster cannot be reached; Ctrl-C exits with 130.
+    """Turn the errors that a user can do something about into text and an exit code.
 
-    A reader that closed our output ends us in silence. Anything else is a defect and keeps its trace.
+    An AblationError exits with 2, or with 3 where the cluster cannot be reached. A full or unwritable disk exits with 2, Ctrl-C
+    with 130, and a closed output with 141 and no text. Any other error is a defect and keeps its trace.
     """
     try:
         with logging_to_stdout():
@@ -44,8 +45,16 @@ def exit_on_refusal() -> Iterator[None]:
         raise SystemExit(INTERRUPTED) from None
 
 
+def check_arguments(arguments: Sequence[str], config_dir: Path) -> list[str]:
+    """Return the command line, ready for Hydra. Exits with 2 when a group, level or key in it is unknown."""
+    from ablation.config.overrides import preflight
+
+    with exit_on_refusal():
+        return preflight(arguments, config_dir)
+
+
 def run_single_cell(config: DictConfig) -> int:
-    """Run the one cell of a composed configuration, as a study of its own; the exit code."""
+    """Run the one cell of a composed configuration as a study of its own. Returns the exit code."""
     from ablation.cli.launch import run_study
     from ablation.config.cluster import Local
     from ablation.config.sweep.cells import read_single_cell
@@ -56,11 +65,3 @@ def run_single_cell(config: DictConfig) -> int:
             in_process = execution.cluster.model_copy(update={"in_process": True})
             execution = execution.model_copy(update={"cluster": in_process})
         return run_study([cell], [], execution)
-
-
-def check_arguments(arguments: Sequence[str], config_dir: Path) -> list[str]:
-    """The command line, ready for Hydra, once every group, level and key in it is known; exits with 2 otherwise."""
-    from ablation.config.overrides import preflight
-
-    with exit_on_refusal():
-        return preflight(arguments, config_dir)

@@ -90,7 +90,7 @@ def _remaining(plan: "Plan", left: "Left") -> str:
 def _watch(given: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from ablation.cli.launch import follow_study
+    from ablation.cli.follow import follow_study
     from ablation.jobs.status.counts import totals
 
     plan, chosen, _ = read_states(given)
