@@ -1,1 +1,1 @@
-"""What a sweep would do, before anything is spent: work, cost, disk, and what else differs between a factor's levels."""
+"""The outlook of a sweep before anything is spent: work, cost, disk, memory, power, and what would be refused at a launch."""

@@ -1,4 +1,4 @@
-"""What else differs between the levels of a factor: an effect of the factor may be an effect of that."""
+"""Quantities that differ between the levels of a factor beside the factor: its effect may be theirs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,10 +7,11 @@ from statistics import mean
 
 from ablation.specs.base import canonical_json
 from ablation.specs.cell import Cell
+from ablation.specs.vocabulary import FACTORS
 from ablation.study.cell_facts import released
 
-FACTORS = ("category", "count", "length", "style")
 CellQuantity = Callable[[Cell], float | None]
+_FIXED_PARTS = ("corpus", "model", "benchmark", "train", "sample")
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,14 @@ class Confound:
     factor: str
     quantity: str
     by_level: dict[str, float]
+    """The mean at each level where it is known."""
 
 
 def planned_updates(cell: Cell) -> int:
-    """Optimizer updates: epochs × ⌈N / batch⌉, since the last, smaller batch of an epoch is kept, or those of the budget.
+    """Return the number of optimizer updates: epochs × ⌈N / batch⌉, since the last, smaller batch of an epoch is kept.
 
-    With a budget of tokens, what it takes when every example is a full block.
+    With a budget of updates, it is the budget. With a budget of tokens, it is what the budget takes when every example is a full
+    block. An untrained cell has 0.
     """
     if not cell.train:
         return 0
@@ -35,12 +38,12 @@ def planned_updates(cell: Cell) -> int:
 
 
 def planned_examples(cell: Cell) -> float:
-    """Examples seen: epochs × N, or what the budget allows."""
+    """Return the number of examples that training sees: epochs × N, or what the budget allows."""
     return cell.train.examples_seen(cell.count.size) if cell.train else 0
 
 
 def find_confounds(cells: Sequence[Cell], mean_tokens: Mapping[Cell, float]) -> list[Confound]:
-    """For each factor, the planned quantities whose mean differs between its levels, among cells that agree in all else.
+    """Return, for each factor, the quantities whose mean differs between its levels, among cells that agree in all else.
 
     `mean_tokens` is the mean length of a cell's trajectories, where it is known.
     """
@@ -52,90 +55,96 @@ def find_confounds(cells: Sequence[Cell], mean_tokens: Mapping[Cell, float]) -> 
         "mean length": mean_tokens.get,
         "tokens": lambda cell: mean_tokens[cell] * planned_examples(cell) if cell in mean_tokens else None,
     }
-    found = []
+    confounds = []
     for factor in FACTORS:
-        settings = _settings(cells, factor)
-        for quantity, measure in quantities.items():
-            if any(_differ([measure(cell) for cell in members]) for members in settings):
-                means = {level: _mean(members, measure) for level, members in _by_level(settings, factor).items()}
-                known = {level: value for level, value in means.items() if value is not None}
-                found.append(Confound(factor, quantity, known))
-    return found
+        comparisons = _comparisons(cells, factor)
+        for name, quantity in quantities.items():
+            # Within one comparison: means over unequal sets of cells would differ even where no comparison does.
+            if any(_differ([quantity(cell) for cell in compared]) for compared in comparisons):
+                confounds.append(Confound(factor, name, _means_by_level(comparisons, factor, quantity)))
+    return confounds
 
 
 def comparison_warnings(cells: Sequence[Cell]) -> list[str]:
-    """What makes a comparison of levels mean something else, or impossible, as sentences."""
-    found = []
+    """Return a sentence for everything that makes a comparison of levels mean something else, or impossible."""
+    sentences = []
     for factor in FACTORS:
         levels = {str(cell.factor(factor)) for cell in cells if not cell.is_base}
-        compared = _by_level(_settings(cells, factor), factor)
+        compared = _by_level(_comparisons(cells, factor), factor)
         if len(levels) > 1 and not compared:
-            found.append(f"{factor}: no two cells differ in it alone, so its effect cannot be told from the others'")
+            sentences.append(
+                f"{factor}: no two cells differ in it alone, so its effect cannot be told from the others'"
+            )
+        # Without any comparison, the sentence above says it of all levels.
         alone = sorted(levels.difference(compared)) if compared else []
         if alone:
-            found.append(f"{factor}: {', '.join(alone)} is compared with no other level at equal factors and seeds")
-        found += [
-            f"{factor}: its levels differ in {part} too ({told})"
-            for part in ("corpus", "model", "benchmark", "train", "sample")
-            if (told := _differs(compared, part))
+            sentences.append(f"{factor}: {', '.join(alone)} is compared with no other level at equal factors and seeds")
+        sentences += [
+            f"{factor}: its levels differ in {part} too ({kinds})"
+            for part in _FIXED_PARTS
+            if (kinds := _kinds_by_level(compared, part))
         ]
-    return found + _twins(cells)
+    return sentences + _indistinct_cells(cells)
 
 
-def _settings(cells: Sequence[Cell], factor: str) -> list[list[Cell]]:
-    """Trained cells with all other factors and seeds equal, where they are at several levels of this one."""
-    settings: dict[str, list[Cell]] = {}
+def _comparisons(cells: Sequence[Cell], factor: str) -> list[list[Cell]]:
+    """Return groups of trained cells with equal seeds and other factors, where a group has several levels of this factor."""
+    groups: dict[str, list[Cell]] = {}
     for cell in cells:
         if not cell.is_base:
-            rest = {name: level for name, level in cell.factors().items() if name not in (factor, "seed")}
-            settings.setdefault(canonical_json([rest, cell.seed.canonical()]), []).append(cell)
-    return [members for members in settings.values() if len({cell.factor(factor) for cell in members}) > 1]
+            others = {name: level for name, level in cell.factors().items() if name not in (factor, "seed")}
+            groups.setdefault(canonical_json([others, cell.seed.canonical()]), []).append(cell)
+    return [group for group in groups.values() if len({cell.factor(factor) for cell in group}) > 1]
 
 
-def _by_level(settings: Sequence[Sequence[Cell]], factor: str) -> dict[str, list[Cell]]:
-    found: dict[str, list[Cell]] = {}
-    for cell in (cell for members in settings for cell in members):
-        found.setdefault(str(cell.factor(factor)), []).append(cell)
-    return found
+def _by_level(comparisons: Sequence[Sequence[Cell]], factor: str) -> dict[str, list[Cell]]:
+    cells_by_level: dict[str, list[Cell]] = {}
+    for cell in (cell for compared in comparisons for cell in compared):
+        cells_by_level.setdefault(str(cell.factor(factor)), []).append(cell)
+    return cells_by_level
 
 
 def _differ(values: Sequence[float | None]) -> bool:
-    known = [value for value in values if value is not None]
-    return not all(isclose(value, known[0]) for value in known)
+    numbers = [value for value in values if value is not None]
+    return not all(isclose(number, numbers[0]) for number in numbers)
 
 
-def _mean(cells: Sequence[Cell], measure: CellQuantity) -> float | None:
-    values = [value for cell in cells if (value := measure(cell)) is not None]
-    return mean(values) if values else None
+def _means_by_level(comparisons: Sequence[Sequence[Cell]], factor: str, quantity: CellQuantity) -> dict[str, float]:
+    """Return the mean of the quantity at each level; a level at which it is not known is left out."""
+    means = {}
+    for level, cells in _by_level(comparisons, factor).items():
+        values = [value for cell in cells if (value := quantity(cell)) is not None]
+        if values:
+            means[level] = mean(values)
+    return means
 
 
-def _differs(compared: Mapping[str, Sequence[Cell]], part: str) -> str | None:
-    """``openr1_math at r1; s1k at gemini`` when the levels do not have the same kinds of `part`."""
-    kinds = {level: {canonical_json(cell.fixed()[part]) for cell in members} for level, members in compared.items()}
-    if len({frozenset(held) for held in kinds.values()}) < 2:
+def _kinds_by_level(compared: Mapping[str, Sequence[Cell]], part: str) -> str | None:
+    """Return ``openr1_math at r1; s1k at gemini`` when the levels do not have the same kinds of `part`, else None."""
+    kinds = {level: {canonical_json(cell.fixed()[part]) for cell in cells} for level, cells in compared.items()}
+    if len({frozenset(level_kinds) for level_kinds in kinds.values()}) < 2:
         return None
-    names = {
-        level: sorted({getattr(getattr(cell, part), "name", "") for cell in members})
-        for level, members in compared.items()
-    }
-    levels: dict[str, list[str]] = {}
-    for level, held in names.items():
-        levels.setdefault(", ".join(filter(None, held)), []).append(level)
-    if len(levels) < 2:
+    levels_by_names: dict[str, list[str]] = {}
+    for level, cells in compared.items():
+        names = sorted({getattr(getattr(cell, part), "name", "") for cell in cells})
+        levels_by_names.setdefault(", ".join(filter(None, names)), []).append(level)
+    # The specs differ and their names do not.
+    if len(levels_by_names) < 2:
         return "in values of the same name"
-    return "; ".join(f"{held} at {', '.join(those)}" for held, those in levels.items())
+    return "; ".join(f"{names} at {', '.join(levels)}" for names, levels in levels_by_names.items())
 
 
-def _twins(cells: Sequence[Cell]) -> list[str]:
-    """The report compares cells by their factors and seeds; where several share these, it compares none of them."""
-    settings: dict[str, int] = {}
+def _indistinct_cells(cells: Sequence[Cell]) -> list[str]:
+    """Return a sentence when several cells share factors and seeds: the report compares cells by these, so it compares none."""
+    counts: dict[str, int] = {}
     without_factors = released(cells)
     for cell in (cell for cell in cells if cell.name not in without_factors):
-        place = canonical_json([cell.factors(), cell.seed.canonical()])
-        settings[place] = settings.get(place, 0) + 1
-    count = sum(number for number in settings.values() if number > 1)
-    if not count:
+        factors_and_seeds = canonical_json([cell.factors(), cell.seed.canonical()])
+        counts[factors_and_seeds] = counts.get(factors_and_seeds, 0) + 1
+    n_indistinct = sum(count for count in counts.values() if count > 1)
+    if not n_indistinct:
         return []
     return [
-        f"{count} cells share all factors and seeds with another that differs elsewhere: the report compares none of them"
+        f"{n_indistinct} cells share all factors and seeds with another that differs elsewhere: "
+        "the report compares none of them"
     ]

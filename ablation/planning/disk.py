@@ -1,4 +1,4 @@
-"""How much disk the missing cells will take, and what can be given back when they are graded."""
+"""The disk that the missing cells will take, and what can be given back once they are graded."""
 
 import shutil
 from collections.abc import Sequence
@@ -20,19 +20,20 @@ _CHECKPOINTS = 2
 
 @dataclass(frozen=True)
 class DiskNeeds:
-    """Bytes. `weights` of all cells still to be trained, `checkpoints` at most while `running` cells train at once.
-
-    No more than `weights_at_once` are there at a time, unless cells share them, where `keep` is not weights: adapters that stay,
-    and what goes once it is graded. `unknown` names the models whose size nobody has said; they are not in the sums.
-    """
+    """The bytes that training will write."""
 
     keep: Keep
+    """What of the weights stays once a cell is graded."""
     weights: int
+    """The weights of all cells still to be trained."""
     weights_at_once: int
+    """The most of them that are there at a time: adapters that stay, and what goes once it is graded. Unless cells share them."""
     checkpoints: int
+    """The most that checkpoints take, while `running` cells train at once."""
     running: int
     free: int
     unknown: tuple[str, ...]
+    """The models whose size is not known; they are in no sum."""
 
     @property
     def is_short(self) -> bool:
@@ -41,34 +42,45 @@ class DiskNeeds:
         return weights + self.checkpoints > self.free
 
 
-def disk_needs(untrained: Sequence[Cell], running: int, outputs: Path, keep: Keep = "weights") -> DiskNeeds:
-    """What training these cells will write. Completions and tables are small beside it."""
-    sizes = {(cell.model, cell.train): _written(cell.model, cell.train) for cell in untrained if cell.train}
-    of_cells = [(cell.train, size) for cell in untrained if cell.train and (size := sizes[cell.model, cell.train])]
-    staying = [size.weights for recipe, size in of_cells if keep == "adapter" and recipe.leaves_adapter]
-    going = [size.weights for recipe, size in of_cells if not (keep == "adapter" and recipe.leaves_adapter)]
-    free = shutil.disk_usage(next(path for path in (outputs, *outputs.absolute().parents) if path.is_dir())).free
-    return DiskNeeds(
-        keep=keep,
-        weights=sum(size.weights for _, size in of_cells),
-        weights_at_once=sum(staying) + _largest(going, running),
-        checkpoints=_CHECKPOINTS * _largest([size.checkpoint for _, size in of_cells], running),
-        running=min(running, len(untrained)),
-        free=free,
-        unknown=tuple(sorted({model.name for (model, _), size in sizes.items() if size is None})),
-    )
-
-
 @dataclass(frozen=True)
 class _Written:
-    """Bytes of what one training publishes, and of a checkpoint."""
+    """The bytes that one training writes."""
 
     weights: int
     checkpoint: int
 
 
+def disk_needs(untrained: Sequence[Cell], running: int, outputs: Path, keep: Keep = "weights") -> DiskNeeds:
+    """Return what training these cells will write, `running` at once. Completions and tables are small beside it."""
+    sizes = {(cell.model, cell.train): _written(cell.model, cell.train) for cell in untrained if cell.train}
+    trainings = [(cell.train, size) for cell in untrained if cell.train and (size := sizes[cell.model, cell.train])]
+    staying: list[int] = []
+    going: list[int] = []
+    for recipe, size in trainings:
+        stays = keep == "adapter" and recipe.leaves_adapter
+        (staying if stays else going).append(size.weights)
+    return DiskNeeds(
+        keep=keep,
+        weights=sum(size.weights for _, size in trainings),
+        weights_at_once=sum(staying) + _largest_sum(going, running),
+        checkpoints=_CHECKPOINTS * _largest_sum([size.checkpoint for _, size in trainings], running),
+        running=min(running, len(untrained)),
+        free=_free_bytes(outputs),
+        unknown=tuple(sorted({model.name for (model, _), size in sizes.items() if size is None})),
+    )
+
+
+def _free_bytes(folder: Path) -> int:
+    """Return the room on the disk of a folder that need not exist yet."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    return shutil.disk_usage(existing).free
+
+
 def _written(model: Model, recipe: Train) -> _Written | None:
-    """An adapter is counted from the model's architecture; None where nobody has said what that takes."""
+    """Return what one training writes; None where the size of the model is not known.
+
+    An adapter is counted from the model's architecture.
+    """
     whole = count_parameters(model)
     shape = shape_of(model) if recipe.lora else None
     trained = trained_parameters(shape, recipe.lora) if shape else whole
@@ -78,5 +90,5 @@ def _written(model: Model, recipe: Train) -> _Written | None:
     return _Written(_BYTES * published, _CHECKPOINT_BYTES * trained)
 
 
-def _largest(sizes: Sequence[int], count: int) -> int:
+def _largest_sum(sizes: Sequence[int], count: int) -> int:
     return sum(sorted(sizes, reverse=True)[:count])

@@ -1,38 +1,42 @@
-"""What the cells of a sweep draw from, where their corpus was read before: its mean length, and whether there is enough of it."""
+"""Facts of the corpora that were read before: the mean length of what a cell draws from, and whether there is enough of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ablation.specs.cell import Cell, addresses
+from ablation.specs.vocabulary import StageName
 from ablation.store.store import Store
 
 
 @dataclass(frozen=True)
 class CorpusFacts:
-    """`lengths`: the mean tokens of what a cell draws from. `unfilled`: why cells cannot be filled, a sentence each.
-
-    `unread` names the corpora that were not read here yet; their cells are in neither.
-    """
+    """The facts of the corpora of some cells. A cell whose corpus was not read here yet is in `unread` alone."""
 
     lengths: dict[Cell, float]
+    """The mean tokens of the trajectories that a cell draws from."""
     unfilled: tuple[str, ...]
+    """A sentence for each reason why cells cannot be filled."""
     unread: tuple[str, ...]
+    """The names of the corpora that were not read here yet."""
 
 
 def corpus_facts(cells: Sequence[Cell], store: Store) -> CorpusFacts:
-    """The trained cells held against their corpora, as far as these are in the store; nothing is read for it."""
+    """Hold the trained cells against their corpora, as far as these are in the store. Nothing is read for it."""
     from ablation.data.corpus.capacity import by_source, fill
     from ablation.data.corpus.select import usable
 
     lengths: dict[Cell, float] = {}
+    # A dictionary, as a set that keeps its order.
     unfilled: dict[str, None] = {}
     unread: set[str] = set()
     for members in by_source(cells):
-        places = [address for name, address in addresses(members[0]).items() if name in ("sift", "near")]
-        if all(map(store.is_complete, places)):
-            found = fill(usable(*map(store.path, places)), members)
-            lengths |= found.lengths
-            unfilled |= dict.fromkeys(found.problems)
+        stages = [
+            address for name, address in addresses(members[0]).items() if name in (StageName.SIFT, StageName.NEAR)
+        ]
+        if all(map(store.is_complete, stages)):
+            filled = fill(usable(*map(store.path, stages)), members)
+            lengths |= filled.lengths
+            unfilled |= dict.fromkeys(filled.problems)
         elif members[0].corpus:
             unread.add(members[0].corpus.name)
     return CorpusFacts(lengths, tuple(unfilled), tuple(sorted(unread)))

@@ -1,4 +1,4 @@
-"""What is known of a model before it is loaded: where it lies, how many parameters it has, its architecture."""
+"""Facts of a model before it is loaded: its folder, its number of parameters, its architecture."""
 
 import json
 from math import prod
@@ -13,23 +13,23 @@ _KINDS_WITH_BIAS = ("qwen2",)
 
 
 def count_parameters(model: Model) -> int | None:
-    """How many parameters a model has: counted where its weights are on this machine, else as its configuration says."""
+    """Return the number of parameters: counted where the weights are on this machine, else as the configuration says."""
     folder = model_folder(model)
     files = sorted(folder.glob("*.safetensors")) if folder else []
-    return sum(map(_tensors, files)) if files else model.parameters
+    return sum(map(_count_in_file, files)) if files else model.parameters
 
 
 def model_folder(model: Model) -> Path | None:
-    """Where a model lies on this machine, in a folder of its own or in the shared cache; None where it does not."""
+    """Return the folder of a model on this machine, its own or in the shared cache; None where it is not here."""
     try:
         folder = local_path(model.source)
     except DataError:
         folder = None
-    return folder or _cached(model)
+    return folder or _cached_snapshot(model)
 
 
-def _cached(model: Model) -> Path | None:
-    """The snapshot of a hub model in the shared cache, when it is there."""
+def _cached_snapshot(model: Model) -> Path | None:
+    """Return the snapshot of a hub model in the shared cache, when it is there."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -39,35 +39,36 @@ def _cached(model: Model) -> Path | None:
         return None
 
 
-def _tensors(file: Path) -> int:
-    """The sum of the sizes of all tensors, by the header: eight bytes of length, then JSON."""
+def _count_in_file(file: Path) -> int:
+    """Return the number of values in a safetensors file, by its header: eight bytes of length, then JSON."""
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
+        # A file that is none of this format would be read as a length of many gigabytes.
         if length > _HEADER_LIMIT:
             return 0
         header = json.loads(stream.read(length))
-    return sum(prod(told["shape"]) for name, told in header.items() if name != "__metadata__")
+    return sum(prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
 
 
 def shape_of(model: Model) -> ModelShape | None:
-    """From the config.json of a model that is on this machine, else as its configuration says."""
+    """Return the architecture by the config.json of a model on this machine, else as the configuration says."""
     folder = model_folder(model)
     path = folder / "config.json" if folder else None
     if path is None or not path.is_file():
         return model.shape
-    told = json.loads(path.read_text(encoding="utf-8"))
+    config = json.loads(path.read_text(encoding="utf-8"))
     try:
-        heads = told["num_attention_heads"]
-        size = told.get("head_dim") or told["hidden_size"] // heads
+        heads = config["num_attention_heads"]
+        head_size = config.get("head_dim") or config["hidden_size"] // heads
         return ModelShape(
-            layers=told["num_hidden_layers"],
-            hidden=told["hidden_size"],
-            intermediate=told["intermediate_size"],
+            layers=config["num_hidden_layers"],
+            hidden=config["hidden_size"],
+            intermediate=config["intermediate_size"],
             heads=heads,
-            keys=told.get("num_key_value_heads", heads) * size,
-            vocabulary=told["vocab_size"],
-            tied=told.get("tie_word_embeddings", False),
-            biased=told.get("model_type") in _KINDS_WITH_BIAS or bool(told.get("attention_bias")),
+            keys=config.get("num_key_value_heads", heads) * head_size,
+            vocabulary=config["vocab_size"],
+            tied=config.get("tie_word_embeddings", False),
+            biased=config.get("model_type") in _KINDS_WITH_BIAS or bool(config.get("attention_bias")),
         )
     except (KeyError, TypeError, ValueError):  # another kind of model: nothing can be said of it
         return model.shape

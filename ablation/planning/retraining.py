@@ -1,4 +1,4 @@
-"""What it costs that weights were dropped: the trainings that an evaluation asks for again, by what each of them took."""
+"""The cost of dropped weights: the trainings that an evaluation needs again, by the time that each of them took."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,16 +12,18 @@ from ablation.study.retention import without_weights
 
 @dataclass(frozen=True)
 class Retraining:
-    """`cells` that cannot be evaluated before `trainings` are done again, which took `seconds` the first time."""
+    """Trainings to be done again."""
 
     cells: int
+    """The number of cells that cannot be evaluated before."""
     trainings: int
     seconds: float
+    """The time that these trainings took at first."""
 
 
 def count_retraining(missing: Sequence[Cell], store: Store) -> Retraining:
-    """Of the cells that are not graded, those whose weights were dropped while attempts are still to be sampled."""
+    """Count the trainings of ungraded cells whose weights were dropped while attempts are still to be sampled."""
     stopped = [cell for cell in missing if without_weights(cell, store)]
-    stages = {cell.folders["train"] for cell in stopped}
-    took = [recorded_s(store.root / stage / TIMING_FILE) or 0.0 for stage in stages]
-    return Retraining(len(stopped), len(stages), sum(took))
+    folders = {cell.folders["train"] for cell in stopped}
+    seconds = [recorded_s(store.root / folder / TIMING_FILE) or 0.0 for folder in folders]
+    return Retraining(len(stopped), len(folders), sum(seconds))

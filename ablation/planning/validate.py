@@ -1,8 +1,8 @@
-"""Everything that can be wrong with a sweep, found before its first cell starts and said all at once."""
+"""Find everything that can be wrong with a sweep before its first cell starts, and raise it all at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 from ablation.config.cluster import Cluster
 from ablation.data.base_model import unusable
@@ -10,44 +10,31 @@ from ablation.data.benchmark import asked_questions, read_tiers
 from ablation.data.source import Known, decontaminated, with_pinned_sources
 from ablation.errors import ConfigProblems, DataError
 from ablation.evaluation.grading.references import unreadable_answers
+from ablation.evaluation.sampling.engine import engine
 from ablation.jobs.run.pipeline import run_cell
-from ablation.specs import Sample
+from ablation.specs.benchmark import Benchmark
 from ablation.specs.cell import Cell, addresses
+from ablation.specs.vocabulary import StageName
 from ablation.store.store import Store
 from ablation.study.retention import without_weights
 
 Say = Callable[[str], None]
-T = TypeVar("T")
 
 
 def prepare_cells(cells: Sequence[Cell], store: Store, say: Say, cluster: Cluster) -> list[Cell]:
-    """The cells with their sources pinned, once pools, benchmarks and counts are known to fit. Raises ConfigProblems."""
-    from ablation.training.recipe_checks import model_problems, process_problems
+    """Return the cells with their sources pinned, ready to run.
 
+    What is missing of their corpora is read and encoded here, once for all workers; `say` gets a line before each. Raises
+    ConfigProblems with all problems of sources, benchmarks, engines, models, recipes and counts.
+    """
     problems: list[str] = []
-    known: Known = {}
-    ready = [
-        pinned
-        for cell in cells
-        if (pinned := _collect(lambda cell=cell: with_pinned_sources(cell, known), problems))  # type: ignore[misc]
-    ]
-    ready = decontaminated(ready)
+    ready = decontaminated(_pin_sources(cells, problems))
     for benchmark in dict.fromkeys(cell.benchmark for cell in ready):
-        if _collect(lambda benchmark=benchmark: read_tiers(benchmark), problems):  # type: ignore[misc]
-            problems += unreadable_answers(benchmark)
-    for pair in dict.fromkeys((cell.benchmark, cell.sample) for cell in ready if cell.sample.decides):
-        _collect(lambda pair=pair: asked_questions(*pair), problems)  # type: ignore[misc]
-    for asked in dict.fromkeys(cell.sample for cell in ready if cell.sample.engine == "vllm"):
-        _collect(lambda asked=asked: _engine_version(asked), problems)  # type: ignore[misc]
-    recipes = ((cell.model, cell.train) for cell in ready if cell.train)
-    for model, recipe in dict.fromkeys(recipes):
-        problems += process_problems(recipe, cluster.means_for(model.name), cluster.processes_for(model.name))
-    for model in dict.fromkeys(cell.model for cell in ready if not store.is_complete(cell.outcome)):
-        problems += unusable(model)
-    recipes = ((cell.model, cell.train) for cell in ready if cell.train and not store.is_complete(cell.outcome))
-    for model, recipe in dict.fromkeys(recipes):
-        problems += model_problems(model, recipe, cluster.means_for(model.name).sequence_parallel)
-    problems += [found for cell in ready if (found := without_weights(cell, store))]
+        problems += _benchmark_problems(benchmark)
+    _check_sampling(ready, problems)
+    problems += _model_problems(ready, store, cluster)
+    problems += [problem for cell in ready if (problem := without_weights(cell, store))]
+    # Reading a corpus may take long, and what is wrong already is told at once.
     if not problems:
         problems += _shortages(ready, store, say)
     if problems:
@@ -55,37 +42,80 @@ def prepare_cells(cells: Sequence[Cell], store: Store, say: Say, cluster: Cluste
     return ready
 
 
-def _engine_version(asked: Sample) -> str:
-    from ablation.evaluation.sampling.engine import engine
+def _pin_sources(cells: Sequence[Cell], problems: list[str]) -> list[Cell]:
+    """Return the cells whose sources can be pinned; add the problems of the others."""
+    commits: Known = {}
+    pinned = []
+    for cell in cells:
+        with _collecting(problems):
+            pinned.append(with_pinned_sources(cell, commits))
+    return pinned
 
-    return engine(asked.engine).version(asked)
+
+def _benchmark_problems(benchmark: Benchmark) -> list[str]:
+    problems: list[str] = []
+    tiers: dict[str, str] = {}
+    with _collecting(problems):
+        tiers = dict(read_tiers(benchmark))
+    # Where the questions cannot be read, one sentence is enough.
+    return [*problems, *(unreadable_answers(benchmark) if tiers else ())]
 
 
-def _collect(work: Callable[[], T], problems: list[str]) -> T | None:
+def _check_sampling(cells: Sequence[Cell], problems: list[str]) -> None:
+    """Add a problem for each benchmark whose questions cannot be chosen, and each engine that is not to be had here."""
+    for benchmark, sample in dict.fromkeys((cell.benchmark, cell.sample) for cell in cells if cell.sample.decides):
+        with _collecting(problems):
+            asked_questions(benchmark, sample)
+    for sample in dict.fromkeys(cell.sample for cell in cells if cell.sample.engine == "vllm"):
+        with _collecting(problems):
+            engine(sample.engine).version(sample)
+
+
+def _model_problems(cells: Sequence[Cell], store: Store, cluster: Cluster) -> list[str]:
+    from ablation.training.recipe_checks import model_problems, process_problems
+
+    problems: list[str] = []
+    for model, recipe in dict.fromkeys((cell.model, cell.train) for cell in cells if cell.train):
+        problems += process_problems(recipe, cluster.means_for(model.name), cluster.processes_for(model.name))
+    # Where every cell of a model is complete, the model itself is not needed here.
+    open_cells = [cell for cell in cells if not store.is_complete(cell.outcome)]
+    for model in dict.fromkeys(cell.model for cell in open_cells):
+        problems += unusable(model)
+    for model, recipe in dict.fromkeys((cell.model, cell.train) for cell in open_cells if cell.train):
+        problems += model_problems(model, recipe, cluster.means_for(model.name).sequence_parallel)
+    return problems
+
+
+@contextmanager
+def _collecting(problems: list[str]) -> Iterator[None]:
+    """Add the problems that the block raises to `problems`, and go on behind the block."""
     try:
-        return work()
+        yield
     except DataError as error:
         problems.append(str(error))
     except ConfigProblems as error:
         problems.extend(error.problems)
-    return None
 
 
 def _shortages(cells: Sequence[Cell], store: Store, say: Say) -> list[str]:
-    """Cells that their corpus cannot fill. What is missing of the corpora is made here, once for all workers."""
+    """Return a sentence for each cell that its corpus cannot fill. Makes what is missing of the corpora."""
     from ablation.data.corpus.capacity import by_source, fill
     from ablation.data.corpus.select import usable
 
     problems: list[str] = []
     for members in by_source(cells):
-        paths = _collect(lambda cell=members[0]: _prepared(cell, store, say), problems)  # type: ignore[misc]
-        if paths:
-            problems += fill(usable(paths["sift"], paths.get("near")), members).problems
+        folders: dict[str, Path] = {}
+        with _collecting(problems):
+            folders = _make_pool(members[0], store, say)
+        if folders:
+            pool = usable(folders[StageName.SIFT], folders.get(StageName.NEAR))
+            problems += fill(pool, members).problems
     return problems
 
 
-def _prepared(cell: Cell, store: Store, say: Say) -> dict[str, Path]:
-    found = addresses(cell)
-    if store.find(found["pool"]) is None:
-        say(f"reading corpus {found['pool'].slug} and encoding its trajectories (once)")
-    return run_cell(cell, store, last="near" if "near" in found else "sift")
+def _make_pool(cell: Cell, store: Store, say: Say) -> dict[str, Path]:
+    """Run the stages before `select`. Returns the folder of each by its name."""
+    stages = addresses(cell)
+    if store.find(stages[StageName.POOL]) is None:
+        say(f"reading corpus {stages[StageName.POOL].slug} and encoding its trajectories (once)")
+    return run_cell(cell, store, last=StageName.NEAR if StageName.NEAR in stages else StageName.SIFT)

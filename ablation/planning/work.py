@@ -1,63 +1,77 @@
-"""Which cells are new, done or to be resumed, and which stages of work are missing; the store is looked at, nothing is made."""
+"""The work of a sweep that is left to do. The store is looked at, and nothing is made."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ablation.specs.cell import Cell
+from ablation.specs.vocabulary import StageName
 from ablation.store.leftovers import workbenches
 from ablation.store.store import Store
 
 # Stages whose result is a cell's own; a pool or a selection is there for many, and made in a moment.
-_OWN = ("train", "sample")
+_CELL_STAGES = (StageName.TRAIN, StageName.SAMPLE)
 
 
 @dataclass(frozen=True)
 class WorkCounts:
-    """Counts of cells (`done` + `resume` + `new` = `cells`) and the stages still to be done, shared work counted once."""
+    """Counts of cells: `done` + `resume` + `new` = `cells`."""
 
     cells: int
     done: int
     resume: int
+    """Cells that are not complete and go on from work that is there."""
     new: int
     to_do: dict[str, int]
+    """The number of runs of each stage that are still to be done, shared work counted once."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The cells that are not complete, those of them that have no weights yet, and all that have been sampled."""
+    """The cells of a sweep by what the store holds of them."""
 
     work: WorkCounts
     missing: tuple[Cell, ...]
+    """The cells that are not complete."""
     untrained: tuple[Cell, ...]
+    """Those of them that have no weights yet. Of cells that share their weights, one is here."""
     sampled: tuple[Cell, ...]
+    """The cells, complete or not, whose first block of attempts is sampled: they tell the pace of the others."""
 
 
 def read_progress(cells: Sequence[Cell], store: Store) -> Progress:
-    """Where the cells stand in the store. Of cells that share their weights, one is among the `untrained`."""
-    begun = {bench.stage_folder for bench in workbenches(store) if bench.has_kept}
-    stages: dict[str, tuple[str, bool]] = {}
-    missing: list[Cell] = []
-    sampled: list[Cell] = []
-    untrained: dict[str, Cell] = {}
-    resume = 0
+    """Look up in the store how far each cell is."""
+    folders: dict[str, str] = {}
     for cell in cells:
-        found = cell.folders
-        for stage, folder in found.items():
-            if folder not in stages:
-                stages[folder] = stage, store.is_complete(folder)
-        if stages[found["sample"]][1]:  # the first block of attempts tells the pace of the others
-            sampled.append(cell)
-        if stages[found["grade"]][1]:
-            continue
-        missing.append(cell)
-        own = [folder for stage, folder in found.items() if stage.partition("+")[0] in _OWN]
-        resume += any(stages[folder][1] or folder in begun for folder in own)
-        if "train" in found and not stages[found["train"]][1]:
-            untrained.setdefault(found["train"], cell)
-    absent = [stage for stage, is_there in stages.values() if not is_there]
-    # In the order in which they run; a base model, which skips some, may stand first.
+        for stage, folder in cell.folders.items():
+            folders.setdefault(folder, stage)
+    present = {folder for folder in folders if store.is_complete(folder)}
+    begun = {bench.stage_folder for bench in workbenches(store) if bench.has_kept}
+    missing = [cell for cell in cells if cell.folders[StageName.GRADE] not in present]
+    resume = sum(any(folder in present or folder in begun for folder in _own_folders(cell)) for cell in missing)
+    untrained: dict[str, Cell] = {}
+    for cell in missing:
+        weights = cell.folders.get(StageName.TRAIN)
+        if weights and weights not in present:
+            untrained.setdefault(weights, cell)
+    work = WorkCounts(
+        cells=len(cells),
+        done=len(cells) - len(missing),
+        resume=resume,
+        new=len(missing) - resume,
+        to_do=_count_stages(cells, {folder: stage for folder, stage in folders.items() if folder not in present}),
+    )
+    sampled = tuple(cell for cell in cells if cell.folders[StageName.SAMPLE] in present)
+    return Progress(work, tuple(missing), tuple(untrained.values()), sampled)
+
+
+def _own_folders(cell: Cell) -> list[str]:
+    """Return the folders of training and of every block of attempts; a further block is named ``sample+…``."""
+    return [folder for stage, folder in cell.folders.items() if stage.partition("+")[0] in _CELL_STAGES]
+
+
+def _count_stages(cells: Sequence[Cell], absent: Mapping[str, str]) -> dict[str, int]:
+    """Return the number of absent folders of each stage, in the order in which stages run. `absent` maps folder to stage."""
+    # A base model, which skips some stages, may stand first; so the longest list of stages gives the order.
     longest = max((list(cell.folders) for cell in cells), key=len, default=[])
-    to_do = {stage: absent.count(stage) for stage in dict.fromkeys([*longest, *absent]) if stage in absent}
-    done = len(cells) - len(missing)
-    work = WorkCounts(len(cells), done, resume, len(missing) - resume, to_do)
-    return Progress(work, tuple(missing), tuple(untrained.values()), tuple(sampled))
+    names = list(absent.values())
+    return {stage: names.count(stage) for stage in dict.fromkeys([*longest, *names]) if stage in names}
