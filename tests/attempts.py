@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from ablation.store.interrupt import Halt
+from ablation.store.interrupt import StopRequest
 from ablation.store.stage_run import StageRun
 
 
-class StopAt(Halt):
+class StopAt(StopRequest):
     """Is asked to stop at the n-th look at it, and says so from then on; never with None."""
 
     def __init__(self, look: int | None) -> None:
@@ -15,7 +15,7 @@ class StopAt(Halt):
 
     @property
     def reason(self) -> str | None:
-        """What `Halt` keeps as a plain value."""
+        """What `StopRequest` keeps as a plain value."""
         if self.looks_left is None:
             return None
         self.looks_left -= 1
@@ -38,11 +38,11 @@ class Attempts:
         """The newest one."""
         return self.begun[-1]
 
-    def begin(self, halt: Halt | None = None) -> StageRun:
+    def begin(self, halt: StopRequest | None = None) -> StageRun:
         """Folders for one more attempt."""
         folder = self.place / f"attempt-{len(self.begun):06d}"
-        earlier = tuple(attempt.kept for attempt in reversed(self.begun))
-        self.begun.append(StageRun(folder / "out", folder / "kept", earlier, halt or Halt()))
+        earlier = tuple(run.kept for run in reversed(self.begun))
+        self.begun.append(StageRun(folder / "out", folder / "kept", earlier, halt or StopRequest()))
         for made in (folder / "out", folder / "kept"):
             made.mkdir(parents=True)
         return self.last

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from ablation.config.cluster import RuntimeOptions
 from ablation.specs.cell import Cell
-from ablation.store.interrupt import Halt
+from ablation.store.interrupt import StopRequest
 from ablation.store.stage_run import StageRun
 from ablation.training.distributed import VARIABLES, ProcessGroup
 from ablation.training.train import follow, train
@@ -38,31 +38,31 @@ class Processes(Attempts):
         self,
         size: int,
         means: RuntimeOptions | None = None,
-        halts: dict[int, Halt] | None = None,
+        halts: dict[int, StopRequest] | None = None,
         before: Callable[[int], object] = lambda rank: rank,
     ) -> list[str]:
         """How each process ended: "" or the name of its exception and its text. `before` runs in each of them."""
-        attempt, port, halts = self.begin(), free_port(), halts or {}
+        run, port, halts = self.begin(), free_port(), halts or {}
         children = []
         for rank in range(size):
-            told = self.place / f"{attempt.out.parent.name}-{rank}.txt"
+            told = self.place / f"{run.out.parent.name}-{rank}.txt"
             environment = dict(zip(VARIABLES, (str(rank), str(size), str(rank), "127.0.0.1", str(port)), strict=True))
-            work = partial(self._work, rank, attempt, means, halts, before)
+            work = partial(self._work, rank, run, means, halts, before)
             children.append(forked(work, environment, told))
         return [child() for child in children]
 
     def _work(
         self,
         rank: int,
-        attempt: StageRun,
+        run: StageRun,
         means: RuntimeOptions | None,
-        halts: dict[int, Halt],
+        halts: dict[int, StopRequest],
         before: Callable[[int], object],
     ) -> None:
         torch.set_num_threads(1)
         ProcessGroup.here.cache_clear()
         before(rank)
-        halt = halts.get(rank, Halt())
+        halt = halts.get(rank, StopRequest())
         if rank:
             follow(halt)
             return
@@ -70,7 +70,7 @@ class Processes(Attempts):
             train(
                 self.cell,
                 *self.chosen,
-                StageRun(attempt.out, attempt.kept, attempt.earlier, halt),
+                StageRun(run.out, run.kept, run.earlier, halt),
                 means or RuntimeOptions(),
             )
         finally:
@@ -110,13 +110,13 @@ def forked(work: Callable[[], object], environment: dict[str, str], told: Path) 
     return wait
 
 
-def results(attempt: StageRun) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
-    curve = [json.loads(line) for line in (attempt.out / "loss.jsonl").read_text().splitlines()]
-    return load_file(attempt.out / "weights/model.safetensors"), curve
+def results(run: StageRun) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
+    curve = [json.loads(line) for line in (run.out / "loss.jsonl").read_text().splitlines()]
+    return load_file(run.out / "weights/model.safetensors"), curve
 
 
-def read(attempt: StageRun, name: str) -> dict[str, float]:
-    told: dict[str, float] = json.loads((attempt.out / name).read_text())
+def read(run: StageRun, name: str) -> dict[str, float]:
+    told: dict[str, float] = json.loads((run.out / name).read_text())
     return told
 
 

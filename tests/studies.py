@@ -35,10 +35,10 @@ def finish(
                 plan.store.make(address, _write)
 
 
-def _write(attempt: StageRun) -> None:
-    (attempt.out / WEIGHTS_FOLDER).mkdir()
-    (attempt.out / WEIGHTS_FOLDER / "model.safetensors").write_bytes(WEIGHTS)
-    (attempt.out / TIMING_FILE).write_text(json.dumps({"work_s": 2.0}))
+def _write(run: StageRun) -> None:
+    (run.out / WEIGHTS_FOLDER).mkdir()
+    (run.out / WEIGHTS_FOLDER / "model.safetensors").write_bytes(WEIGHTS)
+    (run.out / TIMING_FILE).write_text(json.dumps({"work_s": 2.0}))
 
 
 def fail(plan: Plan, errors: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ablation.log_handler import logging_to_stdout
-from ablation.store.interrupt import Halt, Pause
+from ablation.store.interrupt import Backoff, StopRequest
 
 LOG = logging.getLogger("ablation.anything")
 
@@ -41,7 +41,7 @@ def test_without_a_program_a_warning_is_caught(
 ) -> None:
     with logging_to_stdout():
         pass
-    Pause(Halt(), 0.0).after("waiting for somebody")
+    Backoff(StopRequest(), 0.0).after("waiting for somebody")
     assert caplog.messages == ["waiting for somebody"]
     assert capsys.readouterr().out == ""
 

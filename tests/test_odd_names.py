@@ -118,5 +118,5 @@ def test_a_file_where_a_parent_folder_should_be_is_refused(tmp_path: Path) -> No
         check_writable(tmp_path / "file/deeper/outputs")
 
 
-def _write(attempt: StageRun) -> None:
-    (attempt.out / "x").write_text("x")
+def _write(run: StageRun) -> None:
+    (run.out / "x").write_text("x")

@@ -15,9 +15,9 @@ from ablation.config.execution import Keep
 from ablation.jobs.status.states import CellStatus
 from ablation.specs.cell import Cell, addresses
 from ablation.store.files import age_s, bytes_below, matching
-from ablation.store.lease import Watcher
-from ablation.store.leftovers import Bench, debris, workbenches
-from ablation.store.stage_run import clear
+from ablation.store.lease import LeaseWatcher
+from ablation.store.leftovers import Workbench, half_made_folders, workbenches
+from ablation.store.stage_run import remove_workbench
 from ablation.study.plan import Plan
 from ablation.study.retention import drop, droppable
 
@@ -69,15 +69,15 @@ def _benches(plan: Plan, mine: Sequence[Cell], states: Sequence[CellStatus], kep
         yield Leftover(what, bench.path, bytes_below(bench.path), partial(_clear, bench))
 
 
-def _clear(bench: Bench) -> None:
+def _clear(bench: Workbench) -> None:
     """Under the lease of the stage: whoever has begun meanwhile keeps it."""
-    lease = Watcher(bench.path).take()
+    lease = LeaseWatcher(bench.path).take()
     if lease:
-        clear(lease.bench)
+        remove_workbench(lease.bench)
 
 
 def _debris(plan: Plan) -> Iterator[Leftover]:
-    for path in debris(plan.store):
+    for path in half_made_folders(plan.store):
         yield Leftover("half-written folders", path, bytes_below(path), partial(_remove, path))
 
 

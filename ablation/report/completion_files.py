@@ -21,7 +21,7 @@ import pyarrow as pa
 from ablation.analysis.records.load import Study
 from ablation.errors import RecordError
 from ablation.report.display_text import clean, clean_lines
-from ablation.study.completions import QUESTIONS
+from ablation.study.completions import QUESTIONS_FILE
 
 FOLDER = "texts"
 COMPLETION_FILES_FORMAT = 1
@@ -61,7 +61,7 @@ def write_completion_files(study: Study, study_dir: Path, report: Path) -> FileI
 
 def read_problems(study_dir: Path) -> Mapping[str, Mapping[str, str]]:
     """Question → its `problem` and `answer`, empty where the study did not record them. Raises RecordError for a damaged file."""
-    path = study_dir / QUESTIONS
+    path = study_dir / QUESTIONS_FILE
     if not path.is_file():
         return {}
     try:

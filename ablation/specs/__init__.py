@@ -1,6 +1,6 @@
 """The values a cell is made of: the four factors, the seeds, and the science that is held fixed around them."""
 
-from ablation.specs.benchmark import Benchmark, Columns, Steps
+from ablation.specs.benchmark import Benchmark, BenchmarkColumns, Steps
 from ablation.specs.corpus import Corpus, CorpusColumns, Filters, Texts
 from ablation.specs.factors import Across, Category, Count, Embedding, Length, Near, Seeds, Style
 from ablation.specs.model import Model, ModelShape
@@ -12,8 +12,8 @@ from ablation.specs.values import Name, Positive, SeedInt, Share
 __all__ = [
     "Across",
     "Benchmark",
+    "BenchmarkColumns",
     "Category",
-    "Columns",
     "Corpus",
     "CorpusColumns",
     "Count",

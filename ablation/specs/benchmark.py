@@ -10,7 +10,7 @@ from ablation.specs.source import Source
 from ablation.specs.values import Name, Positive
 
 
-class Columns(Spec):
+class BenchmarkColumns(Spec):
     """Which columns of a table hold a question. `id` None numbers the rows from 0.
 
     With `answer_after`, the answer is what stands behind the last such mark in its column (GSM8K: ``####``); `tier` names the
@@ -64,7 +64,7 @@ class Benchmark(Spec):
     later: ClassVar[frozenset[str]] = frozenset({"steps"})
     name: Name
     source: Source
-    columns: Columns | None = None
+    columns: BenchmarkColumns | None = None
     answers: Source | None = None
     tiers: Source | None = None
     steps: Steps | None = None

@@ -19,7 +19,7 @@ class Interrupted(AblationError):  # noqa: N818 nothing went wrong
     """The stage stopped because it was asked to; what it kept lets the next attempt go on from there."""
 
 
-class Halt:
+class StopRequest:
     """A request to stop, made once and never taken back. `reason` is None until there is one."""
 
     def __init__(self) -> None:
@@ -58,10 +58,10 @@ class Halt:
                 signal.raise_signal(signal.Signals[str(self.reason)])
 
 
-class Pause:
+class Backoff:
     """Waiting that grows slowly, says once why, and ends at a request to stop."""
 
-    def __init__(self, halt: Halt, first_s: float = 0.1, slowest_s: float = 10.0) -> None:
+    def __init__(self, halt: StopRequest, first_s: float = 0.1, slowest_s: float = 10.0) -> None:
         self.halt, self.next_s, self.slowest_s = halt, first_s, slowest_s
         self.said: str | None = None
 

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from ablation.store.files import listed
-from ablation.store.interrupt import Halt
+from ablation.store.interrupt import StopRequest
 
 BEAT_S = 15.0
 # Where death cannot be proved, a holder counts as gone after this much silence, by the watcher's own clock.
@@ -50,7 +50,7 @@ def _highest_attempt(bench: Path) -> int:
 
 
 @dataclass(frozen=True)
-class Holder:
+class LeaseHolder:
     """One attempt's process. `machine` names host, boot and process namespace, in which `pid` and `started` are unique.
 
     `job` is Slurm's ``JOB_INDEX`` in its `cluster`, `restart` how often Slurm has started it again.
@@ -65,7 +65,7 @@ class Holder:
     cluster: str | None = None
 
     @classmethod
-    def here(cls, attempt: str) -> "Holder":
+    def here(cls, attempt: str) -> "LeaseHolder":
         """This process, under the name of its attempt."""
         job = os.environ.get("SLURM_ARRAY_JOB_ID")
         index = os.environ.get("SLURM_ARRAY_TASK_ID")
@@ -75,7 +75,7 @@ class Holder:
         return cls(attempt, _machine(), os.getpid(), _started(os.getpid()) or "", named, restart, cluster)
 
     @classmethod
-    def parse(cls, text: str) -> "Holder":
+    def parse(cls, text: str) -> "LeaseHolder":
         """Raises ValueError or TypeError on anything else than `to_json` wrote."""
         return cls(**json.loads(text))
 
@@ -83,11 +83,11 @@ class Holder:
         """One line."""
         return json.dumps(asdict(self)) + "\n"
 
-    def is_process_of(self, other: "Holder") -> bool:
+    def is_process_of(self, other: "LeaseHolder") -> bool:
         """True when both were made in one process."""
         return replace(self, attempt=other.attempt) == other
 
-    def is_gone(self, asking: "Holder") -> bool | None:
+    def is_gone(self, asking: "LeaseHolder") -> bool | None:
         """True when it can be proved dead or replaced, False when it lives, None when `asking` cannot tell."""
         if self.job and (self.job, self.cluster) == (asking.job, asking.cluster) and self.restart < asking.restart:
             return True
@@ -104,7 +104,7 @@ class Lease:
 
     bench: Path
     token: int
-    holder: Holder
+    holder: LeaseHolder
 
     @property
     def path(self) -> Path:
@@ -132,7 +132,7 @@ class Lease:
         _AT_WORK.discard(self.holder.attempt)
 
     @contextmanager
-    def beating(self, halt: Halt) -> Iterator[None]:
+    def beating(self, halt: StopRequest) -> Iterator[None]:
         """Count up while the work goes on; when the lease is lost, ask the work to stop."""
         over = threading.Event()
 
@@ -156,11 +156,11 @@ class Lease:
 
 
 @dataclass
-class Watcher:
+class LeaseWatcher:
     """Tries to take the lease of one stage, and remembers for how long its holder has been silent."""
 
     bench: Path
-    me: Holder = field(default_factory=lambda: Holder.here(uuid.uuid4().hex[:12]))
+    me: LeaseHolder = field(default_factory=lambda: LeaseHolder.here(uuid.uuid4().hex[:12]))
     _seen: tuple[int, str] = (0, "")
     _since: float = field(default_factory=time.monotonic)
 
@@ -180,7 +180,7 @@ class Watcher:
             unless_taken.pop_all()
         return lease
 
-    def holder(self) -> Holder | None:
+    def holder(self) -> LeaseHolder | None:
         """Who holds it now."""
         token = _highest(self.bench)
         return _reads(_path(self.bench, token)) if token else None
@@ -226,9 +226,9 @@ def _remove_below(lease: Lease) -> None:
             path.unlink(missing_ok=True)
 
 
-def _reads(path: Path) -> Holder | None:
+def _reads(path: Path) -> LeaseHolder | None:
     try:
-        return Holder.parse(path.read_text())
+        return LeaseHolder.parse(path.read_text())
     except (OSError, ValueError, TypeError):
         return None
 

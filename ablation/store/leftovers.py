@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablation.store.files import matching
-from ablation.store.lease import Watcher
+from ablation.store.lease import LeaseWatcher
 from ablation.store.store import Store
 
 _WORK = ".work-"
 
 
 @dataclass(frozen=True)
-class Bench:
+class Workbench:
     """The workbench of one stage: where attempts at it work, and what they kept."""
 
     path: Path
@@ -30,16 +30,16 @@ class Bench:
     @property
     def is_dead(self) -> bool:
         """True when nobody holds it, or its holder is provably gone. Where nothing can be proved it counts as alive."""
-        watcher = Watcher(self.path)
+        watcher = LeaseWatcher(self.path)
         holder = watcher.holder()
         return holder is None or holder.is_gone(watcher.me) is True
 
 
-def workbenches(store: Store) -> Iterator[Bench]:
+def workbenches(store: Store) -> Iterator[Workbench]:
     """Every workbench of the store."""
-    return (Bench(path) for path in matching(store.root, f"*/{_WORK}*") if path.is_dir())
+    return (Workbench(path) for path in matching(store.root, f"*/{_WORK}*") if path.is_dir())
 
 
-def debris(store: Store) -> list[Path]:
+def half_made_folders(store: Store) -> list[Path]:
     """Folders that nobody will read: half written, or on their way out."""
     return [*matching(store.root, "*/.partial-*"), *matching(store.root, "*/.gone-*")]

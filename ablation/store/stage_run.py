@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ablation.store.files import listed
-from ablation.store.interrupt import Halt
+from ablation.store.interrupt import StopRequest
 from ablation.store.lease import Lease
 
 
@@ -23,10 +23,10 @@ class StageRun:
     out: Path
     kept: Path
     earlier: tuple[Path, ...] = ()
-    halt: Halt = field(default_factory=Halt)
+    halt: StopRequest = field(default_factory=StopRequest)
 
     @property
-    def published(self) -> Path:
+    def stage_root(self) -> Path:
         """The folder of the store that holds the complete stages of this kind."""
         return self.out.parents[2]
 
@@ -36,7 +36,7 @@ class StageRun:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def begin(lease: Lease, halt: Halt) -> StageRun:
+def open_stage_run(lease: Lease, halt: StopRequest) -> StageRun:
     """Fresh folders for the holder of a lease. What earlier attempts had half written is removed, what they kept is not.
 
     It is moved away in one step first: an attempt that was taken for dead and is just about to publish publishes all or nothing.
@@ -54,7 +54,7 @@ def begin(lease: Lease, halt: Halt) -> StageRun:
     return attempt
 
 
-def leave(attempt: StageRun, lease: Lease) -> None:
+def give_up_stage(attempt: StageRun, lease: Lease) -> None:
     """Give up a stage that is not complete: half of it is removed, what was kept stays, and the next attempt may begin."""
     shutil.rmtree(attempt.out, ignore_errors=True)
     with suppress(OSError):  # not empty: there is something to go on from
@@ -63,7 +63,7 @@ def leave(attempt: StageRun, lease: Lease) -> None:
     lease.release()
 
 
-def clear(bench: Path) -> None:
+def remove_workbench(bench: Path) -> None:
     """Remove the workbench of a stage that is published. It goes out of sight in one step, so nobody begins in half of it."""
     gone = bench.with_name(f".gone-{uuid.uuid4().hex[:12]}")
     with suppress(OSError):  # another attempt has cleared it

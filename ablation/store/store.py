@@ -21,9 +21,9 @@ from ablation.specs.address import Address
 from ablation.specs.base import difference
 from ablation.specs.vocabulary import StageName
 from ablation.store.files import age_s, flush, matching, sha256
-from ablation.store.interrupt import Halt, Interrupted, Pause
-from ablation.store.lease import Holder, Lease, Watcher
-from ablation.store.stage_run import StageRun, begin, clear, leave
+from ablation.store.interrupt import Backoff, Interrupted, StopRequest
+from ablation.store.lease import Lease, LeaseHolder, LeaseWatcher
+from ablation.store.stage_run import StageRun, give_up_stage, open_stage_run, remove_workbench
 
 SEAL = "stage.json"
 # Abandoned folders are swept after this long: nobody copies or removes one folder for a week.
@@ -74,16 +74,16 @@ class Store:
             )
         return path
 
-    def make(self, address: Address, work: Callable[[StageRun], None], halt: Halt | None = None) -> Path:
+    def make(self, address: Address, work: Callable[[StageRun], None], halt: StopRequest | None = None) -> Path:
         """The complete folder of this stage, doing `work` only when it is missing and nobody else is at it.
 
         While another live process works on the same stage this waits for its result. When another attempt publishes first, its
         folder is kept and ours is dropped. Raises Interrupted when `halt` was requested; what `work` kept stays for the next
         attempt.
         """
-        halt = halt or Halt()
-        watcher = Watcher(self._bench(address))
-        pause = Pause(halt)
+        halt = halt or StopRequest()
+        watcher = LeaseWatcher(self._bench(address))
+        pause = Backoff(halt)
         while (found := self.find(address)) is None:
             halt.check()
             lease = watcher.take()
@@ -95,8 +95,8 @@ class Store:
             pause.after(f"{address.folder}: waiting for {_told(watcher.holder())}")
         return found
 
-    def _attempt(self, address: Address, work: Callable[[StageRun], None], lease: Lease, halt: Halt) -> Path:
-        attempt = begin(lease, halt)
+    def _attempt(self, address: Address, work: Callable[[StageRun], None], lease: Lease, halt: StopRequest) -> Path:
+        attempt = open_stage_run(lease, halt)
         try:
             with lease.beating(halt):
                 if self.find(address) is None:
@@ -109,9 +109,9 @@ class Store:
             # Whoever took over may have published, and cleared the workbench under our feet.
             if isinstance(error, FileNotFoundError) and (theirs := self.find(address)):
                 return theirs
-            leave(attempt, lease)
+            give_up_stage(attempt, lease)
             raise
-        clear(lease.bench)
+        remove_workbench(lease.bench)
         return published
 
     def _bench(self, address: Address) -> Path:
@@ -172,7 +172,7 @@ def verify(path: Path) -> list[str]:
     return found
 
 
-def _told(holder: Holder | None) -> str:
+def _told(holder: LeaseHolder | None) -> str:
     """Whom we wait for, in words."""
     if holder is None:
         return "another process"

@@ -14,8 +14,8 @@ from ablation.specs.cell import Cell, addresses
 from ablation.store.records import read_completions
 from ablation.store.store import Store
 
-TEXTS = "completions.parquet"
-QUESTIONS = "questions.parquet"  # what was asked
+TEXTS_FILE = "completions.parquet"
+QUESTIONS_FILE = "questions.parquet"  # what was asked
 
 _SCHEMA = pa.schema([("cell", pa.string()), ("question", pa.string()), ("attempt", pa.int64()), ("text", pa.string())])
 _MADE_OF = b"ablation.cells"

@@ -18,7 +18,7 @@ from ablation.study.plan import Plan
 from ablation.study.plan_file import packed
 from ablation.study.provenance import versions
 
-FORMAT = 1
+MANIFEST_FORMAT = 1
 MANIFEST = "manifest.json"
 # What stands there once tables and report show all of a study: a digest of what they show.
 SHOWN = "shown.sha256"
@@ -52,10 +52,10 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise RecordError(
             f"{path} is not a study's manifest ({error}); move the folder away, or choose another study=NAME"
         ) from error
-    if found != FORMAT:
+    if found != MANIFEST_FORMAT:
         raise RecordError(
-            f"{path} has format {found}, this version reads format {FORMAT}; move the folder away or choose another study=NAME "
-            "(the store is shared: what is still valid is found again)"
+            f"{path} has format {found}, this version reads format {MANIFEST_FORMAT}; move the folder away "
+            "or choose another study=NAME (the store is shared: what is still valid is found again)"
         )
     return manifest
 
@@ -120,7 +120,7 @@ def _told(plan: Plan) -> str:
     """A digest of what tables and report are made of: cells with their labels, what was left out, the code."""
     execution = plan.execution.model_dump(mode="json", exclude={"outputs", "cluster", "keep"})
     left_out = [[out.point, out.reason] for out in plan.left_out]
-    state = hashlib.sha256(canonical_json([execution, left_out, plan.git, FORMAT]).encode())
+    state = hashlib.sha256(canonical_json([execution, left_out, plan.git, MANIFEST_FORMAT]).encode())
     state.update(canonical_json(packed(plan.cells)).encode())
     return state.hexdigest()
 
@@ -128,7 +128,7 @@ def _told(plan: Plan) -> str:
 def _manifest(plan: Plan, errors: Mapping[str, str]) -> dict[str, Any]:
     others = released(plan.cells)
     return {
-        "format": FORMAT,
+        "format": MANIFEST_FORMAT,
         "study": plan.execution.study,
         "command": plan.command,
         "created": plan.created,

@@ -30,7 +30,7 @@ from ablation.store.records import (
 )
 from ablation.store.store import Store
 from ablation.study.cell_facts import planned_attempts, released, state_of, tier_order
-from ablation.study.completions import QUESTIONS, TEXTS, write_texts
+from ablation.study.completions import QUESTIONS_FILE, TEXTS_FILE, write_texts
 
 _TRAINING = (
     "updates", "train_examples", "train_tokens", "target_tokens", "truncated_examples", "dropped_examples", "train_loss",
@@ -39,7 +39,7 @@ FACTOR_TYPES = {"category": "string", "count": "int64", "length": "string", "sty
 # Of a cell that ended as soon as its pass line was decided: the line, the answer, and how many attempts it took.
 LINE_TYPES = {"line": "string", "line_answer": "string", "line_correct": "Int64", "line_attempts": "Int64"}
 SEED_TYPES = dict.fromkeys(("seed_data", "seed_train", "seed_sample"), "Int64")
-RESULTS = {
+RESULT_TYPES = {
     "cell": "string", **FACTOR_TYPES, **SEED_TYPES, "question": "string", "tier": "string", "attempt": "int64",
     "verdict": "string", "finish_reason": "string", "tokens": "int64", "answer": "string", "extracted": "string",
     "evaluator": "string", "grader": "string", "stream_seed": "string", "curtailed": "bool",
@@ -50,7 +50,7 @@ def write_tables(cells: Sequence[Cell], store: Store, folder: Path, errors: Mapp
     """Write all tables of the cells; only complete cells have rows in results, every planned cell has one in cells."""
     done = [cell for cell in cells if store.find(cell.outcome)]
     rows = [row for cell in done for row in result_rows(cell, store)]
-    results = pd.DataFrame(rows, columns=list(RESULTS)).astype(RESULTS)
+    results = pd.DataFrame(rows, columns=list(RESULT_TYPES)).astype(RESULT_TYPES)
     planned = {cell.name: planned_attempts(cell) for cell in cells}
     types = {**FACTOR_TYPES, **SEED_TYPES, **LINE_TYPES}
     told = pd.DataFrame([_cell_row(cell, store, errors) for cell in cells]).astype(types)
@@ -64,8 +64,8 @@ def write_tables(cells: Sequence[Cell], store: Store, folder: Path, errors: Mapp
     replace_table(folder / "results.parquet", results)
     replace_table(folder / "cells.parquet", told.merge(measured, on="cell", validate="1:1"))
     replace_table(folder / "loss.parquet", _losses(done, store))
-    replace_table(folder / QUESTIONS, _questions(done))
-    write_texts(done, store, folder / TEXTS)
+    replace_table(folder / QUESTIONS_FILE, _questions(done))
+    write_texts(done, store, folder / TEXTS_FILE)
 
 
 def _without_factors(frame: pd.DataFrame, names: frozenset[str]) -> pd.DataFrame:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import wandb
 
 _NAME_LIMIT = 128  # W&B's for the name of an artifact
-QUESTIONS = "questions"
+QUESTION_TABLE = "questions"
 COLUMNS = ("question", "tier", "attempts", "correct", "solved", "no_answer", "truncated", "mean_tokens")
 
 
@@ -31,7 +31,7 @@ def log_lineage(run: "wandb.Run", cell: Cell, store: Store, rows: pd.DataFrame) 
         log_used_artifact(run, _selection(paths["select"]))
     run.log_artifact(_verdicts(cell, paths["grade"]))
     table = question_table(rows)
-    run.log({QUESTIONS: wandb.Table(columns=list(table.columns), data=table.to_numpy(dtype=object))})
+    run.log({QUESTION_TABLE: wandb.Table(columns=list(table.columns), data=table.to_numpy(dtype=object))})
 
 
 def question_table(rows: pd.DataFrame) -> pd.DataFrame:

@@ -42,7 +42,7 @@ class TrainingRun:
     tokenizer: PreTrainedTokenizerBase
     encoded: EncodedExamples
     means: RuntimeOptions
-    attempt: StageRun
+    stage_run: StageRun
     world: ProcessGroup
 
     @cached_property
@@ -107,7 +107,7 @@ def fit(task: TrainingRun, resume: Checkpoint | None) -> FitResult:
             raise OutOfMemory(_out_of_memory(task, rows, fewer))
         _log.warning("out of memory with %d rows at once; going on with %d, at the same effective batch", rows, fewer)
         rows, halvings = fewer, halvings + 1
-        resume = newest_checkpoint(task.attempt.kept, task.attempt.earlier, task.origin)
+        resume = newest_checkpoint(task.stage_run.kept, task.stage_run.earlier, task.origin)
     return fitted
 
 
@@ -130,7 +130,7 @@ def _try(task: TrainingRun, rows: int, halvings: int, resume: Checkpoint | None)
         pass
     finally:
         if task.world.rank == 0:
-            remove_old_checkpoints(task.attempt.kept)  # half a checkpoint may be what filled the disk
+            remove_old_checkpoints(task.stage_run.kept)  # half a checkpoint may be what filled the disk
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -143,10 +143,10 @@ def _run(task: TrainingRun, rows: int, halvings: int, resume: Checkpoint | None)
     steps = task.steps(rows)
     sharding = Sharding.of(task.means, task.world)
     pace = CheckpointCallback(
-        task.attempt, task.world, task.means.checkpoint_s, resume.spent_s if resume else 0.0, sharding, task.origin
+        task.stage_run, task.world, task.means.checkpoint_s, resume.spent_s if resume else 0.0, sharding, task.origin
     )
     # Before the model: at ZeRO's stage 3 the weights are split as they are loaded.
-    arguments = sft_config(recipe, seed, task.attempt.kept, steps, sharding, task.means.activations)
+    arguments = sft_config(recipe, seed, task.stage_run.kept, steps, sharding, task.means.activations)
     load_began = time.monotonic()
     keeps = task.means.keeps_base and task.world.size == 1
     model = BaseModelCache.here().fresh(task.cell.model, keeps, frozen=recipe.lora is not None)
@@ -171,7 +171,7 @@ def _run(task: TrainingRun, rows: int, halvings: int, resume: Checkpoint | None)
     with restored_attention(sharding.degree):
         trainer.train(resume_from_checkpoint=str(resume.folder) if resume else None)
     if trainer.state.global_step < trainer.state.max_steps:
-        task.attempt.halt.check()
+        task.stage_run.halt.check()
     spent_s = pace.spent_s
     return FitResult(
         model=trainer.model,

@@ -13,7 +13,7 @@ from ablation.data.tokenizer import load_tokenizer
 from ablation.errors import AblationError, BadLoss, ConfigProblems
 from ablation.libraries import take_import_s
 from ablation.specs.cell import Cell
-from ablation.store.interrupt import Halt, Interrupted
+from ablation.store.interrupt import Interrupted, StopRequest
 from ablation.store.records import LOSS_FILE, SUMMARY_FILE, TIMING_FILE, WEIGHTS_FOLDER, write_json
 from ablation.store.stage_run import StageRun
 from ablation.training.checkpoint import Checkpoint, newest_checkpoint
@@ -41,7 +41,7 @@ class TrainSummary:
     train_loss: float
 
 
-def train(cell: Cell, selection: Path, pool: Path, attempt: StageRun, means: RuntimeOptions) -> None:
+def train(cell: Cell, selection: Path, pool: Path, run: StageRun, means: RuntimeOptions) -> None:
     """Write ``weights/`` (or an adapter there), ``loss.jsonl``, ``summary.json`` and ``timing.json``.
 
     Deterministic on one CPU thread.
@@ -50,14 +50,14 @@ def train(cell: Cell, selection: Path, pool: Path, attempt: StageRun, means: Run
     byte in one process. Raises Interrupted, BadLoss, OutOfMemory, ConfigProblems and DataError.
     """
     started, world = time.monotonic(), ProcessGroup.here()
-    task = _task(cell, selection, pool, attempt, means, world)
+    task = _task(cell, selection, pool, run, means, world)
     encoded = time.monotonic()
-    attempt.halt.check()
-    resume = newest_checkpoint(attempt.kept, attempt.earlier, task.origin)
+    run.halt.check()
+    resume = newest_checkpoint(run.kept, run.earlier, task.origin)
     world.call(_message(task, selection, pool, resume))
     with deepspeed_only_for(means.zero):
         fitted = _fit_in(world, task, resume)
-        _write(task, fitted, attempt.out)
+        _write(task, fitted, run.out)
     # Not in the summary: a cell is the same science in whatever pieces its updates went through the memory.
     means_told = {
         "rows_at_once": fitted.rows,
@@ -66,7 +66,7 @@ def train(cell: Cell, selection: Path, pool: Path, attempt: StageRun, means: Run
         "went_on_from_update": fitted.went_on_from,
     }
     phases = _phases(fitted, started, encoded - started)
-    write_json(attempt.out / TIMING_FILE, {**phases, **means_told, **fitted.speed.as_json()})
+    write_json(run.out / TIMING_FILE, {**phases, **means_told, **fitted.speed.as_json()})
 
 
 def _fit_in(world: ProcessGroup, task: TrainingRun, resume: Checkpoint | None) -> FitResult:
@@ -87,7 +87,7 @@ def _fit_in(world: ProcessGroup, task: TrainingRun, resume: Checkpoint | None) -
         raise
 
 
-def follow(halt: Halt) -> None:
+def follow(halt: StopRequest) -> None:
     """Take part in the training of the world's process 0 until there is no more. For every other process of the world.
 
     A request to stop in any process ends the training of all at the same update. Raises AblationError when process 0 is gone.
@@ -105,13 +105,13 @@ def follow(halt: Halt) -> None:
 
 
 def _task(
-    cell: Cell, selection: Path, pool: Path, attempt: StageRun, means: RuntimeOptions, world: ProcessGroup
+    cell: Cell, selection: Path, pool: Path, run: StageRun, means: RuntimeOptions, world: ProcessGroup
 ) -> TrainingRun:
     if cell.train is None:
         raise ConfigProblems(["count.size: 0 is the base model; there is nothing to train"])
     tokenizer = load_tokenizer(cell.model)
     encoded = encode(read_conversations(selection, pool), cell.train.block_tokens, cell.train.drop_untrainable)
-    return TrainingRun(cell, cell.train, tokenizer, encoded, means, attempt, world)
+    return TrainingRun(cell, cell.train, tokenizer, encoded, means, run, world)
 
 
 def _message(task: TrainingRun, selection: Path, pool: Path, resume: Checkpoint | None) -> dict[str, Any]:
@@ -119,21 +119,21 @@ def _message(task: TrainingRun, selection: Path, pool: Path, resume: Checkpoint 
         "cell": task.cell.model_dump(mode="json"),
         "selection": str(selection),
         "pool": str(pool),
-        "kept": str(task.attempt.kept),
+        "kept": str(task.stage_run.kept),
         "means": asdict(task.means),
         "threads": torch.get_num_threads(),
         "resume": [str(resume.folder), resume.update, resume.spent_s] if resume else None,
     }
 
 
-def _take_part(message: dict[str, Any], world: ProcessGroup, halt: Halt) -> None:
+def _take_part(message: dict[str, Any], world: ProcessGroup, halt: StopRequest) -> None:
     """Fit as process 0 does, and leave the result to it. What has to be kept of this process goes where its own goes."""
     torch.set_num_threads(message["threads"])
-    attempt = StageRun(out=Path(message["kept"]), kept=Path(message["kept"]), halt=halt)
+    run = StageRun(out=Path(message["kept"]), kept=Path(message["kept"]), halt=halt)
     cell, means = Cell.parse(message["cell"]), RuntimeOptions(**message["means"])
     resume = message["resume"] and Checkpoint(Path(message["resume"][0]), *message["resume"][1:])
     with deepspeed_only_for(means.zero):
-        fit(_task(cell, Path(message["selection"]), Path(message["pool"]), attempt, means, world), resume)
+        fit(_task(cell, Path(message["selection"]), Path(message["pool"]), run, means, world), resume)
 
 
 def _phases(fitted: FitResult, started: float, data_s: float) -> dict[str, float]:

@@ -66,14 +66,14 @@ class CheckpointCallback(TrainerCallback):
 
     def __init__(
         self,
-        attempt: StageRun,
+        stage_run: StageRun,
         world: ProcessGroup,
         checkpoint_s: float,
         spent_s: float,
         sharding: Sharding = NO_SHARDING,
         origin: CheckpointSource | None = None,
     ) -> None:
-        self.attempt, self.world, self.checkpoint_s, self.before_s = attempt, world, checkpoint_s, spent_s
+        self.stage_run, self.world, self.checkpoint_s, self.before_s = stage_run, world, checkpoint_s, spent_s
         self.sharding, self.origin = sharding, origin
         self.began = self.saved = time.monotonic()
         self.first_s = 0.0
@@ -95,9 +95,9 @@ class CheckpointCallback(TrainerCallback):
         if state.global_step >= state.max_steps:
             return
         due = time.monotonic() - self.saved >= self.checkpoint_s
-        stop, due = self.world.any(self.attempt.halt.reason is not None, due)
+        stop, due = self.world.any(self.stage_run.halt.reason is not None, due)
         if stop:
-            self.attempt.halt.request("another process of this cell was asked to")
+            self.stage_run.halt.request("another process of this cell was asked to")
             control.should_training_stop = True
         control.should_save = stop or due
 
@@ -108,8 +108,8 @@ class CheckpointCallback(TrainerCallback):
         self.world.barrier()
         if self.world.rank == 0:
             seal(folder, state.global_step, self.spent_s, self._of_ranks(state.global_step), self.origin)
-            remove_old_checkpoints(self.attempt.kept)
-            self.attempt.drop_earlier()
+            remove_old_checkpoints(self.stage_run.kept)
+            self.stage_run.drop_earlier()
         self.saved = time.monotonic()
 
     def _of_ranks(self, update: int) -> list[str]:

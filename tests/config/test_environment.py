@@ -9,7 +9,7 @@ from ablation.config.environment import JOBS, PYTHON, SLURM, inherited
 from ablation.evaluation.grading.algebra import MathVerify
 from ablation.evaluation.sampling.vllm_process import EngineError, EngineSettings, VllmProcess
 from ablation.jobs.run.local import _environment_of_workers
-from ablation.store.interrupt import Halt
+from ablation.store.interrupt import StopRequest
 
 KEYS = (
     "WANDB_API_KEY", "HF_TOKEN", "HF_HUB_TOKEN", "VLLM_API_KEY", "CUDA_SECRET", "SLURM_JWT_TOKEN", "PYTHON_KEYRING_PASSWORD",
@@ -72,6 +72,6 @@ def test_a_vllm_process_has_no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     program.write_text(f"#!/bin/sh\nenv >{tmp_path}/seen\n")
     program.chmod(0o755)
     with pytest.raises(EngineError):
-        VllmProcess(str(program), EngineSettings({})).serve("model", Halt())
+        VllmProcess(str(program), EngineSettings({})).serve("model", StopRequest())
     seen = (tmp_path / "seen").read_text()
     assert "canary" not in seen and "PYTHONPATH" not in seen and "PATH=" in seen

@@ -101,11 +101,11 @@ def _job(folder: Path) -> Job:
     return Job(_cell(), CELL, folder / "store", folder / "log", 1, RuntimeOptions())
 
 
-def _train(attempt: StageRun) -> None:
-    (attempt.kept / "checkpoint").write_text("half way")
-    (attempt.out / "weights").mkdir()
-    (attempt.out / "weights" / "model.bin").write_bytes(bytes(range(256)) * 40)
-    (attempt.out / "loss.jsonl").write_text('{"update": 1}\n')
+def _train(run: StageRun) -> None:
+    (run.kept / "checkpoint").write_text("half way")
+    (run.out / "weights").mkdir()
+    (run.out / "weights" / "model.bin").write_bytes(bytes(range(256)) * 40)
+    (run.out / "loss.jsonl").write_text('{"update": 1}\n')
 
 
 def _text(version: str) -> str:

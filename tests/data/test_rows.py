@@ -21,7 +21,7 @@ from ablation.data.corpus.read import read
 from ablation.data.hub_rows import Use
 from ablation.data.rows import ENDINGS, read_rows
 from ablation.errors import DataError
-from ablation.specs import Benchmark, Columns, Corpus, CorpusColumns, Source, Texts
+from ablation.specs import Benchmark, BenchmarkColumns, Corpus, CorpusColumns, Source, Texts
 
 ROWS = [
     {"id": "033", "problem": "2024-01-01", "answer": "007"},
@@ -127,7 +127,7 @@ def test_a_tier_column_of_numbers_names_the_same_tiers_in_every_format(tmp_path:
     rows = [{"id": 1, "problem": "p", "answer": 2, "level": 5}, {"id": 2, "problem": "q", "answer": 3, "level": 1}]
     for ending in (".jsonl", ".parquet", ".csv"):
         source = Source(path=str(written(rows, tmp_path / f"t{ending}")))
-        benchmark = Benchmark(name=f"b{ending}", source=source, columns=Columns(tier="level"))
+        benchmark = Benchmark(name=f"b{ending}", source=source, columns=BenchmarkColumns(tier="level"))
         assert read_tiers(benchmark) == {"1": "level 5", "2": "level 1"}
 
 

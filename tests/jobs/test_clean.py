@@ -14,10 +14,10 @@ from ablation.jobs.status.states import cell_states
 from ablation.planning.retraining import Retraining, count_retraining
 from ablation.planning.validate import prepare_cells
 from ablation.specs.cell import addresses
-from ablation.store.interrupt import Halt
-from ablation.store.lease import Watcher
-from ablation.store.leftovers import Bench
-from ablation.store.stage_run import begin
+from ablation.store.interrupt import StopRequest
+from ablation.store.lease import LeaseWatcher
+from ablation.store.leftovers import Workbench
+from ablation.store.stage_run import open_stage_run
 from ablation.store.store import verify
 from ablation.study.plan import Plan
 from tests.studies import WEIGHTS, finish, planned
@@ -44,10 +44,10 @@ def dead_bench(plan: Plan, cell: int = 4, stage: str = "sample") -> Path:
     """The workbench of an attempt whose process is gone."""
     folder = addresses(plan.cells[cell])[stage].folder
     bench = plan.store.root / folder.replace("/", "/.work-", 1)
-    lease = Watcher(bench).take()
+    lease = LeaseWatcher(bench).take()
     assert lease
-    attempt = begin(lease, Halt())
-    (attempt.out / "half").write_text("written")
+    run = open_stage_run(lease, StopRequest())
+    (run.out / "half").write_text("written")
     told = json.loads(lease.path.read_text())
     lease.path.write_text(json.dumps({**told, "pid": 2**22 - 1, "started": "1"}))
     return bench
@@ -74,9 +74,9 @@ def test_a_dry_run_and_a_closed_terminal_remove_nothing(study: Plan, capsys: pyt
 def test_the_bench_of_a_dead_attempt_goes_and_that_of_a_live_one_stays(study: Plan) -> None:
     dead = dead_bench(study)
     alive = study.store.root / "sample" / ".work-alive"
-    lease = Watcher(alive).take()
+    lease = LeaseWatcher(alive).take()
     assert lease
-    assert not Bench(alive).is_dead
+    assert not Workbench(alive).is_dead
     assert clean(study, "--yes") == 0
     assert not dead.exists()
     assert lease.is_held()
@@ -97,7 +97,7 @@ def test_what_an_attempt_kept_goes_only_when_asked(study: Plan) -> None:
 def test_a_bench_that_somebody_takes_meanwhile_is_left_alone(study: Plan) -> None:
     bench = dead_bench(study)
     [found] = leftovers(study, cell_states(study.cells, study.store, study.folder), False, False)
-    lease = Watcher(bench).take()
+    lease = LeaseWatcher(bench).take()
     assert lease
     found.remove()
     assert lease.is_held()

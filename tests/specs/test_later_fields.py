@@ -17,7 +17,7 @@ FORMAT_1 = {
     "Cell": {
         "category", "count", "length", "style", "seed", "corpus", "benchmark", "model", "train", "sample",
     },
-    "Columns": {"id", "problem", "answer", "answer_after", "tier"},
+    "BenchmarkColumns": {"id", "problem", "answer", "answer_after", "tier"},
     "Corpus": {"reader", "keep", "source", "columns", "problem_types", "filters"},
     "CorpusColumns": {"problem", "id", "problem_type", "source", "trajectories"},
     "Count": {"size"},

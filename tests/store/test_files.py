@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ablation.store.files import age_s, bytes_below, files_below, listed, matching
-from ablation.store.lease import Watcher
-from ablation.store.leftovers import debris, workbenches
+from ablation.store.lease import LeaseWatcher
+from ablation.store.leftovers import half_made_folders, workbenches
 from ablation.store.store import Store
 
 # Makes and removes what attempts make and remove, as fast as it can, until it is ended.
@@ -56,9 +56,9 @@ def test_whoever_looks_at_a_living_store_is_not_disturbed(living: Store) -> None
             seen["kept"] += bench.has_kept
             seen["dead"] += bench.is_dead
             seen["bytes"] += bytes_below(bench.path)
-        seen["debris"] += len(debris(living))
+        seen["debris"] += len(half_made_folders(living))
         assert living.sweep_abandoned() == 0
-        Watcher(living.root / "train/.work-cell-0").holder()
+        LeaseWatcher(living.root / "train/.work-cell-0").holder()
 
 
 def test_it_finds_what_a_quiet_folder_holds(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from ablation.store import lease as lease_module
-from ablation.store.interrupt import Halt, Interrupted
-from ablation.store.lease import Holder, Watcher
+from ablation.store.interrupt import Interrupted, StopRequest
+from ablation.store.lease import LeaseHolder, LeaseWatcher
 
 
-def watcher(bench: Path, name: str, **changes: object) -> Watcher:
-    return Watcher(bench, replace(Holder.here(name), **changes))  # type: ignore[arg-type]
+def watcher(bench: Path, name: str, **changes: object) -> LeaseWatcher:
+    return LeaseWatcher(bench, replace(LeaseHolder.here(name), **changes))  # type: ignore[arg-type]
 
 
 def test_a_live_holder_keeps_everybody_else_out(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_lease_whose_taking_fails_half_way_keeps_nobody_out(tmp_path: Path, mo
 
 
 def hold(bench: Path, ready: "multiprocessing.Queue[int]") -> None:
-    assert Watcher(bench).take()
+    assert LeaseWatcher(bench).take()
     ready.put(os.getpid())
     signal.pause()
 
@@ -63,10 +63,10 @@ def test_a_killed_holder_is_replaced_at_once(tmp_path: Path) -> None:
     process = context.Process(target=hold, args=(tmp_path, ready))
     process.start()
     ready.get(timeout=60)
-    assert Watcher(tmp_path).take() is None
+    assert LeaseWatcher(tmp_path).take() is None
     process.kill()
     process.join()
-    second = Watcher(tmp_path).take()
+    second = LeaseWatcher(tmp_path).take()
     assert second and second.token == 2
 
 
@@ -85,7 +85,7 @@ def test_a_job_that_slurm_started_again_takes_over_from_its_zombie(tmp_path: Pat
 
 def test_a_zombie_hears_of_it_at_its_next_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease_module, "BEAT_S", 0.01)
-    zombie, halt = watcher(tmp_path, "one", job="7", restart=0).take(), Halt()
+    zombie, halt = watcher(tmp_path, "one", job="7", restart=0).take(), StopRequest()
     assert zombie
     with pytest.raises(Interrupted, match="taken this stage over"), zombie.beating(halt):
         assert watcher(tmp_path, "two", job="7", restart=1).take()
@@ -125,12 +125,12 @@ def test_a_job_of_another_cluster_is_not_dead_because_this_one_does_not_know_it(
     (tmp_path / "squeue").write_text("#!/bin/sh\necho 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1\n")
     (tmp_path / "squeue").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    far = replace(Holder.here("far"), machine="elsewhere", job="7_1", cluster="a")
-    assert far.is_gone(replace(Holder.here("near"), cluster="a")) is True
-    assert far.is_gone(replace(Holder.here("near"), cluster="b")) is None
-    assert far.is_gone(replace(Holder.here("near"), job="7_1", restart=3, cluster="b")) is None
+    far = replace(LeaseHolder.here("far"), machine="elsewhere", job="7_1", cluster="a")
+    assert far.is_gone(replace(LeaseHolder.here("near"), cluster="a")) is True
+    assert far.is_gone(replace(LeaseHolder.here("near"), cluster="b")) is None
+    assert far.is_gone(replace(LeaseHolder.here("near"), job="7_1", restart=3, cluster="b")) is None
     (tmp_path / "squeue").write_text("#!/bin/sh\nexit 0\n")
-    assert far.is_gone(replace(Holder.here("near"), cluster="a")) is None, "what Slurm hides may run"
+    assert far.is_gone(replace(LeaseHolder.here("near"), cluster="a")) is None, "what Slurm hides may run"
 
 
 def test_of_many_that_try_at_once_one_gets_it(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_damaged_lease_is_waited_for_and_then_replaced(
 def test_signals_ask_to_stop_however_often_they_come() -> None:
     heard: list[int] = []
     before = signal.signal(signal.SIGUSR2, lambda number, _: heard.append(number))
-    halt = Halt()
+    halt = StopRequest()
     try:
         with halt.heeding_signals():
             halt.check()

@@ -10,7 +10,7 @@ import pytest
 from ablation.errors import RecordError
 from ablation.specs.address import Address
 from ablation.store.files import check_writable, explain_os_error
-from ablation.store.interrupt import Halt, Interrupted
+from ablation.store.interrupt import Interrupted, StopRequest
 from ablation.store.stage_run import StageRun
 from ablation.store.store import SEAL, Store, read_seal, verify
 
@@ -18,9 +18,9 @@ ADDRESS = Address.of("train", "algebra", {"stage": "train", "spec": {"epochs": 5
 
 
 def write(text: str) -> Callable[[StageRun], None]:
-    def work(attempt: StageRun) -> None:
-        (attempt.out / "deep").mkdir()
-        (attempt.out / "deep" / "out.txt").write_text(text)
+    def work(run: StageRun) -> None:
+        (run.out / "deep").mkdir()
+        (run.out / "deep" / "out.txt").write_text(text)
 
     return work
 
@@ -34,8 +34,8 @@ def test_work_is_done_once(store: Store) -> None:
 
 
 def test_work_that_fails_leaves_nothing_that_counts(store: Store) -> None:
-    def fail(attempt: StageRun) -> None:
-        (attempt.out / "half.txt").write_text("half")
+    def fail(run: StageRun) -> None:
+        (run.out / "half.txt").write_text("half")
         raise RuntimeError("died")
 
     with pytest.raises(RuntimeError, match="died"):
@@ -55,8 +55,8 @@ def taken_over(store: Store, text: str) -> None:
 
 
 def test_an_attempt_that_was_taken_over_does_not_publish(store: Store) -> None:
-    def overtaken(attempt: StageRun) -> None:
-        write("second")(attempt)
+    def overtaken(run: StageRun) -> None:
+        write("second")(run)
         taken_over(store, "first")
 
     assert (store.make(ADDRESS, overtaken) / "deep" / "out.txt").read_text() == "first"
@@ -64,9 +64,9 @@ def test_an_attempt_that_was_taken_over_does_not_publish(store: Store) -> None:
 
 
 def test_an_attempt_that_writes_on_after_it_was_taken_over_ends_with_the_other_result(store: Store) -> None:
-    def overtaken(attempt: StageRun) -> None:
+    def overtaken(run: StageRun) -> None:
         taken_over(store, "first")
-        write("second")(attempt)
+        write("second")(run)
 
     assert (store.make(ADDRESS, overtaken) / "deep" / "out.txt").read_text() == "first"
 
@@ -79,13 +79,13 @@ def test_an_attempt_whose_half_was_cleared_by_one_that_gave_up_does_not_publish(
     def give_up(_: StageRun) -> None:
         raise Interrupted("stopped")
 
-    def overtaken(attempt: StageRun) -> None:
-        (attempt.out / "first half.txt").write_text("first half")
+    def overtaken(run: StageRun) -> None:
+        (run.out / "first half.txt").write_text("first half")
         monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
         with pytest.raises(Interrupted, match="stopped"):
             store.make(ADDRESS, give_up)
-        attempt.out.mkdir(parents=True, exist_ok=True)
-        (attempt.out / "second half.txt").write_text("second half")
+        run.out.mkdir(parents=True, exist_ok=True)
+        (run.out / "second half.txt").write_text("second half")
 
     for name, value in {"JOB_ID": "8", "ARRAY_JOB_ID": "7", "ARRAY_TASK_ID": "1", "RESTART_COUNT": "0"}.items():
         monkeypatch.setenv(f"SLURM_{name}", value)
@@ -96,16 +96,16 @@ def test_an_attempt_whose_half_was_cleared_by_one_that_gave_up_does_not_publish(
 
 
 def test_what_an_interrupted_attempt_kept_reaches_the_next_one(store: Store) -> None:
-    halt = Halt()
+    halt = StopRequest()
 
-    def interrupted(attempt: StageRun) -> None:
-        (attempt.kept / "checkpoint").write_text("half way")
+    def interrupted(run: StageRun) -> None:
+        (run.kept / "checkpoint").write_text("half way")
         halt.request("USR2")
-        attempt.halt.check()
+        run.halt.check()
 
-    def resumed(attempt: StageRun) -> None:
-        assert [(kept / "checkpoint").read_text() for kept in attempt.earlier] == ["half way"]
-        write("whole")(attempt)
+    def resumed(run: StageRun) -> None:
+        assert [(kept / "checkpoint").read_text() for kept in run.earlier] == ["half way"]
+        write("whole")(run)
 
     with pytest.raises(Interrupted, match="USR2"):
         store.make(ADDRESS, interrupted, halt)

@@ -11,7 +11,7 @@ import pytest
 from ablation.cli.__main__ import main
 from ablation.data.source import local_path
 from ablation.errors import RecordError
-from ablation.jobs.run.job_file import FORMAT, Order, thaw
+from ablation.jobs.run.job_file import JOB_FORMAT, Order, thaw
 from ablation.jobs.slurm import events as history
 from ablation.jobs.slurm.ledger import LEDGER, Ledger
 from ablation.study.plan import load_plan
@@ -114,10 +114,10 @@ def test_a_worker_runs_a_job_of_the_present_format_alone(name: str) -> None:
         if path.name.endswith(".ended.json"):
             continue
         written = json.loads(path.read_text())["format"]
-        if written == FORMAT:
+        if written == JOB_FORMAT:
             assert thaw(path)[0].cell.name == path.stem
             continue
-        told = f"{path.name} has format {written}, this version reads format {FORMAT}; submit again"
+        told = f"{path.name} has format {written}, this version reads format {JOB_FORMAT}; submit again"
         with pytest.raises(RecordError, match=told):
             thaw(path)
     for path in FOLDERS[name].glob("jobs/*.tasks.json"):

@@ -44,10 +44,10 @@ class Trials(Attempts):
         """One attempt; returns its folder. Raises Interrupted after so many of its updates: it looks once before the first."""
         return self.work(self.begin(StopAt(None if stop_after is None else stop_after + 1)))
 
-    def work(self, attempt: StageRun) -> Path:
+    def work(self, run: StageRun) -> Path:
         """Train in the folders of an attempt."""
-        train(self.cell, *self.chosen, attempt, self.means)
-        return attempt.out
+        train(self.cell, *self.chosen, run, self.means)
+        return run.out
 
     def went_on_from(self) -> int:
         """The update from which the last attempt went on."""
@@ -112,7 +112,7 @@ def test_stopped_after_every_update_it_ends_with_the_same_bytes(
     pieces = trials("pieces", *overrides)
     assert_same(pieces.through([1] * 5), alone(*overrides))
     assert pieces.went_on_from() == 5
-    assert [attempt.kept.exists() for attempt in pieces.begun] == [False] * 4 + [True] * 2
+    assert [run.kept.exists() for run in pieces.begun] == [False] * 4 + [True] * 2
 
 
 def test_stopped_twice_with_a_micro_batch_it_ends_with_the_same_bytes(trials: Callable[..., Trials]) -> None:
@@ -225,19 +225,19 @@ def test_a_disk_that_fills_up_while_it_saves_leaves_the_last_good_checkpoint(
     trials: Callable[..., Trials], alone: Callable[..., Path]
 ) -> None:
     again = trials("again", *SIX, means=RuntimeOptions(checkpoint_s=0))
-    attempt = again.begin()
-    mounted = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(attempt.kept)]
+    run = again.begin()
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(run.kept)]
     if os.geteuid() != 0 or subprocess.run(mounted, check=False).returncode:
         pytest.skip("needs the right to mount a small tmpfs")
     try:
         with pytest.raises(Exception, match=r"No space left|write|unexpected pos") as full:
-            again.work(attempt)
+            again.work(run)
         assert class_of(full.value) == "disk_full"
-        assert newest_checkpoint(attempt.kept)
+        assert newest_checkpoint(run.kept)
         assert_same(again.run(), alone(*SIX))
         assert again.went_on_from() >= 1
     finally:
-        subprocess.run(["umount", "--lazy", str(attempt.kept)], check=True)
+        subprocess.run(["umount", "--lazy", str(run.kept)], check=True)
 
 
 def test_training_falls_back_and_begins_anew_when_nothing_is_whole(
@@ -260,9 +260,9 @@ def test_killed_while_it_saves_it_ends_with_the_same_bytes(
 ) -> None:
     again = trials("again", *DROPOUT, means=RuntimeOptions(checkpoint_s=0))
     for update in (2, 4):
-        attempt = again.begin()
-        begun = attempt.kept / f"checkpoint-{update}"
-        assert killed(lambda attempt=attempt: again.work(attempt), begun.exists)  # type: ignore[misc]
+        run = again.begin()
+        begun = run.kept / f"checkpoint-{update}"
+        assert killed(lambda run=run: again.work(run), begun.exists)  # type: ignore[misc]
     assert_same(again.run(), alone(*DROPOUT))
     assert again.went_on_from() >= 3
 

@@ -14,7 +14,7 @@ from ablation.errors import RecordError
 from ablation.specs.primary import Primary
 from ablation.specs.vocabulary import FACTORS, SEEDS
 
-FORMAT = 1
+MANIFEST_FORMAT = 1
 ALL = "all"  # the tier of every question; so no tier may bear this name
 VERDICTS = ("correct", "wrong", "no_answer", "truncated", "ungradable")
 SEED_COLUMNS = tuple(f"seed_{seed}" for seed in SEEDS)
@@ -140,9 +140,9 @@ def _manifest(file: Path) -> dict[str, Any]:
     except ValueError as error:
         raise RecordError(f"{file} is not JSON ({error}); run the study's command again to rewrite it") from error
     found = manifest.get("format") if isinstance(manifest, dict) else None
-    if found != FORMAT:
+    if found != MANIFEST_FORMAT:
         raise RecordError(
-            f"{file} has format {found!r}, this version reads {FORMAT}; run the study's command again to rewrite it"
+            f"{file} has format {found!r}, this version reads {MANIFEST_FORMAT}; run the study's command again to rewrite it"
         )
     if absent := [key for key in MANIFEST_KEYS if key not in manifest]:
         raise RecordError(f"{file} lacks {', '.join(absent)}; run the study's command again to rewrite it")

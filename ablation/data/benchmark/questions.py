@@ -14,7 +14,7 @@ from ablation.data.benchmark.steps import by_steps, step_count
 from ablation.data.rows import Row, read_rows
 from ablation.data.source import local_path, source_name
 from ablation.errors import DataError, nearest
-from ablation.specs import Benchmark, Columns
+from ablation.specs import Benchmark, BenchmarkColumns
 from ablation.store.records import Question
 
 # Where no map of columns is given: the names under which a column is known, the first that is there counts.
@@ -60,7 +60,7 @@ def _read(benchmark: Benchmark) -> tuple[tuple[Question, ...], dict[str, str]]:
     return tuple(one for one in questions.values() if not benchmark.steps or one.id in tiers), tiers
 
 
-def _question(row: Row, number: int, where: str, columns: Columns | None, key: dict[str, str]) -> Question:
+def _question(row: Row, number: int, where: str, columns: BenchmarkColumns | None, key: dict[str, str]) -> Question:
     found = _by_map(row, number, where, columns) if columns else _as_published(row)
     identifier = _text(found["id"], row, where, column_name(columns, "id"))
     problem = _text(found["problem"], row, where, column_name(columns, "problem"))
@@ -90,7 +90,7 @@ def _as_published(row: Row) -> dict[str, Any]:
     return found
 
 
-def _by_map(row: Row, number: int, where: str, columns: Columns) -> dict[str, Any]:
+def _by_map(row: Row, number: int, where: str, columns: BenchmarkColumns) -> dict[str, Any]:
     answer = row.get(columns.answer)
     if columns.answer_after is not None and answer is not None:
         _, mark, answer = str(answer).rpartition(columns.answer_after)
@@ -132,5 +132,5 @@ def _id_column(benchmark: Benchmark) -> str:
     return column_name(benchmark.columns, "id")
 
 
-def column_name(columns: Columns | None, part: str) -> str:
+def column_name(columns: BenchmarkColumns | None, part: str) -> str:
     return str(getattr(columns, part) or part) if columns else part

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-from ablation.data.corpus.contamination import Contamination, Question
+from ablation.data.corpus.contamination import BenchmarkQuestion, Contamination
 from ablation.data.corpus.filter import questions_of
 from ablation.data.corpus.pool import read_trajectories
 from ablation.data.corpus.select import read_chosen
@@ -113,7 +113,9 @@ def _common(members: Sequence[Sequence[str]]) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(int(count) for count in row) for row in (held @ held.T).toarray())
 
 
-def _hits(made: Sequence[Made], chosen: Sequence[pd.DataFrame], questions: Sequence[Question]) -> list[tuple[str, ...]]:
+def _hits(
+    made: Sequence[Made], chosen: Sequence[pd.DataFrame], questions: Sequence[BenchmarkQuestion]
+) -> list[tuple[str, ...]]:
     """For each selection, the trajectories whose problem gives away one of the questions, as sentences.
 
     By the n-grams of the corpus's own filter, also where that filter is off. A problem is looked at once.

@@ -12,7 +12,7 @@ _SHORTEST = 4
 
 
 @dataclass(frozen=True)
-class Question:
+class BenchmarkQuestion:
     """A question to hold a corpus against."""
 
     benchmark: str
@@ -38,7 +38,7 @@ class Contamination:
     common make up less), or when it holds all words of a question that is shorter than a sequence, in order.
     """
 
-    def __init__(self, questions: Iterable[Question], ngram: int | None = None, share: float = 0.5) -> None:
+    def __init__(self, questions: Iterable[BenchmarkQuestion], ngram: int | None = None, share: float = 0.5) -> None:
         self._questions = list(questions)
         if ngram is not None and ngram < _SHORTEST:
             raise ConfigProblems([f"corpus.filters.ngram: given {ngram}; allowed: {_SHORTEST} and more"])

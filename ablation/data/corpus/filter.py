@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from ablation.data.benchmark.questions import read_questions
-from ablation.data.corpus.contamination import Contamination, Hit, Question
+from ablation.data.corpus.contamination import BenchmarkQuestion, Contamination, Hit
 from ablation.data.corpus.pool import FUNNEL_FILE, INDEX_FILE, read_problems
 from ablation.data.source import source_name
 from ablation.errors import DataError
@@ -54,10 +54,10 @@ def read_kept(folder: Path) -> pd.DataFrame:
     return pd.read_parquet(folder / KEPT_FILE)
 
 
-def questions_of(benchmarks: Iterable[Benchmark]) -> list[Question]:
+def questions_of(benchmarks: Iterable[Benchmark]) -> list[BenchmarkQuestion]:
     """The questions of several benchmarks, to hold a corpus against."""
     return [
-        Question(source_name(one.source), asked.id, asked.problem)
+        BenchmarkQuestion(source_name(one.source), asked.id, asked.problem)
         for one in benchmarks
         for asked in read_questions(one)
     ]

@@ -20,7 +20,7 @@ from ablation.data.corpus.batches import INDEX, TRAJECTORIES, tables
 from ablation.data.corpus.token_cache import encoding, reused, write_encoding
 from ablation.data.tokenizer import load_tokenizer
 from ablation.specs import Corpus, Model
-from ablation.store.interrupt import Halt
+from ablation.store.interrupt import StopRequest
 from ablation.store.records import write_json
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ class Conversation:
     answer_ids: "np.ndarray"
 
 
-def make_pool(corpus: Corpus, model: Model, folder: Path, halt: Halt | None = None, pools: Path | None = None) -> None:
+def make_pool(
+    corpus: Corpus, model: Model, folder: Path, halt: StopRequest | None = None, pools: Path | None = None
+) -> None:
     """Write ``index.parquet``, ``trajectories.arrow`` and ``funnel.json`` (how many each step left).
 
     Where `pools`, a folder of complete ones, has one that an equal tokenizer made of this corpus, nothing is encoded again.
@@ -54,7 +56,7 @@ def make_pool(corpus: Corpus, model: Model, folder: Path, halt: Halt | None = No
     write_encoding(same, folder)
 
 
-def _encode(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", folder: Path, halt: Halt | None) -> None:
+def _encode(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", folder: Path, halt: StopRequest | None) -> None:
     funnel = Counter[str]()
     with (
         pq.ParquetWriter(folder / INDEX_FILE, INDEX) as index,

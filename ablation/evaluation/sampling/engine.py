@@ -6,7 +6,7 @@ from typing import Protocol, cast
 
 from ablation.evaluation.sampling.planned_attempts import SamplingRun, SamplingUnit
 from ablation.specs import Sample
-from ablation.store.interrupt import Halt
+from ablation.store.interrupt import StopRequest
 from ablation.store.records import Completion
 
 
@@ -22,7 +22,7 @@ class Engine(Protocol):
         ...
 
     def generate(
-        self, sampling: SamplingRun, units: Sequence[SamplingUnit], halt: Halt
+        self, sampling: SamplingRun, units: Sequence[SamplingUnit], halt: StopRequest
     ) -> Generator[list[Completion], None, None]:
         """The completions of each unit as it ends; nothing is loaded for no units. Closing ends the rest. Raises Interrupted."""
         ...

@@ -42,14 +42,14 @@ class Journal:
     `engine` is who answers, with its version: what another one answered before counts as foreign, since the two do not compare.
     """
 
-    def __init__(self, attempt: StageRun, units: Sequence[SamplingUnit], engine: str) -> None:
+    def __init__(self, run: StageRun, units: Sequence[SamplingUnit], engine: str) -> None:
         self.plan = plan_digest(units, engine)
         self.wanted = {(row.question, row.attempt) for unit in units for row in unit}
         self.done: dict[tuple[str, int], Completion] = {}
-        self.path = attempt.kept / COMPLETIONS_FILE
+        self.path = run.kept / COMPLETIONS_FILE
         self._stream = self.path.open("ab")
         self._flushed = time.monotonic()
-        self._take_over(attempt)
+        self._take_over(run)
 
     def __enter__(self) -> Self:
         return self
@@ -75,9 +75,9 @@ class Journal:
         self._stream.write(_line(self.plan, unit))
         self.done |= {(row.question, row.attempt): row for row in unit if (row.question, row.attempt) in self.wanted}
 
-    def _take_over(self, attempt: StageRun) -> None:
+    def _take_over(self, run: StageRun) -> None:
         """Write down again what earlier attempts kept, and remove it there once it has reached the disk here."""
-        found = [read(folder / COMPLETIONS_FILE, self.plan) for folder in reversed(attempt.earlier)]
+        found = [read(folder / COMPLETIONS_FILE, self.plan) for folder in reversed(run.earlier)]
         dropped = sum(one.dropped for one in found)
         for unit in (unit for one in found for unit in one.units):
             self._write(unit)
@@ -86,7 +86,7 @@ class Journal:
             losses = f"; {dropped} damaged or foreign records were dropped" if dropped else ""
             level = logging.WARNING if dropped else logging.INFO
             _log.log(level, "sampling goes on: %d of %d attempts were kept%s", len(self.done), len(self.wanted), losses)
-        attempt.drop_earlier()
+        run.drop_earlier()
 
     def _flush(self) -> None:
         self._stream.flush()

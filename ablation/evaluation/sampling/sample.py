@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-def sample(cell: Cell, attempts: range, weights: Path | None, attempt: StageRun) -> None:
+def sample(cell: Cell, attempts: range, weights: Path | None, run: StageRun) -> None:
     """Write ``completions.jsonl`` ordered by question and attempt; `weights` None samples the base model.
 
     Goes on from the units that earlier tries finished; with the reference engine the file is the same, byte for byte, however
     often that happened. Raises Interrupted.
     """
-    started, folder, runs = time.perf_counter(), attempt.out, engine(cell.sample.engine)
+    started, folder, runs = time.perf_counter(), run.out, engine(cell.sample.engine)
     adapter = str(weights) if weights and holds_adapter(weights) else None
     place, revision = (str(weights), None) if weights and not adapter else model_place(cell.model)
     questions, tokenizer = asked_questions(cell.benchmark, cell.sample), load_tokenizer(cell.model)
@@ -38,10 +38,10 @@ def sample(cell: Cell, attempts: range, weights: Path | None, attempt: StageRun)
     sampling = SamplingRun(place, revision, tokenizer, cell.sample, cell.seed.sample, adapter, trusted)
     units = _units(cell, tokenizer, questions, attempts, runs.unit_rows(cell.sample))
     version = runs.version(cell.sample)
-    with Journal(attempt, units, version) as journal, early_stop(cell) as is_decided:
+    with Journal(run, units, version) as journal, early_stop(cell) as is_decided:
         kept, over = len(journal.done), is_decided(journal.done.values())
         missing = [unit for unit in units if not (over or journal.holds(unit))]
-        with closing(runs.generate(sampling, missing, attempt.halt)) as answers:
+        with closing(runs.generate(sampling, missing, run.halt)) as answers:
             for finished in answers:
                 journal.keep(finished)
                 if over := is_decided(finished):

@@ -19,7 +19,7 @@ from transformers import (
 from ablation.evaluation.sampling.planned_attempts import PlannedAttempt, SamplingRun, SamplingUnit
 from ablation.evaluation.sampling.seeds import uniforms
 from ablation.specs import Sample
-from ablation.store.interrupt import Halt
+from ablation.store.interrupt import StopRequest
 from ablation.store.records import Completion
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def version(sample: Sample) -> str:
 
 
 def generate(
-    sampling: SamplingRun, units: Sequence[SamplingUnit], halt: Halt
+    sampling: SamplingRun, units: Sequence[SamplingUnit], halt: StopRequest
 ) -> Generator[list[Completion], None, None]:
     """The completions of each unit, which is one batch. Deterministic for equal weights, unit, spec and thread count.
 
@@ -85,7 +85,7 @@ def generate(
         yield list(_generate_batch(model, sampling, unit, halt))
 
 
-def _generate_batch(model: Any, sampling: SamplingRun, unit: SamplingUnit, halt: Halt) -> Iterator[Completion]:
+def _generate_batch(model: Any, sampling: SamplingRun, unit: SamplingUnit, halt: StopRequest) -> Iterator[Completion]:
     """One batch in segments: `generate` computes every row until the last one ends, so ended rows leave between segments."""
     sample, tokenizer = sampling.sample, sampling.tokenizer
     rows, batch = list(unit), _first_batch(model, tokenizer, unit)

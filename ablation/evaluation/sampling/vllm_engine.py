@@ -29,7 +29,7 @@ from ablation.evaluation.sampling.vllm_process import (
 )
 from ablation.specs import Sample
 from ablation.specs.base import digest
-from ablation.store.interrupt import Halt
+from ablation.store.interrupt import StopRequest
 from ablation.store.records import Completion
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def version(sample: Sample) -> str:
 
 
 def generate(
-    sampling: SamplingRun, units: Sequence[SamplingUnit], halt: Halt
+    sampling: SamplingRun, units: Sequence[SamplingUnit], halt: StopRequest
 ) -> Generator[list[Completion], None, None]:
     """The completion of each unit of one attempt, in the order in which vLLM ends them. Raises EngineError, Interrupted.
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from ablation.config.environment import inherited
 from ablation.errors import AblationError
 from ablation.specs.base import canonical_json
-from ablation.store.interrupt import Halt
+from ablation.store.interrupt import StopRequest
 
 _LOOK_S = 0.5
 
@@ -73,7 +73,7 @@ class VllmProcess:
         self._unread = b""
         atexit.register(self.close)
 
-    def serve(self, model: str, halt: Halt) -> None:
+    def serve(self, model: str, halt: StopRequest) -> None:
         """Have these weights in the engine; after the first ones, others are read in place. Raises EngineError, Interrupted."""
         if self.ask_to_serve(model):
             self.await_served(halt)
@@ -86,13 +86,13 @@ class VllmProcess:
         self.send({"do": "swap", "model": model} if self.engine else first)
         return True
 
-    def await_served(self, halt: Halt) -> None:
+    def await_served(self, halt: StopRequest) -> None:
         """Until the weights that were asked for are there."""
         told = self.answer(halt)
         self.engine, self.served = told.get("engine", self.engine), told["loaded"]
 
     def generate(
-        self, requests: Sequence[Request], sampling: Mapping[str, Any], halt: Halt, adapter: str | None = None
+        self, requests: Sequence[Request], sampling: Mapping[str, Any], halt: StopRequest, adapter: str | None = None
     ) -> Generator[EndedRequest, None, None]:
         """As `generate_on` this one alone."""
         return generate_on([self], requests, sampling, halt, adapter)
@@ -127,7 +127,7 @@ class VllmProcess:
         except OSError as error:
             raise self._died() from error
 
-    def answer(self, halt: Halt) -> dict[str, Any]:
+    def answer(self, halt: StopRequest) -> dict[str, Any]:
         """The next answer. Raises EngineError for one that is an error, and Interrupted; the process ends with both."""
         while (found := self.answer_at_hand()) is None:
             _await([self], halt)
@@ -165,7 +165,7 @@ def generate_on(
     processes: Sequence[VllmProcess],
     requests: Sequence[Request],
     sampling: Mapping[str, Any],
-    halt: Halt,
+    halt: StopRequest,
     adapter: str | None = None,
 ) -> Generator[EndedRequest, None, None]:
     """The requests as they end, dealt to the processes in turn; `adapter` is a folder that answers beside their weights.
@@ -193,7 +193,7 @@ def generate_on(
                 process.close()
 
 
-def _ended(busy: list[VllmProcess], halt: Halt) -> Generator[EndedRequest, None, None]:
+def _ended(busy: list[VllmProcess], halt: StopRequest) -> Generator[EndedRequest, None, None]:
     """What the processes that are `busy` answer; each leaves the list when it is through."""
     while busy:
         for process in list(busy):
@@ -206,7 +206,7 @@ def _ended(busy: list[VllmProcess], halt: Halt) -> Generator[EndedRequest, None,
             process.read()
 
 
-def _await(processes: Sequence[VllmProcess], halt: Halt) -> list[VllmProcess]:
+def _await(processes: Sequence[VllmProcess], halt: StopRequest) -> list[VllmProcess]:
     """Those that have something to say, once there are any. Raises Interrupted, and ends them all."""
     while True:
         if halt.reason is not None:

@@ -21,7 +21,7 @@ from ablation.libraries import hide_sklearn_from_transformers, timed_imports
 from ablation.log_handler import logging_to_stdout
 from ablation.specs.cell import Cell
 from ablation.store.files import explain_os_error, is_about_the_disk
-from ablation.store.interrupt import Halt, Interrupted
+from ablation.store.interrupt import Interrupted, StopRequest
 from ablation.store.store import Store
 from ablation.study.plan import Plan
 
@@ -66,7 +66,7 @@ def print_trace(error: Exception) -> None:
 def run_job(
     job: Job,
     on_stage: OnStage = ignore_stage,
-    halt: Halt | None = None,
+    halt: StopRequest | None = None,
     on_crash: Callable[[Exception], None] = print_trace,
     last: str = "grade",
 ) -> Outcome:
@@ -123,7 +123,7 @@ def run_logged_job(job: Job) -> Outcome:
     A worker that is told to end leaves off where the next one can go on.
     """
     quiet_libraries()
-    halt = Halt()
+    halt = StopRequest()
     with _output_to(job.log), logging_to_stdout(), halt.heeding_signals():
         return run_job(job, halt=halt)
 

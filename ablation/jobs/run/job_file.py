@@ -15,7 +15,7 @@ from ablation.specs.cell import Cell
 from ablation.store.files import write_text_atomically
 from ablation.study.provenance import git_state, versions
 
-FORMAT = 5
+JOB_FORMAT = 5
 ORDER_FORMAT = 1
 
 
@@ -37,7 +37,7 @@ def freeze(job: Job, folder: Path, origin: Origin) -> Path:
     """Write ``FOLDER/NAME.json`` and return its path. Holds the whole cell, its key and absolute paths; no secret."""
     path = folder / f"{job.name}.json"
     content = {
-        "format": FORMAT,
+        "format": JOB_FORMAT,
         "name": job.name,
         "key": job.cell.key,
         "cell": job.cell.model_dump(mode="json"),
@@ -56,7 +56,7 @@ def freeze(job: Job, folder: Path, origin: Origin) -> Path:
 def thaw(path: Path) -> tuple[Job, Origin]:
     """The job of a file. Raises RecordError when the file is damaged, of another format, or its cell has another key."""
     try:
-        told = _read(path, FORMAT)
+        told = _read(path, JOB_FORMAT)
         cell = Cell.parse(told["cell"])
         places, means = (Path(told["store"]), Path(told["log"])), RuntimeOptions(**told["means"])
         job = Job(cell, told["name"], *places, told["threads"], means, told["keep"])

@@ -15,7 +15,7 @@ from ablation.specs import Category, Corpus, Model
 from ablation.specs.address import Address
 from ablation.specs.cell import Cell, addresses
 from ablation.specs.vocabulary import StageName
-from ablation.store.interrupt import Halt
+from ablation.store.interrupt import StopRequest
 from ablation.store.stage_run import StageRun
 from ablation.store.store import Store
 
@@ -33,7 +33,7 @@ def run_cell(
     means: RuntimeOptions | None = None,
     on_stage: OnStage = ignore_stage,
     last: str = StageName.GRADE,
-    halt: Halt | None = None,
+    halt: StopRequest | None = None,
 ) -> dict[str, Path]:
     """Run a cell up to the stage `last` and return the folders of its stages by name.
 
@@ -61,7 +61,7 @@ class _Stages:
     addresses: Mapping[str, Address]
     last: int
     on_stage: OnStage
-    halt: Halt | None
+    halt: StopRequest | None
     folders: dict[str, Path] = field(default_factory=dict)
     """The complete folders, by the name of the stage, in the order in which the stages were made."""
 
@@ -82,7 +82,7 @@ class _Stages:
 def _pool(corpus: Corpus, model: Model, run: StageRun) -> None:
     from ablation.data.corpus.pool import make_pool
 
-    make_pool(corpus, model, run.out, run.halt, run.published)
+    make_pool(corpus, model, run.out, run.halt, run.stage_root)
 
 
 def _sift(cell: Cell, pool: Path, run: StageRun) -> None:

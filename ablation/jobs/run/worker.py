@@ -4,9 +4,9 @@ The array index says which task; its cells run one after another in this process
 """
 
 if __name__ == "__main__":  # a signal while the rest is imported would end the process without a word
-    from ablation.store.interrupt import Halt
+    from ablation.store.interrupt import StopRequest
 
-    _STARTED = Halt()
+    _STARTED = StopRequest()
     _STARTED.on_signals()
 
 import argparse
@@ -26,7 +26,7 @@ from ablation.jobs.slurm import hold as held
 from ablation.jobs.slurm.events import Event
 from ablation.jobs.status.error_kinds import RETRYABLE
 from ablation.log_handler import logging_to_stdout
-from ablation.store.interrupt import Halt, Interrupted
+from ablation.store.interrupt import Interrupted, StopRequest
 from ablation.study.provenance import differences, versions
 from ablation.training.distributed import ProcessGroup
 
@@ -37,7 +37,7 @@ COMPLETE, FAILED, UNREADABLE, INTERRUPTED, HELD = 0, 1, 2, 85, 86
 _NOTICE_S = 180
 
 
-def main(arguments: Sequence[str] | None = None, asked: Halt | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, asked: StopRequest | None = None) -> int:
     """Exit code 0 when every cell is complete, 1 when one failed, 2 when one could not be read, 85 interrupted, 86 held.
 
     `asked` hears signals already; without it they are heard from here on.
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None, asked: Halt | None = None) -> i
     parser.add_argument("--index", type=int, default=None, help="task to run; default: SLURM_ARRAY_TASK_ID")
     given = parser.parse_args(arguments)
     if asked is None:
-        asked = Halt()
+        asked = StopRequest()
         asked.on_signals()
     with logging_to_stdout():
         try:
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None, asked: Halt | None = None) -> i
 class ArrayTask:
     """One task of an order, at `here`; `jobs` is the folder of its records."""
 
-    def __init__(self, order: Order, here: Here, jobs: Path, asked: Halt) -> None:
+    def __init__(self, order: Order, here: Here, jobs: Path, asked: StopRequest) -> None:
         self.order, self.here, self.jobs, self.asked = order, here, jobs, asked
         self.began = time.monotonic()
 
@@ -121,7 +121,7 @@ class ArrayTask:
         for note in notes:
             _log.warning("%s: %s", job.name, note)
         self._record(job.name, Event("began", *self._who()))
-        halt, last = Halt(), "train" if self.order.stage == "train" else "grade"
+        halt, last = StopRequest(), "train" if self.order.stage == "train" else "grade"
         try:
             with halt.heeding_signals():
                 outcome = run_job(job, lambda stage: _log.info("%s: %s", job.name, stage), halt, last=last)

@@ -16,9 +16,9 @@ from ablation.errors import RecordError
 from ablation.store.files import flush
 
 LEDGER = "submissions.jsonl"
-FORMAT = 2
+LEDGER_FORMAT = 2
 # Lines of format 1 had one cell a task and no parts; they say nothing of a format.
-_READABLE = (1, FORMAT)
+_READABLE = (1, LEDGER_FORMAT)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class Ledger:
     def intend(self, one: Submission) -> None:
         """Say what is about to be submitted."""
         told = {
-            "format": FORMAT, "name": one.name, "tasks": one.tasks, "stage": one.stage, "after": one.after, "gate": one.gate,
+            "format": LEDGER_FORMAT,
+            "name": one.name, "tasks": one.tasks, "stage": one.stage, "after": one.after, "gate": one.gate,
             "retries": dict(one.retries), "mem_gb": one.mem_gb,
         }  # fmt: skip
         self._append(told)
@@ -121,7 +122,8 @@ class Ledger:
         for told in found:
             if told.get("format", 1) not in _READABLE:
                 raise RecordError(
-                    f"{self.path} has format {told['format']}, this version reads up to {FORMAT}; use the version that wrote it"
+                    f"{self.path} has format {told['format']}, this version reads up to {LEDGER_FORMAT}; "
+                    "use the version that wrote it"
                 )
             if "waiting" not in told and not ("name" in told and told.keys() & {"tasks", "cells", "job"}):
                 raise self._damaged("it is not a ledger of submissions")

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ablation.specs.cell import Cell
-from ablation.store.interrupt import Halt
-from ablation.store.lease import Watcher
+from ablation.store.interrupt import StopRequest
+from ablation.store.lease import LeaseWatcher
 from ablation.store.leftovers import workbenches
 from ablation.store.store import Store
 
@@ -16,12 +16,12 @@ _RUNNING = ".running"
 @contextmanager
 def running_here(study: Path) -> Iterator[None]:
     """Let it be seen that this process runs the study's cells. Of two that do so at once, the first speaks for both."""
-    lease = Watcher(study / _RUNNING).take()
+    lease = LeaseWatcher(study / _RUNNING).take()
     if lease is None:
         yield
         return
     try:
-        with lease.beating(Halt()):
+        with lease.beating(StopRequest()):
             yield
     finally:
         lease.release()
@@ -29,7 +29,7 @@ def running_here(study: Path) -> Iterator[None]:
 
 def is_running(study: Path) -> bool:
     """True while a process runs the study's cells itself, as far as can be told from here."""
-    watcher = Watcher(study / _RUNNING)
+    watcher = LeaseWatcher(study / _RUNNING)
     holder = watcher.holder()
     return holder is not None and holder.is_gone(watcher.me) is not True
 

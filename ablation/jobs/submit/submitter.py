@@ -16,8 +16,8 @@ from ablation.jobs.submit.arrays import Array, places, sbatch_text
 from ablation.jobs.submit.retry import Retry
 from ablation.jobs.submit.snapshot import snapshot
 from ablation.jobs.submit.wave import Wave, next_wave
-from ablation.store.interrupt import Halt, Pause
-from ablation.store.lease import Lease, Watcher
+from ablation.store.interrupt import Backoff, StopRequest
+from ablation.store.lease import Lease, LeaseWatcher
 from ablation.store.store import Store
 
 _FLUSHES_AT_ONCE = 8
@@ -188,8 +188,8 @@ def only_submitter(study: Path) -> Iterator[Lease]:
 
     One on another machine cannot be proved dead: this waits until it has finished, or has been silent for long enough.
     """
-    halt = Halt()
-    watcher, pause = Watcher(study / ".submitting"), Pause(halt)
+    halt = StopRequest()
+    watcher, pause = LeaseWatcher(study / ".submitting"), Backoff(halt)
     while (lease := watcher.take()) is None:
         other = watcher.holder()
         if other and other.is_gone(watcher.me) is False:

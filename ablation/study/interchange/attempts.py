@@ -7,7 +7,7 @@ from ablation.study.interchange.columns import Factors
 
 
 @dataclass(frozen=True)
-class Attempt:
+class ImportedAttempt:
     """One attempt at a question. What the source does not say is None."""
 
     question: str
@@ -26,7 +26,7 @@ class ImportedModel:
     name: str
     factors: Factors
     n: int
-    attempts: list[Attempt]
+    attempts: list[ImportedAttempt]
 
 
 @dataclass(frozen=True)

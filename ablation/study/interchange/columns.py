@@ -29,7 +29,7 @@ class ModelColumns(Spec):
     factors: Factors = Factors()
 
 
-class Columns(Spec):
+class ColumnMap(Spec):
     """Where things stand. Names with dots go into objects (``doc.id``).
 
     A long table of counts has the columns `model`, `correct` and `n`; a wide one lists its `models`. Sample logs have `passes`
@@ -54,16 +54,16 @@ class Columns(Spec):
     grader: str = "imported"
 
 
-def read_columns(path: Path | None) -> Columns:
+def read_columns(path: Path | None) -> ColumnMap:
     """The map in a YAML file; without one, the usual names. Raises ConfigProblems with everything that is wrong."""
     if path is None:
-        return Columns()
+        return ColumnMap()
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Columns.model_validate(content or {})
+        return ColumnMap.model_validate(content or {})
     except ValidationError as error:
         told = [(".".join(map(str, item["loc"])), item["msg"]) for item in error.errors()]
-        allowed = f"; keys are {', '.join(Columns.model_fields)}"
+        allowed = f"; keys are {', '.join(ColumnMap.model_fields)}"
         raise ConfigProblems([f"{path}: {place}: {message}{allowed}" for place, message in told]) from None
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigProblems([f"{path}: not a map of columns in YAML ({str(error).splitlines()[0]})"]) from error

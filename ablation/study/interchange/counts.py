@@ -13,8 +13,8 @@ import pandas as pd
 import pyarrow as pa
 
 from ablation.errors import DataError, nearest
-from ablation.study.interchange.attempts import Attempt, Imported, ImportedModel
-from ablation.study.interchange.columns import Columns, Factors
+from ablation.study.interchange.attempts import Imported, ImportedAttempt, ImportedModel
+from ablation.study.interchange.columns import ColumnMap, Factors
 
 Row = Mapping[Hashable, Any]
 
@@ -29,7 +29,7 @@ class _Count:
     factors: Factors
 
 
-def read_counts(path: Path, columns: Columns) -> Imported:
+def read_counts(path: Path, columns: ColumnMap) -> Imported:
     """The models of a table. Raises DataError naming row (from 0) and column."""
     table = _table(path)
     counts: dict[tuple[str, str], _Count] = {}
@@ -63,7 +63,7 @@ def _table(path: Path) -> pd.DataFrame:
         raise DataError(f"{path}: not a table in CSV or Parquet ({(str(error).splitlines() or [''])[0]})") from error
 
 
-def _counts(row: Row, columns: Columns, where: str) -> Iterator[_Count]:
+def _counts(row: Row, columns: ColumnMap, where: str) -> Iterator[_Count]:
     question = str(_value(row, columns.question or "question", where))
     answer = str(_value(row, columns.answer, where)) if columns.answer else None
     if not columns.models:
@@ -94,7 +94,7 @@ def _models(counts: list[_Count], path: Path) -> list[ImportedModel]:
                 f"{path}: model {name} has differing factors; give each combination a model name of its own"
             )
         attempts = [
-            Attempt(count.question, place, "correct" if place < count.correct else "wrong", count.answer)
+            ImportedAttempt(count.question, place, "correct" if place < count.correct else "wrong", count.answer)
             for count in mine
             for place in range(count.n)
         ]

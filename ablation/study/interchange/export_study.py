@@ -16,7 +16,7 @@ from ablation.analysis.records.evaluators import EVALUATOR_COLUMNS, refuse_mixed
 from ablation.analysis.records.load import Study, load
 from ablation.errors import RecordError
 from ablation.store.files import write_text_atomically
-from ablation.study.completions import TEXTS
+from ablation.study.completions import TEXTS_FILE
 
 Text = Mapping[tuple[str, int], str]
 
@@ -28,7 +28,7 @@ def export_harness(folder: Path, target: Path) -> list[Path]:
     """
     study, problems = load(folder), _problems(folder)
     refuse_mixed(study.results)
-    texts = pd.read_parquet(folder / TEXTS) if (folder / TEXTS).exists() else None
+    texts = pd.read_parquet(folder / TEXTS_FILE) if (folder / TEXTS_FILE).exists() else None
     stamp = str(study.manifest.get("created", "undated")).replace(":", "-")
     written = []
     for name, results in study.results.groupby("cell", sort=False):

@@ -12,8 +12,8 @@ from typing import Any
 from ablation.analysis.records.evaluators import EVALUATOR_COLUMNS
 from ablation.errors import DataError
 from ablation.evaluation.grading.verdict import VERDICTS
-from ablation.study.interchange.attempts import Attempt, Imported, ImportedModel
-from ablation.study.interchange.columns import Columns, Factors
+from ablation.study.interchange.attempts import Imported, ImportedAttempt, ImportedModel
+from ablation.study.interchange.columns import ColumnMap, Factors
 
 Row = Mapping[str, Any]
 _ABSENT = object()
@@ -40,7 +40,7 @@ def log_files(path: Path) -> dict[str, Path]:
     return files
 
 
-def read_logs(path: Path, columns: Columns) -> Imported:
+def read_logs(path: Path, columns: ColumnMap) -> Imported:
     """The models of one log or of a folder of logs. Raises DataError naming row (from 0) and column."""
     files, tier_of = log_files(path), dict[str, str]()
     if unknown := [name for name in columns.models if name not in files]:
@@ -49,8 +49,8 @@ def read_logs(path: Path, columns: Columns) -> Imported:
     return Imported(models, tier_of)
 
 
-def _model(name: str, file: Path, columns: Columns, tier_of: dict[str, str]) -> ImportedModel:
-    attempts: list[Attempt] = []
+def _model(name: str, file: Path, columns: ColumnMap, tier_of: dict[str, str]) -> ImportedModel:
+    attempts: list[ImportedAttempt] = []
     seen: set[str] = set()
     for where, row in _rows(file, columns):
         question = str(_identifier(row, columns, where))
@@ -67,7 +67,7 @@ def _model(name: str, file: Path, columns: Columns, tier_of: dict[str, str]) -> 
     return ImportedModel(name, factors, max(per_question), attempts)
 
 
-def _rows(file: Path, columns: Columns) -> Iterator[tuple[str, Row]]:
+def _rows(file: Path, columns: ColumnMap) -> Iterator[tuple[str, Row]]:
     filters: set[str] = set()
     with file.open("rb") as lines:
         for number, line in enumerate(lines):
@@ -87,7 +87,7 @@ def _rows(file: Path, columns: Columns) -> Iterator[tuple[str, Row]]:
                 yield where, row
 
 
-def _identifier(row: Row, columns: Columns, where: str) -> Any:
+def _identifier(row: Row, columns: ColumnMap, where: str) -> Any:
     for column in (columns.question,) if columns.question else ("doc.id", "doc_id"):
         found = _at(row, column)
         if found is not _ABSENT and found is not None:
@@ -95,7 +95,7 @@ def _identifier(row: Row, columns: Columns, where: str) -> Any:
     raise DataError(f"{where}, column {columns.question or 'doc.id'}: missing; the row has {', '.join(row)}")
 
 
-def _attempts(row: Row, question: str, columns: Columns, where: str) -> list[Attempt]:
+def _attempts(row: Row, question: str, columns: ColumnMap, where: str) -> list[ImportedAttempt]:
     passes, column = _at(row, columns.passes), columns.passes
     if passes is _ABSENT:
         passes, column = [_at(row, columns.passed)], columns.passed
@@ -115,7 +115,7 @@ def _attempts(row: Row, question: str, columns: Columns, where: str) -> list[Att
     )
     told = {name: row[name] for name in EVALUATOR_COLUMNS if name in row}
     return [
-        Attempt(
+        ImportedAttempt(
             question,
             place,
             verdicts[place],

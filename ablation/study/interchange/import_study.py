@@ -19,21 +19,21 @@ from ablation.data.benchmark.tiers import UNDIVIDED, labels
 from ablation.errors import ConfigProblems, DataError, RecordError
 from ablation.specs import Name, Source
 from ablation.store.files import write_text_atomically
-from ablation.study.completions import TEXTS
+from ablation.study.completions import TEXTS_FILE
 from ablation.study.interchange.attempts import Imported, ImportedModel
-from ablation.study.interchange.columns import Columns
+from ablation.study.interchange.columns import ColumnMap
 from ablation.study.interchange.counts import read_counts
 from ablation.study.interchange.harness import log_files, read_logs
-from ablation.study.manifest import FORMAT, MANIFEST
+from ablation.study.manifest import MANIFEST, MANIFEST_FORMAT
 from ablation.study.plan import PLAN
-from ablation.study.tables import FACTOR_TYPES, RESULTS, SEED_TYPES, replace_table
+from ablation.study.tables import FACTOR_TYPES, RESULT_TYPES, SEED_TYPES, replace_table
 
 _SEEDS = tuple(SEED_TYPES)
-_TYPES = {**RESULTS, "count": "Int64", "tokens": "Int64"}  # a model of others may have no N
+_TYPES = {**RESULT_TYPES, "count": "Int64", "tokens": "Int64"}  # a model of others may have no N
 _TABLES = (".csv", ".parquet")
 
 
-def import_study(source: Path, folder: Path, columns: Columns, command: str) -> dict[str, int]:
+def import_study(source: Path, folder: Path, columns: ColumnMap, command: str) -> dict[str, int]:
     """Write the study `folder` from a table of counts, a sample log or a folder of logs; the models with their attempts.
 
     Raises DataError where the source is not what the columns say, RecordError where the folder is a study that ran here.
@@ -42,7 +42,7 @@ def import_study(source: Path, folder: Path, columns: Columns, command: str) -> 
         raise RecordError(f"{folder} is a study that was run; choose another --study NAME")
     imported = read_counts(source, columns) if source.suffix in _TABLES else read_logs(source, columns)
     tier_of, order = _tiers(imported, columns, source)
-    results = pd.DataFrame(_rows(imported, tier_of, columns), columns=list(RESULTS)).astype(_TYPES)
+    results = pd.DataFrame(_rows(imported, tier_of, columns), columns=list(RESULT_TYPES)).astype(_TYPES)
     planned = {model.name: model.n * len(tier_of) for model in imported.models}
     told = pd.DataFrame([_cell(model, planned, results) for model in imported.models])
     told = told.astype({**FACTOR_TYPES, **SEED_TYPES, "count": "Int64"})
@@ -51,7 +51,7 @@ def import_study(source: Path, folder: Path, columns: Columns, command: str) -> 
     folder.mkdir(parents=True, exist_ok=True)
     replace_table(folder / "results.parquet", results)
     replace_table(folder / "cells.parquet", told.merge(measured, on="cell", validate="1:1"))
-    replace_table(folder / TEXTS, _texts(imported))
+    replace_table(folder / TEXTS_FILE, _texts(imported))
     manifest = _manifest(folder.name, imported, planned, order, command) | {"imported": _origin(source)}
     write_text_atomically(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     return {model.name: len(model.attempts) for model in imported.models}
@@ -75,7 +75,7 @@ def is_imported(folder: Path) -> bool:
     return not (folder / PLAN).exists() and (folder / MANIFEST).exists()
 
 
-def _tiers(imported: Imported, columns: Columns, source: Path) -> tuple[dict[str, str], list[str]]:
+def _tiers(imported: Imported, columns: ColumnMap, source: Path) -> tuple[dict[str, str], list[str]]:
     """The tier of every question that occurs, and the order of the tiers: the file's, else the study's, else by appearance."""
     questions = list(dict.fromkeys(one.question for model in imported.models for one in model.attempts))
     tier_of, order = imported.tier_of, list(dict.fromkeys(imported.tier_of.values()))
@@ -91,7 +91,7 @@ def _tiers(imported: Imported, columns: Columns, source: Path) -> tuple[dict[str
     return {question: tier_of[question] for question in questions}, order
 
 
-def _rows(imported: Imported, tier_of: dict[str, str], columns: Columns) -> Iterator[dict[str, Any]]:
+def _rows(imported: Imported, tier_of: dict[str, str], columns: ColumnMap) -> Iterator[dict[str, Any]]:
     for model in imported.models:
         judges = {"evaluator": columns.evaluator, "grader": columns.grader}
         shared = {"cell": model.name, **_factors(model), **judges, "curtailed": False}
@@ -127,7 +127,7 @@ def _texts(imported: Imported) -> pd.DataFrame:
 def _manifest(name: str, imported: Imported, planned: dict[str, int], order: list[str], command: str) -> dict[str, Any]:
     attempts = {model.name: model.n for model in imported.models}
     return {
-        "format": FORMAT,
+        "format": MANIFEST_FORMAT,
         "study": name,
         "command": command,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

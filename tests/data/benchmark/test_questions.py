@@ -11,7 +11,7 @@ from ablation.config.read import read_cell
 from ablation.data.benchmark import read_questions, read_tiers, tier_names
 from ablation.errors import DataError
 from ablation.evaluation.grading.references import unreadable_answers
-from ablation.specs import Benchmark, Columns, Source
+from ablation.specs import Benchmark, BenchmarkColumns, Source
 from tests.conftest import ROOT, write_lines
 
 ROWS = [{"id": 60, "problem": "p", "answer": "025"}, {"id": 61, "problem": "q", "answer": "7"}]
@@ -148,7 +148,7 @@ def test_an_answer_without_a_reading_is_named_before_anything_runs(tmp_path: Pat
 def test_what_is_asked_does_not_depend_on_tiers_and_answers(tmp_path: Path) -> None:
     plain = benchmark(tmp_path, ROWS, {"easy": [60], "hard": [61]})
     assert plain.questions() == plain.model_copy(update={"tiers": None, "answers": plain.source}).questions()
-    assert plain.questions() != plain.model_copy(update={"columns": Columns(problem="question")}).questions()
+    assert plain.questions() != plain.model_copy(update={"columns": BenchmarkColumns(problem="question")}).questions()
 
 
 def test_questions_and_tiers_are_read(tmp_path: Path) -> None:

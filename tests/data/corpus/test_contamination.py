@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablation.data.corpus.contamination import Contamination, Question
+from ablation.data.corpus.contamination import BenchmarkQuestion, Contamination
 from ablation.data.corpus.normalise import problem_key, words
 from tests.conftest import ROOT
 
@@ -20,7 +20,9 @@ SAME = "let x, y and z be POSITIVE real numbers with log_2( x/(yz) ) = 1/2, and 
 
 
 def check(*problems: str, ngram: int | None = 8, share: float = 0.5) -> Contamination:
-    return Contamination([Question("b", str(number), text) for number, text in enumerate(problems)], ngram, share)
+    return Contamination(
+        [BenchmarkQuestion("b", str(number), text) for number, text in enumerate(problems)], ngram, share
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,10 @@ def test_short_questions_are_found_whole_and_only_whole() -> None:
 
 @pytest.mark.skipif(not AIME.exists(), reason="needs ../shared/data/aime24.jsonl")
 def test_no_aime_question_is_taken_for_another() -> None:
-    asked = [Question("aime", str(row["id"]), row["problem"]) for row in map(json.loads, AIME.read_text().splitlines())]
+    asked = [
+        BenchmarkQuestion("aime", str(row["id"]), row["problem"])
+        for row in map(json.loads, AIME.read_text().splitlines())
+    ]
     for one in asked:
         others = Contamination([other for other in asked if other.id != one.id], 8, 0.5)
         assert others.hit(one.problem) is None, one.id

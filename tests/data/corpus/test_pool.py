@@ -20,7 +20,7 @@ from ablation.errors import DataError
 from ablation.jobs.run.pipeline import run_cell
 from ablation.specs import Corpus, Model
 from ablation.specs.cell import Cell
-from ablation.store.interrupt import Halt, Interrupted
+from ablation.store.interrupt import Interrupted, StopRequest
 from ablation.store.store import Store, verify
 from tests.conftest import ROOT, openr1_row, write_lines
 
@@ -80,7 +80,7 @@ def test_a_wrong_row_behind_many_batches_is_named_and_no_thread_stays(tmp_path: 
 
 @pytest.mark.usefixtures("a_batch_a_row")
 def test_asked_to_stop_it_stops_between_batches_and_no_thread_stays(tmp_path: Path, model: Model) -> None:
-    before, halt = threading.active_count(), Halt()
+    before, halt = threading.active_count(), StopRequest()
     halt.request("a test")
     with pytest.raises(Interrupted):
         make_pool(corpus(tmp_path), model, tmp_path, halt)

@@ -31,9 +31,9 @@ class Trials(Attempts):
 
     def run(self, stop_at: int | None = None) -> bytes:
         """One attempt, stopped at its n-th segment."""
-        attempt = self.begin(StopAt(stop_at))
-        sample(self.cell, range(self.cell.sample.n), None, attempt)
-        return (attempt.out / COMPLETIONS_FILE).read_bytes()
+        run = self.begin(StopAt(stop_at))
+        sample(self.cell, range(self.cell.sample.n), None, run)
+        return (run.out / COMPLETIONS_FILE).read_bytes()
 
     def kept_before(self) -> int:
         """How many completions the last attempt did not have to sample."""
@@ -74,16 +74,16 @@ def test_stopped_again_and_again_it_ends_with_the_same_bytes(trials: Callable[[s
             continue
     assert found == whole
     assert 3 <= len(often.begun) <= 5
-    assert [attempt.kept.exists() for attempt in often.begun[:-1]] == [False] * (len(often.begun) - 1)
+    assert [run.kept.exists() for run in often.begun[:-1]] == [False] * (len(often.begun) - 1)
 
 
 def test_killed_again_and_again_it_ends_with_the_same_bytes(trials: Callable[[str], Trials]) -> None:
     whole, again = trials("whole").run(), trials("again")
     for _ in range(4):
-        attempt = again.begin()
-        journal, before = attempt.kept / COMPLETIONS_FILE, len(again.begun)
+        run = again.begin()
+        journal, before = run.kept / COMPLETIONS_FILE, len(again.begun)
         killed(
-            lambda attempt=attempt: sample(again.cell, range(again.cell.sample.n), None, attempt),  # type: ignore[misc]
+            lambda run=run: sample(again.cell, range(again.cell.sample.n), None, run),  # type: ignore[misc]
             lambda journal=journal, before=before: size(journal) > 400 * before,  # type: ignore[misc]
         )
     assert again.run() == whole
@@ -117,8 +117,8 @@ def attempts(tmp_path: Path, names: Sequence[str] = "123") -> list[StageRun]:
 
 
 def test_a_line_torn_at_any_byte_is_dropped_and_counted(tmp_path: Path) -> None:
-    [attempt] = attempts(tmp_path, "1")
-    with Journal(attempt, UNITS, "engine 1") as journal:
+    [run] = attempts(tmp_path, "1")
+    with Journal(run, UNITS, "engine 1") as journal:
         for unit in UNITS:
             journal.keep(finished(unit))
     content, plan = journal.path.read_bytes(), plan_digest(UNITS, "engine 1")
@@ -132,8 +132,8 @@ def test_a_line_torn_at_any_byte_is_dropped_and_counted(tmp_path: Path) -> None:
 
 
 def test_a_flipped_bit_anywhere_never_changes_a_text(tmp_path: Path) -> None:
-    [attempt] = attempts(tmp_path, "1")
-    with Journal(attempt, UNITS, "engine 1") as journal:
+    [run] = attempts(tmp_path, "1")
+    with Journal(run, UNITS, "engine 1") as journal:
         journal.keep(finished(UNITS[0]))
         journal.keep(finished(UNITS[1]))
     content, plan = journal.path.read_bytes(), plan_digest(UNITS, "engine 1")
@@ -144,8 +144,8 @@ def test_a_flipped_bit_anywhere_never_changes_a_text(tmp_path: Path) -> None:
 
 def test_what_several_attempts_kept_is_taken_over_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     one, two, three = attempts(tmp_path)
-    for attempt, units in ((one, UNITS[:1]), (two, UNITS[:2])):
-        with Journal(StageRun(attempt.out, attempt.kept), UNITS, "engine 1") as journal:
+    for run, units in ((one, UNITS[:1]), (two, UNITS[:2])):
+        with Journal(StageRun(run.out, run.kept), UNITS, "engine 1") as journal:
             for unit in units:
                 journal.keep(finished(unit))
     with (two.kept / COMPLETIONS_FILE).open("ab") as stream:

@@ -22,7 +22,7 @@ from ablation.evaluation.sampling.seeds import stream_seed, uniforms
 from ablation.evaluation.sampling.transformers_engine import InverseCdf, generate
 from ablation.evaluation.sampling.vllm_process import EngineError, gpu_shares
 from ablation.specs.cell import Cell
-from ablation.store.interrupt import Halt
+from ablation.store.interrupt import StopRequest
 from ablation.store.records import Completion
 from tests.conftest import ROOT
 
@@ -83,7 +83,9 @@ def sampled(cell_of: CellOf) -> Callable[..., list[Completion]]:
         questions = read_questions(cell.benchmark)[-6:]
         tokenizer = load_tokenizer(cell.model)
         units = split_into_units(plan_attempts(tokenizer, questions, range(cell.sample.n)), cell.sample.batch_rows)
-        batches = generate(SamplingRun(str(place), None, tokenizer, cell.sample, cell.seed.sample), units, Halt())
+        batches = generate(
+            SamplingRun(str(place), None, tokenizer, cell.sample, cell.seed.sample), units, StopRequest()
+        )
         return sorted((row for batch in batches for row in batch), key=lambda row: (row.question, row.attempt))
 
     return run

@@ -28,7 +28,7 @@ from ablation.evaluation.sampling.sample import sample
 from ablation.evaluation.sampling.vllm_process import EngineError, EngineSettings, Request, VllmProcess, generate_on
 from ablation.jobs.run.pipeline import run_cell
 from ablation.specs.cell import Cell
-from ablation.store.interrupt import Halt
+from ablation.store.interrupt import StopRequest
 from ablation.store.records import COMPLETIONS_FILE, WEIGHTS_FOLDER, Completion, read_rows
 from ablation.store.stage_run import StageRun
 from ablation.store.store import Store
@@ -58,11 +58,11 @@ def one_gigabyte_of_cache() -> Iterator[None]:
 
 
 def sampled(cell: Cell, folder: Path, weights: Path | None = None, earlier: tuple[Path, ...] = ()) -> list[Completion]:
-    attempt = StageRun(folder / "out", folder / "kept", earlier)
-    attempt.out.mkdir(parents=True)
-    attempt.kept.mkdir()
-    sample(cell, range(cell.sample.n), weights, attempt)
-    return read_rows(attempt.out / COMPLETIONS_FILE, Completion)
+    run = StageRun(folder / "out", folder / "kept", earlier)
+    run.out.mkdir(parents=True)
+    run.kept.mkdir()
+    sample(cell, range(cell.sample.n), weights, run)
+    return read_rows(run.out / COMPLETIONS_FILE, Completion)
 
 
 @pytest.fixture
@@ -114,20 +114,20 @@ def test_equal_seeds_repeat_and_others_do_not(base: Callable[..., Cell], tmp_pat
 def test_a_killed_engine_costs_the_attempts_that_were_under_way(base: Callable[..., Cell], tmp_path: Path) -> None:
     cell = base("vllm", "sample.n=4", TOKENS)
     folder = tmp_path / "killed"
-    attempt = StageRun(folder / "out", folder / "kept", halt=KillsTheEngine(folder / "kept" / COMPLETIONS_FILE))
-    attempt.out.mkdir(parents=True)
-    attempt.kept.mkdir()
+    run = StageRun(folder / "out", folder / "kept", halt=KillsTheEngine(folder / "kept" / COMPLETIONS_FILE))
+    run.out.mkdir(parents=True)
+    run.kept.mkdir()
     with pytest.raises(EngineError, match="process ended"):
-        sample(cell, range(4), None, attempt)
-    kept = (attempt.kept / COMPLETIONS_FILE).read_text().count("\n")
+        sample(cell, range(4), None, run)
+    kept = (run.kept / COMPLETIONS_FILE).read_text().count("\n")
     assert 0 < kept < 160
-    rows = sampled(cell, tmp_path / "next", earlier=(attempt.kept,))
+    rows = sampled(cell, tmp_path / "next", earlier=(run.kept,))
     assert len(rows) == len({(row.question, row.attempt) for row in rows}) == 160
     timing = json.loads((tmp_path / "next/out/timing.json").read_text())
     assert timing["attempts_kept_before"] == kept
 
 
-class KillsTheEngine(Halt):
+class KillsTheEngine(StopRequest):
     """Kills vLLM as soon as a completion is on disk; `reason` is where the client looks while it waits."""
 
     def __init__(self, journal: Path) -> None:
@@ -150,14 +150,14 @@ class KillsTheEngine(Halt):
 def test_a_killed_evaluation_takes_its_engine_along_and_resumes(base: Callable[..., Cell], tmp_path: Path) -> None:
     """SIGKILL of the process that asks, while vLLM is generating: nobody is left who could tell it to stop."""
     cell, folder = base("vllm", "sample.n=4", TOKENS), tmp_path / "killed"
-    attempt = StageRun(folder / "out", folder / "kept")
-    attempt.out.mkdir(parents=True)
-    attempt.kept.mkdir()
-    journal, engines = attempt.kept / COMPLETIONS_FILE, tmp_path / "engines"
+    run = StageRun(folder / "out", folder / "kept")
+    run.out.mkdir(parents=True)
+    run.kept.mkdir()
+    journal, engines = run.kept / COMPLETIONS_FILE, tmp_path / "engines"
 
     def evaluate() -> None:
         vllm_process._warm.clear()  # those belong to the test's own process
-        sample(cell, range(4), None, attempt)
+        sample(cell, range(4), None, run)
 
     def has_answered() -> bool:
         if not (journal.exists() and journal.stat().st_size):
@@ -174,7 +174,7 @@ def test_a_killed_evaluation_takes_its_engine_along_and_resumes(base: Callable[.
         os.sched_yield()
     assert not mine & set(servers())
     kept = journal.read_text().count("\n")
-    assert len(sampled(cell, tmp_path / "next", earlier=(attempt.kept,))) == 160
+    assert len(sampled(cell, tmp_path / "next", earlier=(run.kept,))) == 160
     timing = json.loads((tmp_path / "next/out/timing.json").read_text())
     assert timing["attempts_kept_before"] == kept > 0
 
@@ -287,18 +287,18 @@ def test_an_interpreter_without_vllm_is_refused_before_anything_runs(base: Calla
 def test_what_vllm_refuses_is_said_in_its_words(tmp_path: Path) -> None:
     process = VllmProcess(PYTHON, EngineSettings({"dtype": "float32", "max_model_len": 64}))
     with pytest.raises(EngineError, match="vLLM: "):
-        process.serve(str(tmp_path / "no weights here"), Halt())
+        process.serve(str(tmp_path / "no weights here"), StopRequest())
     assert not process.is_running
     shutil.rmtree(tmp_path)
 
 
 def test_what_is_too_long_is_cut_at_the_last_position_or_refused(base: Callable[..., Cell]) -> None:
     process = VllmProcess(PYTHON, EngineSettings({"dtype": "float32", "max_model_len": 64, "enforce_eager": True}))
-    process.serve(str(_weights(base)), Halt())
-    [ended] = process.generate([Request(0, (5, 6, 7), 1)], {"max_tokens": 200, "ignore_eos": True}, Halt())
+    process.serve(str(_weights(base)), StopRequest())
+    [ended] = process.generate([Request(0, (5, 6, 7), 1)], {"max_tokens": 200, "ignore_eos": True}, StopRequest())
     assert (len(ended.tokens), ended.finish_reason) == (61, "length")
     with pytest.raises(EngineError):
-        list(process.generate([Request(0, tuple(range(5, 105)), 1)], {"max_tokens": 5}, Halt()))
+        list(process.generate([Request(0, tuple(range(5, 105)), 1)], {"max_tokens": 5}, StopRequest()))
 
 
 @pytest.fixture(scope="module")
@@ -453,11 +453,11 @@ def test_one_process_that_dies_ends_them_all(base: Callable[..., Cell]) -> None:
     for process in pair:
         process.ask_to_serve(str(_weights(base)))
     for process in pair:
-        process.await_served(Halt())
+        process.await_served(StopRequest())
     # More than the engines take at once, so that some wait when the first have ended.
     asked = [Request(number, (5, 6, 7), number) for number in range(2048)]
     with pytest.raises(EngineError, match="process ended"):
-        for _ in generate_on(pair, asked, {"max_tokens": 200, "ignore_eos": True}, Halt()):
+        for _ in generate_on(pair, asked, {"max_tokens": 200, "ignore_eos": True}, StopRequest()):
             os.kill(pair[1]._process.pid, signal.SIGKILL)
     assert not any(process.is_running for process in pair)
 

@@ -15,7 +15,7 @@ from ablation.jobs.status.logs import log_files, told
 from ablation.jobs.status.presence import running_here
 from ablation.jobs.status.states import cell_states
 from ablation.specs.cell import Cell
-from ablation.store.lease import Watcher
+from ablation.store.lease import LeaseWatcher
 from ablation.study.manifest import note_failure
 from ablation.study.plan import Plan
 from tests.conftest import LISTENING
@@ -141,7 +141,7 @@ def test_what_a_launch_here_is_at_is_seen_by_others(study: Plan) -> None:
     with running_here(study.folder):
         assert states() == ["queued", "queued"]
         folder = study.store.root / one.folders["train"]
-        lease = Watcher(folder.with_name(f".work-{folder.name}")).take()
+        lease = LeaseWatcher(folder.with_name(f".work-{folder.name}")).take()
         assert lease
         assert states() == ["running", "queued"]
         lease.release()
