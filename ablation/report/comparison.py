@@ -15,74 +15,83 @@ from ablation.report import tables
 from ablation.report.display_text import clean
 from ablation.report.inline_svg import common_span
 from ablation.report.page import render_page
+from ablation.store.files import write_text_atomically
 
 
-def write_comparison(one: Path, other: Path) -> tuple[Path, str]:
-    """Write `report/against-{first}.html` into the folder of the second study; its path, and the main difference in words.
+def write_comparison(first: Path, second: Path) -> tuple[Path, str]:
+    """Write `report/against-{first}.html` into the folder of the second study.
 
-    Raises RecordError as `analysis.load` and `compare_studies` do.
+    Return its path, and the main difference in words. Raises RecordError as `analysis.load` and `compare_studies` do.
     """
-    found = compare_studies(load(one), load(other))
-    page = other / "report" / f"against-{one.name}.html"
+    comparison = compare_studies(load(first), load(second))
+    page = second / "report" / f"against-{first.name}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
-    beside = page.with_suffix(".html.tmp")
-    beside.write_text(render_page("versus.html.j2", _context(found)), encoding="utf-8")
-    beside.replace(page)
-    told = [_sentence(found, found.differences.to_dict("records")[0]), _judged_otherwise(found)]
-    return page, clean(" ".join(filter(None, told)))
+    write_text_atomically(page, render_page("versus.html.j2", _context(comparison)))
+    sentences = [_sentence(comparison, comparison.differences.to_dict("records")[0]), _judged_otherwise(comparison)]
+    return page, clean(" ".join(filter(None, sentences)))
 
 
-def _sentence(found: StudyComparison, row: EstimateRow) -> str:
-    subject = f"{found.other.name} instead of {found.one.name}, {row['factor']}"
-    if row["level"] is not None and row["level"] == row["level"]:
+def _sentence(comparison: StudyComparison, row: EstimateRow) -> str:
+    """Return a row of the differences in words."""
+    subject = f"{comparison.other.name} instead of {comparison.one.name}, {row['factor']}"
+    if row["level"] is not None and row["level"] == row["level"]:  # neither None nor NaN: all cells have no level
         subject += f" {row['level']}"
-    return sentence(subject, f"avg@{found.other.n_attempts}", counted(row["pairs"], "matched pair"), row)
+    return sentence(subject, f"avg@{comparison.other.n_attempts}", counted(row["pairs"], "matched pair"), row)
 
 
-def _context(found: StudyComparison) -> dict[str, Any]:
-    numbers = found.differences[["estimate", "low", "high"]].to_numpy(dtype=float).ravel().tolist()
+def _context(comparison: StudyComparison) -> dict[str, Any]:
+    """Return the values that the template lays out."""
+    # All marks of the page share one axis, so that the two studies can be compared by eye.
+    numbers = comparison.differences[["estimate", "low", "high"]].to_numpy(dtype=float).ravel().tolist()
     numbers += [
         float(value)
         for side in ("one", "other")
-        for value in found.effects[[f"{name}_{side}" for name in ("estimate", "low", "high")]].to_numpy().ravel()
+        for value in comparison.effects[[f"{name}_{side}" for name in ("estimate", "low", "high")]].to_numpy().ravel()
     ]
     span = common_span(*numbers)
-    first = found.differences.to_dict("records")[0]
-    missing = [_judged_otherwise(found), *(_missing(study) for study in (found.one, found.other))]
+    first = comparison.differences.to_dict("records")[0]
+    missing = [_judged_otherwise(comparison), *(_missing(study) for study in (comparison.one, comparison.other))]
     return {
-        "names": (found.one.name, found.other.name),
+        "names": (comparison.one.name, comparison.other.name),
         "missing": [line for line in missing if line],
         "verdict": judge(first),
-        "sentence": _sentence(found, first),
-        "questions": found.questions,
-        "estimand": estimand(found.scores),
-        "scopes": [tables.scope_label(scope) for scope in found.scores.all_and_tiers],
+        "sentence": _sentence(comparison, first),
+        "questions": comparison.questions,
+        "estimand": estimand(comparison.scores),
+        "scopes": [tables.scope_label(scope) for scope in comparison.scores.all_and_tiers],
         "span": span,
-        "same": int(found.cells["same"].sum()),
-        "cells": [_cell(row, found.scores.all_and_tiers) for row in found.cells.to_dict("records")],
-        "differences": [row for row in tables.estimates(found.differences, ["factor", "level"], span) if row["pairs"]],
-        "effects": _effects(found, span),
-        "alone": [(found.one.name, found.only_one), (found.other.name, found.only_other)],
-        "fixed": found.fixed,
+        "same": int(comparison.cells["same"].sum()),
+        "cells": [_cell(row, comparison.scores.all_and_tiers) for row in comparison.cells.to_dict("records")],
+        "differences": [
+            row for row in tables.estimates(comparison.differences, ["factor", "level"], span) if row["pairs"]
+        ],
+        "effects": _effects(comparison, span),
+        "alone": [(comparison.one.name, comparison.only_one), (comparison.other.name, comparison.only_other)],
+        "fixed": comparison.fixed,
         "data": Markup("null"),
     }
 
 
 def _missing(study: Study) -> str:
+    """Return in words how many cells of a study have no average; empty where all have one."""
     present = coverage(study, Scores.of(study, partial=True))
     short, several = int((~present["complete"] & ~present["mixed"]).sum()), int(present["mixed"].sum())
-    of, told = counted(len(present), "cell"), []
+    planned, sentences = counted(len(present), "cell"), []
     if short:
-        told.append(f"{study.name}: {short} of {of} have no complete result yet.")
+        sentences.append(f"{study.name}: {short} of {planned} have no complete result yet.")
     if several:
-        told.append(f"{study.name}: {several} of {of} hold attempts of several evaluators, and have no average.")
-    return " ".join(told)
+        sentences.append(
+            f"{study.name}: {several} of {planned} hold attempts of several evaluators, and have no average."
+        )
+    return " ".join(sentences)
 
 
-def _judged_otherwise(found: StudyComparison) -> str:
-    """What to keep in mind where the two were not judged alike; nothing where they were."""
-    told = [f"{name} {there} there, {here} here" for name, there, here in found.fixed if name in EVALUATOR_COLUMNS]
-    return f"Judged otherwise ({'; '.join(told)}): a difference may be one between evaluators." if told else ""
+def _judged_otherwise(comparison: StudyComparison) -> str:
+    """Return a caution where the evaluators of the two studies differ; empty where they are the same."""
+    changes = [
+        f"{name} {first} there, {second} here" for name, first, second in comparison.fixed if name in EVALUATOR_COLUMNS
+    ]
+    return f"Judged otherwise ({'; '.join(changes)}): a difference may be one between evaluators." if changes else ""
 
 
 def _cell(row: EstimateRow, scopes: tuple[str, ...]) -> dict[str, Any]:
@@ -92,11 +101,11 @@ def _cell(row: EstimateRow, scopes: tuple[str, ...]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _effects(found: StudyComparison, span: float) -> list[dict[str, Any]]:
-    """One row a contrast and study: the same contrast of both under each other."""
+def _effects(comparison: StudyComparison, span: float) -> list[dict[str, Any]]:
+    """Return one row a contrast and study: the same contrast of both under each other."""
     rows: list[dict[str, Any]] = []
-    for (factor, level, reference), group in found.effects.groupby(["factor", "level", "reference"], sort=False):
-        for side, study in (("one", found.one), ("other", found.other)):
+    for (factor, level, reference), group in comparison.effects.groupby(["factor", "level", "reference"], sort=False):
+        for side, study in (("one", comparison.one), ("other", comparison.other)):
             records = [
                 {name: row[f"{name}_{side}"] for name in ("estimate", "low", "high", "p_holm", "reason")}
                 for row in group.to_dict("records")
@@ -104,7 +113,7 @@ def _effects(found: StudyComparison, span: float) -> list[dict[str, Any]]:
             by_tier = dict(zip(group["tier"], records, strict=True))
             cells = [
                 tables.estimate(by_tier[scope], span) if scope in by_tier else None
-                for scope in found.scores.all_and_tiers
+                for scope in comparison.scores.all_and_tiers
             ]
             label = {"factor": factor, "level": level, "reference": reference}
             rows.append({**label, "study": study.name, "is_first": side == "one", "cells": cells})

@@ -1,7 +1,7 @@
-"""What the models wrote, in files beside the page that it loads when somebody reads a question.
+"""The completions, in files beside the page that it loads when somebody reads a question.
 
 A page opened from a disk may load scripts from its own folder, and no other kind of data. So each file is a script with one
-call, whose argument is packed JSON: nothing that a model wrote stands in it as it is.
+call, whose argument is packed JSON: no text of a model stands in it in the clear.
 """
 
 import base64
@@ -27,30 +27,38 @@ FOLDER = "texts"
 COMPLETION_FILES_FORMAT = 1
 _INDEX = "index.json"
 _CHUNK_CHARS = 1_000_000  # of text in one file: some 0.3 MB packed, a moment to load
-_PER_ROW = 60  # what a row weighs beside its text
+_PER_ROW = 60  # characters of a row beside its text
 _COLUMNS = ("attempt", "verdict", "finish_reason", "tokens", "extracted")
 
-FileIndex = dict[str, dict[str, str]]  # question → cell → the file that has it
+FileIndex = dict[str, dict[str, str]]  # question → cell → name of the file that holds its completions
 
 
 @dataclass
 class _Chunk:
+    """The completions of one question that wait to be written."""
+
     cells: dict[str, list[list[Any]]] = field(default_factory=dict)
+    """Cell → its rows, as `_row` makes them."""
     size: int = 0
+    """In characters."""
 
 
 def write_completion_files(study: Study, study_dir: Path, report: Path) -> FileIndex:
-    """Write `texts/` below the report unless it shows these very records; the file of each question and cell."""
+    """Write `texts/` below the report, and return the file of each question and cell.
+
+    Nothing is written where `texts/` was made of these very records, or where the study has no texts.
+    """
     source = study.texts
     if source is None:
         return {}
     made_of = _digest(source, study_dir / "results.parquet")
-    if (files := _shown(report / FOLDER / _INDEX, made_of)) is not None:
+    if (files := _read_index(report / FOLDER / _INDEX, made_of)) is not None:
         return files
     beside = report / f".{FOLDER}-{uuid.uuid4().hex[:8]}"
     beside.mkdir(parents=True)
     try:
         files = _write_chunks(study, beside)
+        # Last, so that a folder with an index is complete.
         (beside / _INDEX).write_text(json.dumps({"made_of": made_of, "files": files}), encoding="utf-8")
         shutil.rmtree(report / FOLDER, ignore_errors=True)
         beside.rename(report / FOLDER)
@@ -60,7 +68,10 @@ def write_completion_files(study: Study, study_dir: Path, report: Path) -> FileI
 
 
 def read_problems(study_dir: Path) -> Mapping[str, Mapping[str, str]]:
-    """Question → its `problem` and `answer`, empty where the study did not record them. Raises RecordError for a damaged file."""
+    """Read question → its `problem` and `answer`, empty where the study did not record them.
+
+    Raises RecordError for a damaged file.
+    """
     path = study_dir / QUESTIONS_FILE
     if not path.is_file():
         return {}
@@ -71,21 +82,24 @@ def read_problems(study_dir: Path) -> Mapping[str, Mapping[str, str]]:
     return {row["question"]: {"problem": row["problem"], "answer": row["answer"]} for row in rows}
 
 
-def _shown(index: Path, made_of: str) -> FileIndex | None:
-    """The index of texts that are there and made of these records; a damaged one counts as none, and is written again."""
+def _read_index(index: Path, made_of: str) -> FileIndex | None:
+    """Return the index of the texts that were made of these records, or None; a damaged index counts as none."""
     try:
-        told = json.loads(index.read_text(encoding="utf-8"))
-        return dict(told["files"]) if told["made_of"] == made_of else None
+        record = json.loads(index.read_text(encoding="utf-8"))
+        return dict(record["files"]) if record["made_of"] == made_of else None
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
 
 
 def _write_chunks(study: Study, folder: Path) -> FileIndex:
-    """One pass over the texts, cell by cell; what waits in memory is less than a chunk of each question."""
+    """Write all completions in one pass over the texts, cell by cell, and return the index.
+
+    Memory holds less than a chunk of each question.
+    """
     files: FileIndex = {}
     waiting: dict[str, _Chunk] = {}
     written: dict[str, int] = {}
-    order = {str(name): place for place, name in enumerate(sorted(study.results["question"].unique()))}
+    order = {str(name): index for index, name in enumerate(sorted(study.results["question"].unique()))}
     results = _by_cell(study.results)
     for cell, texts in _texts_by_cell(study):
         if cell not in results:
@@ -93,9 +107,9 @@ def _write_chunks(study: Study, folder: Path) -> FileIndex:
         rows = results[cell].merge(texts, on=["question", "attempt"], how="inner")
         for question, group in rows.groupby("question", sort=False):
             chunk = waiting.setdefault(str(question), _Chunk())
-            told = [_row(row) for row in group.sort_values("attempt").to_dict("records")]
-            chunk.cells[clean(cell)] = told
-            chunk.size += sum(len(row[-1]) + _PER_ROW for row in told)
+            completions = [_row(row) for row in group.sort_values("attempt").to_dict("records")]
+            chunk.cells[clean(cell)] = completions
+            chunk.size += sum(len(row[-1]) + _PER_ROW for row in completions)
             if chunk.size >= _CHUNK_CHARS:
                 _flush(str(question), waiting, written, order, folder, files)
     for question in list(waiting):
@@ -111,6 +125,7 @@ def _flush(
     folder: Path,
     files: FileIndex,
 ) -> None:
+    """Write what waits of a question as its next file, and name the file in `files`."""
     chunk, part = waiting.pop(question), written.get(question, 0)
     written[question] = part + 1
     name = f"{order[question]:04d}-{part}.js"
@@ -122,38 +137,40 @@ def _flush(
 
 
 def _row(row: Mapping[Any, Any]) -> list[Any]:
-    """Attempt, verdict, finish reason, tokens, extracted answer, text: fit to be shown."""
-    told: list[Any] = [int(row["attempt"])]
+    """Return attempt, verdict, finish reason, tokens, extracted answer and text, fit to be shown."""
+    values: list[Any] = [int(row["attempt"])]
     for name in _COLUMNS[1:]:
         value = row.get(name)
         if value is None or pd.isna(value):
-            told.append(None)
+            values.append(None)
         else:
-            told.append(int(value) if name == "tokens" else clean_lines(value))
-    return [*told, clean_lines(row["text"])]
+            values.append(int(value) if name == "tokens" else clean_lines(value))
+    return [*values, clean_lines(row["text"])]
 
 
 def _by_cell(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    kept = [name for name in ("question", *_COLUMNS) if name in results.columns]
-    return {str(cell): group[kept] for cell, group in results.groupby("cell", sort=False)}
+    """Return cell → its attempts, with the columns that `_row` reads."""
+    columns = [name for name in ("question", *_COLUMNS) if name in results.columns]
+    return {str(cell): group[columns] for cell, group in results.groupby("cell", sort=False)}
 
 
 def _texts_by_cell(study: Study) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The texts of a cell at a time; a cell's rows stand together, however they are cut into batches."""
-    held: list[pd.DataFrame] = []
+    """Yield each cell with all its texts. A cell's rows stand together in the file, but a batch may end among them."""
+    pieces: list[pd.DataFrame] = []
     for batch in study.read_texts():
         for cell, group in batch.to_pandas().groupby("cell", sort=False):
-            if held and held[0]["cell"].iloc[0] != cell:
-                yield str(held[0]["cell"].iloc[0]), pd.concat(held)[["question", "attempt", "text"]]
-                held = []
-            held.append(group)
-    if held:
-        yield str(held[0]["cell"].iloc[0]), pd.concat(held)[["question", "attempt", "text"]]
+            if pieces and pieces[0]["cell"].iloc[0] != cell:
+                yield str(pieces[0]["cell"].iloc[0]), pd.concat(pieces)[["question", "attempt", "text"]]
+                pieces = []
+            pieces.append(group)
+    if pieces:
+        yield str(pieces[0]["cell"].iloc[0]), pd.concat(pieces)[["question", "attempt", "text"]]
 
 
 def _digest(*paths: Path) -> str:
-    found = hashlib.sha256(str(COMPLETION_FILES_FORMAT).encode())
+    """Return the digest of the files and of the format, which together decide what is written."""
+    digest = hashlib.sha256(str(COMPLETION_FILES_FORMAT).encode())
     for path in paths:
         with path.open("rb") as stream:
-            found.update(hashlib.file_digest(stream, "sha256").digest())
-    return found.hexdigest()
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""An estimate and its interval as a mark the size of a word, all on one scale."""
+"""Drawings the size of a word, as inline SVG: an estimate with its interval, and a loss curve."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,10 @@ WIDTH, HEIGHT = 104, 14
 
 
 def interval_glyph(estimate: float, low: float, high: float, span: float, is_clear: bool) -> Markup:
-    """A line from `low` to `high` with a dot at `estimate`, on an axis from −`span` to +`span`, 0 in the middle."""
+    """Return a line from `low` to `high` with a dot at `estimate`, on an axis from −`span` to +`span` with 0 in the middle.
+
+    It is empty where there is no estimate or no axis, and the dot alone where there is no interval.
+    """
     if math.isnan(estimate) or not span:
         return Markup("")
 
@@ -29,13 +32,16 @@ def interval_glyph(estimate: float, low: float, high: float, span: float, is_cle
 
 
 def common_span(*values: float) -> float:
-    """Half the width of an axis that holds all of `values`: the next multiple of five points."""
-    known = [abs(value) for value in values if not math.isnan(value)]
-    return max(0.05, math.ceil(max(known) * 20 - 1e-9) / 20) if known else 0.0
+    """Return half the width of an axis that holds all of `values`: the next multiple of five points; 0.0 without values."""
+    defined = [abs(value) for value in values if not math.isnan(value)]
+    return max(0.05, math.ceil(max(defined) * 20 - 1e-9) / 20) if defined else 0.0
 
 
 def sparkline(losses: Sequence[float], width: int = 84, height: int = 18, most: int = 42) -> Markup:
-    """A loss curve as a line without axes, from its largest to its smallest value."""
+    """Return a loss curve as a line without axes, from its largest to its smallest value; of at most `most` updates.
+
+    A curve with fewer than two finite losses is a dash.
+    """
     finite = [loss for loss in losses if math.isfinite(loss)]
     if len(finite) < 2:
         return Markup("–")
@@ -45,5 +51,5 @@ def sparkline(losses: Sequence[float], width: int = 84, height: int = 18, most: 
     y = 1 + (height - 2) * (chosen.max() - chosen) / span
     path = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
     size = Markup('width="{0}" height="{1}" viewBox="0 0 {0} {1}"').format(width, height)
-    name = Markup('role="img" aria-label="loss from {:.2f} to {:.2f}"').format(finite[0], finite[-1])
-    return Markup('<svg class="spark" {} {}><polyline points="{}"/></svg>').format(size, name, path)
+    label = Markup('role="img" aria-label="loss from {:.2f} to {:.2f}"').format(finite[0], finite[-1])
+    return Markup('<svg class="spark" {} {}><polyline points="{}"/></svg>').format(size, label, path)

@@ -1,4 +1,4 @@
-"""Matplotlib figures as SVG that belongs to the page: its colours, its typeface, the same bytes each time."""
+"""Figures of matplotlib as SVG that belongs to the page: its colours, its typeface, the same bytes each time."""
 
 import io
 import re
@@ -17,16 +17,10 @@ from ablation.report.tooltips import tooltips_as_titles
 
 # Each colour is written as the page's variable of that name, so the figures follow its light and dark themes.
 INK, MUTED, RULE, PAPER = "#1c2128", "#66707c", "#dfe3e8", "#fefefe"
-SERIES = (
-    "#0072b2",
-    "#d55e00",
-    "#009e73",
-    "#cc79a7",
-    "#e69f00",
-    "#56b4e9",
-)  # Okabe and Ito: safe for colour-blind readers
+# Okabe and Ito: safe for colour-blind readers.
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper"} | {
-    colour: f"series-{place}" for place, colour in enumerate(SERIES)
+    colour: f"series-{index}" for index, colour in enumerate(SERIES)
 }
 _STYLE: dict[Any, Any] = {  # matplotlib types its keys one by one
     "svg.fonttype": "none",  # text stays text: searchable, small, in the page's typeface
@@ -55,7 +49,7 @@ _STYLE: dict[Any, Any] = {  # matplotlib types its keys one by one
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """The look of every figure, in force while one is made and written."""
+    """Put the look of every figure in force while one is made and written."""
     with mpl.rc_context(_STYLE), warnings.catch_warnings():
         # The browser sets the text, so it does not matter which characters matplotlib's own font has.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
@@ -63,12 +57,11 @@ def drawing() -> Iterator[None]:
 
 
 def to_svg(figure: Figure, alt: str) -> Markup:
-    """The figure as an inline `<svg>` element with `alt` as its accessible name."""
+    """Return the figure as an inline `<svg>` element with `alt` as its accessible name."""
     buffer = io.StringIO()
     FigureCanvasSVG(figure)
-    with mpl.rc_context(
-        {"svg.hashsalt": alt}
-    ):  # what the ids of shapes are made from: the same each time, unlike others
+    # The ids of shapes are made from the salt: the same each time, and unlike those of other figures on the page.
+    with mpl.rc_context({"svg.hashsalt": alt}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     drawn = buffer.getvalue()
     body = drawn[drawn.index("<svg") + len("<svg") :]

@@ -1,4 +1,4 @@
-"""The figures as SVG and PDF, the tables as CSV and LaTeX: what goes from a report into a paper."""
+"""The files for a paper: the figures as SVG and PDF, the tables as CSV and LaTeX."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,15 +19,16 @@ _FURTHER = (
 )  # fmt: skip
 
 
-def write_paper(analysis: Analysis, drawn: dict[str, SmallMultiples], report: Path) -> None:
-    """Write `figures/` and `tables/` below `report`. The CSV files hold every column as fractions, the LaTeX ones what a
-    reader wants, in points and percent, for ``booktabs``.
+def write_paper(analysis: Analysis, figures: dict[str, SmallMultiples], report: Path) -> None:
+    """Write `figures/` and `tables/` below `report`.
+
+    The CSV files hold every column, as fractions. The LaTeX files hold the main columns, in points and percent, for ``booktabs``.
     """
-    figures, tables = report / "figures", report / "tables"
-    for folder in (figures, tables):
+    figure_folder, tables = report / "figures", report / "tables"
+    for folder in (figure_folder, tables):
         folder.mkdir(exist_ok=True)
-    for plate in drawn.values():
-        plate.save(figures)
+    for figure in figures.values():
+        figure.save(figure_folder)
     for name, frame in _frames(analysis).items():
         _cleaned(frame).map(_inert).to_csv(tables / f"{name}.csv", index=False, float_format=_NUMBERS)
     scopes = analysis.scores.all_and_tiers
@@ -42,10 +43,10 @@ def write_paper(analysis: Analysis, drawn: dict[str, SmallMultiples], report: Pa
 
 
 def as_latex(frame: pd.DataFrame) -> str:
-    """A ``tabular`` with booktabs' rules, every entry escaped."""
+    """Return a ``tabular`` with the rules of booktabs, every entry escaped."""
     shape = "".join("p{0.3\\linewidth}" if _is_prose(frame[name]) else "l" for name in frame.columns)
-    told = _cleaned(frame).astype(object).fillna("--").to_latex(index=False, escape=True, column_format=shape)
-    return told.replace("−", "$-$").replace("×", "$\\times$").replace("≥", "$\\geq$").replace("±", "$\\pm$")
+    latex = _cleaned(frame).astype(object).fillna("--").to_latex(index=False, escape=True, column_format=shape)
+    return latex.replace("−", "$-$").replace("×", "$\\times$").replace("≥", "$\\geq$").replace("±", "$\\pm$")
 
 
 def _frames(analysis: Analysis) -> dict[str, pd.DataFrame]:
@@ -67,23 +68,25 @@ def _frames(analysis: Analysis) -> dict[str, pd.DataFrame]:
 
 
 def _by_scope(frame: pd.DataFrame, labels: Sequence[str], scopes: Sequence[str], is_difference: bool) -> pd.DataFrame:
-    """One row an estimate, one column a scope: the number and its interval."""
+    """Return one row an estimate and one column a scope: the number and its interval."""
     rows = []
     for key, group in frame.groupby(list(labels), sort=False, dropna=False):
         row = dict(zip(labels, key, strict=True))
-        for one in group.to_dict("records"):
-            row[scope_label(one["tier"])] = interval(one) if is_difference else _mean(one)
+        for record in group.to_dict("records"):
+            row[scope_label(record["tier"])] = interval(record) if is_difference else _mean(record)
         rows.append(row)
     return pd.DataFrame(rows, columns=[*labels, *map(scope_label, scopes)])
 
 
 def _mean(row: dict[object, float]) -> str:
+    """Return a mean in percent with its interval, where it has one."""
     if pd.isna(row["low"]):
         return percent(row["estimate"])
     return f"{percent(row['estimate'])} [{percent(row['low'])}, {percent(row['high'])}]"
 
 
 def _is_prose(column: "pd.Series[Any]") -> bool:
+    """Return True where an entry is a sentence, which needs a column that wraps."""
     return bool(column.map(lambda value: len(str(value)) > 40).any())
 
 
@@ -92,5 +95,5 @@ def _cleaned(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _inert(value: object) -> object:
-    """A text that a spreadsheet would run as a formula, quoted by an apostrophe."""
+    """Return a text that a spreadsheet would run as a formula behind an apostrophe, any other value as it is."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value

@@ -1,4 +1,4 @@
-"""Where a report's numbers come from: code, versions, seeds, fixed choices, the records' checksums, and what it all took."""
+"""The provenance of a report's numbers: code, versions, seeds, fixed choices, the records' checksums, and the cost."""
 
 import hashlib
 import json
@@ -19,10 +19,10 @@ _COSTS = {
 
 
 def provenance_values(study: Study, folder: Path) -> dict[str, Any]:
-    """Plain values for the page; what a study did not record is None or empty."""
-    told = study.manifest.get("provenance") or {}
+    """Return plain values for the page; a value that the study did not record is None or empty."""
+    recorded = study.manifest.get("provenance") or {}
     return {
-        **{name: told.get(name) for name in ("git", "hostname", "versions")},
+        **{name: recorded.get(name) for name in ("git", "hostname", "versions")},
         "seeds": _seeds(study.cells),
         "fixed": [json.dumps(fixed, indent=1, ensure_ascii=False) for fixed in study.manifest.get("fixed") or []],
         "evaluators": [
@@ -36,30 +36,34 @@ def provenance_values(study: Study, folder: Path) -> dict[str, Any]:
 
 
 def sha256(path: Path) -> str:
-    """The checksum of a file."""
+    """Return the SHA-256 of a file in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _seeds(cells: pd.DataFrame) -> list[tuple[str, str]]:
-    """(data, 0 1 2) and so on."""
+    """Return (stage, its seeds in ascending order), such as (data, 0 1 2)."""
     return [
         (name.removeprefix("seed_"), " ".join(map(str, sorted(cells[name].dropna().unique())))) for name in SEED_COLUMNS
     ]
 
 
 def _cost(cells: pd.DataFrame) -> list[str]:
-    """Hours of training and sampling over all cells that say so, and the tokens trained on; one cell is one process or world."""
-    told = [
-        f"{_hours(cells[column])} of {what} over {int(cells[column].notna().sum()):,} cells"
-        for column, what in _COSTS.items()
+    """Return the time of training and sampling over all cells that recorded it, and the tokens trained on.
+
+    A cell counts once, whether it ran in one process or in several.
+    """
+    costs = [
+        f"{_hours(cells[column])} of {work} over {int(cells[column].notna().sum()):,} cells"
+        for column, work in _COSTS.items()
         if column in cells and cells[column].notna().any()
     ]
     if "train_tokens" in cells and cells["train_tokens"].notna().any():
-        told.append(f"{quantity(float(cells['train_tokens'].sum()))} tokens trained on")
-    return told
+        costs.append(f"{quantity(float(cells['train_tokens'].sum()))} tokens trained on")
+    return costs
 
 
 def _hours(seconds: "Sequence[float] | pd.Series[Any]") -> str:
+    """Return the sum in hours, or in seconds below one hour."""
     total = float(pd.Series(seconds).sum())
     return f"{total:,.0f} s" if total < 3600 else f"{total / 3600:,.1f} h"

@@ -21,7 +21,7 @@ MAX_TIERS = 6  # more do not fit 80 columns; the page has them all
 
 
 def render(analysis: Analysis) -> RenderableType:
-    """What the study showed, as something rich can print to a terminal, a pipe or a file."""
+    """Return the study's results as something that rich prints to a terminal, a pipe or a file."""
     headlines = [finding for finding in analysis.findings if finding.headline]
     return Group(
         _title(analysis),
@@ -35,6 +35,7 @@ def render(analysis: Analysis) -> RenderableType:
 
 
 def _title(analysis: Analysis) -> Text:
+    """Return the study's name and size, and the manifest's note below them."""
     study, complete = analysis.study, int(analysis.coverage["complete"].sum())
     ended = int(analysis.coverage["curtailed"].sum())
     early = f", {ended} decided early" if ended else ""
@@ -46,6 +47,7 @@ def _title(analysis: Analysis) -> Text:
 
 
 def _table(analysis: Analysis) -> Table:
+    """Return the marginal means: a row a level, a column a scope."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("factor", max_width=10, no_wrap=True)
     table.add_column("level", max_width=15, no_wrap=True)
@@ -54,15 +56,15 @@ def _table(analysis: Analysis) -> Table:
     for scope in scopes:
         table.add_column(Text(short(scope_label(scope), 6)), justify="right", no_wrap=True)
     for factor, rows in groupby(level_means(analysis), key=lambda row: str(row["factor"])):
-        for place, row in enumerate(rows):
+        for index, row in enumerate(rows):
             values = [heat.text for heat in row["by_scope"][: len(scopes)]]
-            table.add_row("" if place else factor, Text(short(row["level"], 15)), str(row["cells"]), *values)
+            table.add_row("" if index else factor, Text(short(row["level"], 15)), str(row["cells"]), *values)
         table.add_section()
     return table
 
 
 def _decided(analysis: Analysis) -> list[Table]:
-    """The curtailed cells: whether each reached its pass line, and the attempts that took. None where there are none."""
+    """Return a table of the curtailed cells: whether each reached its pass line, and in how many attempts; empty without any."""
     rows = decided_rows(analysis)
     if not rows:
         return []
@@ -80,7 +82,7 @@ def _decided(analysis: Analysis) -> list[Table]:
 
 
 def _line(finding: Finding) -> Table:
-    """A hanging mark and the sentence, wrapped beside it."""
+    """Return a hanging mark with the sentence wrapped beside it."""
     line = Table.grid(padding=(0, 1))
     line.add_column(width=1)
     line.add_column()

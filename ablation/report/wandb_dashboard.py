@@ -18,30 +18,31 @@ ABSENT = "W&B: no saved workspace and no report were made: `pip install 'ablatio
 
 
 def save_dashboard(run: "wandb.Run", analysis: Analysis, note: Path) -> list[str]:
-    """Save both in the run's project and name their addresses; one line says what is absent where it is.
+    """Save workspace and report in the run's project and return a line with the address of each.
 
-    `note` keeps what was saved. The workspace is saved once: its panels are live, and what people change in it is theirs.
-    The report is saved again in its own place, since its sentences are of the results that there are.
+    Without `wandb-workspaces` nothing is saved, and the one line says so. The file `note` remembers what was saved. The workspace
+    is saved once: its panels are live, and changes that people make in it are theirs. The report is saved again at the same
+    address each time, since its sentences are about the results of the moment.
     """
     if importlib.util.find_spec("wandb_workspaces") is None:
         return [ABSENT]
-    place = f"{run.entity}/{run.project}"
-    kept: dict[str, str] = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
-    if kept.get("place") != place:  # another project has neither yet
-        kept = {"place": place}
-    if "workspace" not in kept:
-        kept["workspace"] = str(workspace(run.entity, run.project, analysis).save().url)
-        write_text_atomically(note, json.dumps(kept))
+    project = f"{run.entity}/{run.project}"
+    saved: dict[str, str] = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+    if saved.get("place") != project:  # another project has neither yet
+        saved = {"place": project}
+    if "workspace" not in saved:
+        saved["workspace"] = str(workspace(run.entity, run.project, analysis).save().url)
+        write_text_atomically(note, json.dumps(saved))
     page = report(run.entity, run.project, analysis)
-    page.id = kept.get("report_id", "")
+    page.id = saved.get("report_id", "")
     page.save()
-    kept |= {"report_id": str(page.id), "report": str(page.url)}
-    write_text_atomically(note, json.dumps(kept))
-    return [f"W&B workspace: {kept['workspace']}", f"W&B report: {kept['report']}"]
+    saved |= {"report_id": str(page.id), "report": str(page.url)}
+    write_text_atomically(note, json.dumps(saved))
+    return [f"W&B workspace: {saved['workspace']}", f"W&B report: {saved['report']}"]
 
 
 def workspace(entity: str, project: str, analysis: Analysis) -> Any:
-    """The cells of the study: scores by factor, loss curves, and the study's own figures. Nothing is sent before `save`."""
+    """Return a workspace over the cells' runs: scores, loss curves, the study's figures. Nothing is sent before `save`."""
     wr, ws = _library()
     name = analysis.study.name
     sections = [
@@ -60,13 +61,13 @@ def workspace(entity: str, project: str, analysis: Analysis) -> Any:
 
 
 def report(entity: str, project: str, analysis: Analysis) -> Any:
-    """The findings in words, then panels over the cells' runs."""
+    """Return a report with the findings in words, then panels over the cells' runs. Nothing is sent before `save`."""
     wr, _ = _library()
     study = analysis.study
-    found = [clean(finding.text) for finding in analysis.findings if finding.headline]
+    headlines = [clean(finding.text) for finding in analysis.findings if finding.headline]
     blocks = [
         wr.H1("What was found"),
-        wr.UnorderedList(items=found),
+        wr.UnorderedList(items=headlines),
         wr.H1("Published findings"),
         wr.UnorderedList(items=[clean(f"{claim.claim}: {claim.verdict}. {claim.text}") for claim in analysis.claims]),
         wr.H1("Cells"),
@@ -96,7 +97,7 @@ def _score_panels(analysis: Analysis) -> list[Any]:
 
 
 def _library() -> tuple[Any, Any]:
-    """Its two modules, which are written in deprecated words of pydantic's."""
+    """Import the modules for reports and for workspaces; they use deprecated names of pydantic, so warnings are off meanwhile."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         import wandb_workspaces.reports.v2 as reports

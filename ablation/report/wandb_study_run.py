@@ -1,4 +1,4 @@
-"""A study as one run: what was found, its tables and figures, and the report as an artifact. Cells have runs of their own."""
+"""A study as one W&B run: its findings, tables and figures, and the report as an artifact. Cells have runs of their own."""
 
 import json
 import os
@@ -25,7 +25,7 @@ _TABLES = ("cells", "effects", "slopes", "means", "claims")
 
 
 def track_study(folder: Path, ledger: Path, tracker: Tracker, mode: Mode) -> tuple[list[str], list[str]]:
-    """Log the study once for each state of its results: (what is worth knowing, what went wrong). Raises nothing."""
+    """Log the study once for each state of its results. Return (lines worth reading, errors in words); raises nothing."""
     note = ledger / f"study-{folder.name}"
     state = sha256(folder / "results.parquet")
     if note.is_file() and note.read_text(encoding="utf-8").strip() == f"{mode} {state}":
@@ -40,6 +40,7 @@ def track_study(folder: Path, ledger: Path, tracker: Tracker, mode: Mode) -> tup
 
 
 def _log(analysis: Analysis, folder: Path, pages: Path, tracker: Tracker, mode: Mode) -> list[str]:
+    """Log everything in one run, made or gone on with; return the lines of `save_dashboard` where W&B is online."""
     import wandb
 
     name = analysis.study.name
@@ -63,18 +64,18 @@ def _log(analysis: Analysis, folder: Path, pages: Path, tracker: Tracker, mode: 
 
 
 def study_config(analysis: Analysis) -> dict[str, Any]:
-    """What was asked and how: hypothesis, primary comparison, command, fixed choices, code."""
+    """Return the question and the method: hypothesis, primary comparison, command, fixed choices, code."""
     manifest = analysis.study.manifest
-    told = {
+    config = {
         name: manifest.get(name)
         for name in ("study", "hypothesis", "primary", "command", "scale", "fixed", "n", "tiers")
     }
-    return {**told, "git": (manifest.get("provenance") or {}).get("git"), "cells": len(analysis.coverage)}
+    return {**config, "git": (manifest.get("provenance") or {}).get("git"), "cells": len(analysis.coverage)}
 
 
 def study_summary(analysis: Analysis) -> dict[str, Any]:
-    """Coverage, every effect and slope with its interval, in points, and the verdicts on the published findings."""
-    told: dict[str, Any] = {
+    """Return coverage, every effect and slope with its interval, in points, and the verdicts on the published findings."""
+    summary: dict[str, Any] = {
         "cells/planned": len(analysis.coverage),
         "cells/complete": int(analysis.coverage["complete"].sum()),
         "attempts": len(analysis.study.results),
@@ -87,8 +88,8 @@ def study_summary(analysis: Analysis) -> dict[str, Any]:
         key = clean(f"effect/{row['factor']} {row['level']}{against}/{row['tier']}")
         for part in ("estimate", "low", "high"):
             if pd.notna(row[part]):
-                told[f"{key}/{part}"] = round(100 * float(row[part]), 4)
-    return {**told, **{f"claim/{claim.name}": claim.verdict for claim in analysis.claims}}
+                summary[f"{key}/{part}"] = round(100 * float(row[part]), 4)
+    return {**summary, **{f"claim/{claim.name}": claim.verdict for claim in analysis.claims}}
 
 
 def _tables(analysis: Analysis) -> dict[str, "wandb.Table"]:
@@ -97,22 +98,22 @@ def _tables(analysis: Analysis) -> dict[str, "wandb.Table"]:
     frames = {name: getattr(analysis, name) for name in _TABLES[1:4]}
     frames |= {"cells": analysis.study.cells, "claims": claims_frame(analysis.claims)}
     plain = {name: json.loads(frame.to_json(orient="split", double_precision=9)) for name, frame in frames.items()}
-    return {f"table/{name}": wandb.Table(columns=one["columns"], data=one["data"], allow_mixed_types=True)
-            for name, one in plain.items()}  # fmt: skip
+    return {f"table/{name}": wandb.Table(columns=table["columns"], data=table["data"], allow_mixed_types=True)
+            for name, table in plain.items()}  # fmt: skip
 
 
 def _figures(analysis: Analysis) -> dict[str, "wandb.Image"]:
     import wandb
 
-    return {f"figure/{name}": wandb.Image(plate.pixels()) for name, plate in all_figures(analysis).items()}
+    return {f"figure/{name}": wandb.Image(figure.pixels()) for name, figure in all_figures(analysis).items()}
 
 
 def _report(folder: Path, name: str) -> "wandb.Artifact":
-    """The page with what lies beside it."""
+    """Return an artifact with the page and all files beside it."""
     import wandb
 
-    found = wandb.Artifact(f"report-{name}"[:128], type="report")
+    artifact = wandb.Artifact(f"report-{name}"[:128], type="report")
     for path in sorted((folder / "report").rglob("*")):
         if path.is_file() and not path.name.startswith("."):
-            found.add_file(str(path), name=os.path.relpath(path, folder / "report"), policy="immutable")
-    return found
+            artifact.add_file(str(path), name=os.path.relpath(path, folder / "report"), policy="immutable")
+    return artifact

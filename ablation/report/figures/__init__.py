@@ -1,4 +1,4 @@
-"""The figures, a module each: what is drawn in a panel, once for the page and once for a paper."""
+"""The figures, a module each; every one is drawn once for the page and once for a paper."""
 
 from ablation.analysis.findings.analyse import Analysis
 from ablation.report.figures.forest import forest_figure
@@ -15,6 +15,6 @@ _MAKERS = (ladder_figure, scaling_figure, forest_figure, scalogram_figure, poten
 
 
 def all_figures(analysis: Analysis) -> dict[str, SmallMultiples]:
-    """Every figure that there is something to draw for, by name."""
-    drawn = (make(analysis) for make in _MAKERS)
-    return {plate.name: plate for plate in drawn if plate}
+    """Return name → figure, of every figure that the study has values for."""
+    figures = (make(analysis) for make in _MAKERS)
+    return {figure.name: figure for figure in figures if figure}

@@ -15,16 +15,16 @@ MAX_NUMBERED = 40  # settings; with more, the numbers would not be readable
 
 
 def ladder_figure(analysis: Analysis) -> SmallMultiples | None:
-    """One row a tier, one column a setting, in percent."""
-    found = analysis.conditions[analysis.conditions["measure"] == "avg"]
-    table = found.pivot(index="tier", columns="arm", values="estimate").reindex(
+    """Return one row a tier and one column a setting, in percent; None where no setting has an average."""
+    averages = analysis.conditions[analysis.conditions["measure"] == "avg"]
+    table = averages.pivot(index="tier", columns="arm", values="estimate").reindex(
         index=list(analysis.scores.all_and_tiers)
     )
     table = table.dropna(axis="columns", how="all")
     if table.empty:
         return None
-    names = found.drop_duplicates("arm").set_index("arm")
-    labels = [setting_name(names.loc[arm].to_dict()) for arm in table.columns]
+    settings = averages.drop_duplicates("arm").set_index("arm")
+    labels = [setting_name(settings.loc[arm].to_dict()) for arm in table.columns]
     draw = partial(_draw, table=table, labels=labels, is_numbered=len(labels) <= MAX_NUMBERED)
     panel = FigurePanel(f"avg@{analysis.study.n_attempts}, %", draw, "avg by tier and setting")
     width = max(4.0, min(0.22 * len(labels) + 1.2, 14.0))
@@ -37,8 +37,8 @@ def _draw(axes: Axes, table: pd.DataFrame, labels: list[str], is_numbered: bool)
     axes.grid(visible=False)
     axes.set_yticks(range(len(table)), [scope_title(str(tier)) for tier in table.index])
     axes.set_xticks(range(len(labels)), [short(label, 40) for label in labels], rotation=90, fontsize=5.5)
-    for (line, column), value in np.ndenumerate(values):
+    for (row, column), value in np.ndenumerate(values):
         if is_numbered and np.isfinite(value):
             axes.text(
-                column, line, f"{value:.0f}", ha="center", va="center", fontsize=5, color="w" if value > 60 else "k"
+                column, row, f"{value:.0f}", ha="center", va="center", fontsize=5, color="w" if value > 60 else "k"
             )

@@ -18,7 +18,7 @@ _ORDER = tuple(VERDICTS)
 
 
 def lengths_figure(analysis: Analysis) -> SmallMultiples | None:
-    """Stacked counts over bins of equal ratio; nothing where tokens were not recorded."""
+    """Return stacked shares of the attempts over bins of equal ratio, or None where tokens were not recorded."""
     attempts = analysis.trajectories.attempts.dropna(subset="tokens")
     attempts = attempts[(attempts["tokens"] > 0) & ~attempts["cell"].isin(analysis.scores.apart)]
     if attempts.empty:
@@ -28,11 +28,13 @@ def lengths_figure(analysis: Analysis) -> SmallMultiples | None:
     verdicts = [verdict for verdict in _ORDER if (attempts["verdict"] == verdict).any()]
     panels = []
     for scope in analysis.scores.all_and_tiers[:MAX_PANELS]:
-        inside = attempts if scope == ALL else attempts[attempts["tier"] == scope]
-        draw = partial(_draw, attempts=inside, edges=edges.tolist(), verdicts=verdicts)
-        medians = inside.groupby("verdict")["tokens"].median()
-        told = ", ".join(f"{name} median {value:,.0f}" for name, value in medians.items())
-        panels.append(FigurePanel(scope_title(scope), draw, f"tokens of the attempts, {scope_title(scope)}: {told}"))
+        in_scope = attempts if scope == ALL else attempts[attempts["tier"] == scope]
+        draw = partial(_draw, attempts=in_scope, edges=edges.tolist(), verdicts=verdicts)
+        medians = in_scope.groupby("verdict")["tokens"].median()
+        median_text = ", ".join(f"{name} median {value:,.0f}" for name, value in medians.items())
+        panels.append(
+            FigurePanel(scope_title(scope), draw, f"tokens of the attempts, {scope_title(scope)}: {median_text}")
+        )
     keys = tuple(LegendEntry(verdict.replace("_", " "), _ORDER.index(verdict)) for verdict in verdicts)
     return SmallMultiples("lengths", (("", tuple(panels)),), keys)
 
@@ -43,8 +45,8 @@ def _draw(axes: Axes, attempts: pd.DataFrame, edges: Sequence[float], verdicts: 
     for verdict in verdicts:
         tokens = attempts.loc[attempts["verdict"] == verdict, "tokens"]
         share = 100 * np.histogram(tokens, bins=edges)[0] / total
-        place = _ORDER.index(verdict)
-        bars = axes.bar(edges[:-1], share, np.diff(edges), floor, align="edge", color=SERIES[place], linewidth=0)
+        colour = SERIES[_ORDER.index(verdict)]
+        bars = axes.bar(edges[:-1], share, np.diff(edges), floor, align="edge", color=colour, linewidth=0)
         for bar, value, start, end in zip(bars, share, edges, edges[1:], strict=False):
             if value:
                 set_tooltip(
@@ -53,5 +55,5 @@ def _draw(axes: Axes, attempts: pd.DataFrame, edges: Sequence[float], verdicts: 
                 )
         floor += share
     axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_formatter(lambda value, _place: f"{value:,.0f}" if value < 1000 else f"{value / 1000:.2g}k")
+    axes.xaxis.set_major_formatter(lambda value, _position: f"{value:,.0f}" if value < 1000 else f"{value / 1000:.2g}k")
     axes.grid(visible=False, axis="x")

@@ -1,4 +1,4 @@
-"""cov@k against avg@n: what a setting can do at times, and how reliably. A panel for each tier, a point for each setting."""
+"""cov@k against avg@n: questions solved at times, and how reliably. A panel for each tier, a point for each setting."""
 
 import math
 from functools import partial
@@ -18,13 +18,18 @@ from ablation.report.figures.small_multiples import (
     scope_title,
 )
 from ablation.report.matplotlib_svg import MUTED, RULE, SERIES
-from ablation.report.setting_names import setting_name, settings_wide
+from ablation.report.setting_names import setting_name
 from ablation.report.tooltips import set_tooltip
+from ablation.specs.vocabulary import FACTORS
 
 
 def potential_figure(analysis: Analysis) -> SmallMultiples | None:
-    """Points above the diagonal have what cannot be relied on; the dotted line is where alike questions would lie."""
-    wide = settings_wide(analysis.conditions)
+    """Return the figure, or None where no setting has an estimate.
+
+    Settings above the diagonal solve questions that they do not solve reliably. The dotted line is where they would lie if
+    all questions were equally hard.
+    """
+    wide = _points(analysis.conditions)
     if wide.empty:
         return None
     styles = [style for style in dict.fromkeys(wide["style"]) if not pd.isna(style)]
@@ -32,10 +37,29 @@ def potential_figure(analysis: Analysis) -> SmallMultiples | None:
     panels = []
     for scope in scopes:
         points = wide[wide["tier"] == scope]
-        alt = f"cov against avg, {scope_title(scope)}: " + "; ".join(_told(row) for row in points.to_dict("records"))
+        alt = f"cov against avg, {scope_title(scope)}: " + "; ".join(
+            _in_words(row) for row in points.to_dict("records")
+        )
         panels.append(FigurePanel(scope_title(scope), partial(_draw, points=points, styles=styles), alt))
-    keys = tuple(LegendEntry(f"style {short(style, 20)}", place) for place, style in enumerate(styles))
+    keys = tuple(LegendEntry(f"style {short(style, 20)}", index) for index, style in enumerate(styles))
     return SmallMultiples("potential", (("", tuple(panels)),), keys, (2.25, 2.1))
+
+
+def _points(settings: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a setting and scope with an estimate: the factors, `arm tier k avg cov gap low high`.
+
+    The bounds are those of the gap, for these questions.
+    """
+    estimated = settings.dropna(subset="estimate")
+    by = ["arm", *FACTORS, "tier", "k"]
+    parts = {name: estimated[estimated["measure"] == name] for name in ("avg", "cov", "gap")}
+    wide = parts["gap"][[*by, "estimate", "low_these", "high_these"]].rename(
+        columns={"estimate": "gap", "low_these": "low", "high_these": "high"}
+    )
+    for name in ("avg", "cov"):
+        values = parts[name][["arm", "tier", "estimate"]].rename(columns={"estimate": name})
+        wide = wide.merge(values, on=["arm", "tier"], validate="1:1")
+    return wide
 
 
 def _draw(axes: Axes, points: pd.DataFrame, styles: list[object]) -> None:
@@ -46,17 +70,18 @@ def _draw(axes: Axes, points: pd.DataFrame, styles: list[object]) -> None:
     )
     for row in points.to_dict("records"):
         is_base = pd.isna(row["style"])
-        place = 0 if is_base else styles.index(row["style"])
-        colour, marker = (MUTED, "x") if is_base else (SERIES[place % len(SERIES)], MARKERS[place % len(MARKERS)])
+        index = 0 if is_base else styles.index(row["style"])
+        colour, marker = (MUTED, "x") if is_base else (SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)])
         (mark,) = axes.plot(100 * row["avg"], 100 * row["cov"], color=colour, marker=marker, markersize=4, alpha=0.8)
-        set_tooltip(mark, _told(row))
+        set_tooltip(mark, _in_words(row))
     axes.set_xlim(-4, 104)
     axes.set_ylim(-4, 104)
     axes.set_xticks([0, 25, 50, 75, 100])
     axes.set_yticks([0, 25, 50, 75, 100])
 
 
-def _told(row: dict[object, float]) -> str:
+def _in_words(row: dict[object, float]) -> str:
+    """Return a point's setting and its numbers in words."""
     gap = f"avg {percent(row['avg'])}, cov@{row['k']} {percent(row['cov'])}"
     bounds = (
         "" if math.isnan(row["low"]) else f", gap {percent(row['gap'])} [{percent(row['low'])}, {percent(row['high'])}]"

@@ -26,7 +26,10 @@ from ablation.report.tooltips import set_tooltip
 
 
 def scaling_figure(analysis: Analysis) -> SmallMultiples | None:
-    """Points with 95 % intervals, the straight line in log N, and beside it a curve that levels off where counts can tell."""
+    """Return points with 95 % intervals, a straight line in log N, and, from five counts on, a curve that levels off.
+
+    None where no setting has an estimate.
+    """
     curves = analysis.curves.dropna(subset="estimate") if len(analysis.curves) else analysis.curves
     if curves.empty:
         return None
@@ -37,11 +40,11 @@ def scaling_figure(analysis: Analysis) -> SmallMultiples | None:
     for style in dict.fromkeys(curves["style"]):
         panels = []
         for scope in analysis.scores.all_and_tiers[:MAX_PANELS]:
-            points, lines = (_of(frame, style, scope) for frame in (curves, fits))
+            points, lines = (_select(frame, style, scope) for frame in (curves, fits))
             draw = partial(_draw, points=points, lines=lines, lengths=lengths, counts=counts, base=bases[scope])
-            panels.append(FigurePanel(scope_title(scope), draw, _told(analysis, points, style, scope)))
+            panels.append(FigurePanel(scope_title(scope), draw, _in_words(analysis, points, style, scope)))
         rows.append((f"style {short(style, 40)}", tuple(panels)))
-    keys = [LegendEntry(f"length {short(length, 20)}", place) for place, length in enumerate(lengths)]
+    keys = [LegendEntry(f"length {short(length, 20)}", index) for index, length in enumerate(lengths)]
     if not math.isnan(bases[ALL]):
         keys.append(LegendEntry("base model", None))
     return SmallMultiples("scaling", tuple(rows), tuple(keys))
@@ -57,24 +60,25 @@ def _draw(
 ) -> None:
     if not math.isnan(base):
         axes.axhline(100 * base, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-    for place, length in enumerate(lengths):
-        shift = 2 ** (0.07 * (place - (len(lengths) - 1) / 2))
-        colour = SERIES[place % len(SERIES)]
-        for model, drawn in lines[lines["length"] == length].groupby("model", sort=False):
-            values = 100 * drawn["estimate"].clip(0, 1)
+    for index, length in enumerate(lengths):
+        # Points of different lengths at one count stand beside each other.
+        shift = 2 ** (0.07 * (index - (len(lengths) - 1) / 2))
+        colour = SERIES[index % len(SERIES)]
+        for model, fit in lines[lines["length"] == length].groupby("model", sort=False):
+            values = 100 * fit["estimate"].clip(0, 1)
             axes.plot(
-                drawn["count"] * shift, values, color=colour, linewidth=1.2, linestyle="-" if model == "log" else ":"
+                fit["count"] * shift, values, color=colour, linewidth=1.2, linestyle="-" if model == "log" else ":"
             )
         for row in points[points["length"] == length].to_dict("records"):
             x, y = row["count"] * shift, 100 * row["estimate"]
             axes.vlines(x, 100 * row["low"], 100 * row["high"], color=colour, linewidth=1.1, alpha=0.55)
-            (mark,) = axes.plot(x, y, color=colour, marker=MARKERS[place % len(MARKERS)], markersize=4)
+            (mark,) = axes.plot(x, y, color=colour, marker=MARKERS[index % len(MARKERS)], markersize=4)
             set_tooltip(mark, f"N {row['count']:,}, length {length}: {_value(row)}, {row['cells']} cells")
     _count_axis(axes, counts)
     axes.set_ylim(-4, 104)
 
 
-def _of(frame: pd.DataFrame, style: object, scope: str) -> pd.DataFrame:
+def _select(frame: pd.DataFrame, style: object, scope: str) -> pd.DataFrame:
     return frame[(frame["style"] == style) & (frame["tier"] == scope)]
 
 
@@ -83,16 +87,18 @@ def _value(row: dict[object, float]) -> str:
     return f"{percent(row['estimate'])} %{bounds}"
 
 
-def _told(analysis: Analysis, points: pd.DataFrame, style: object, scope: str) -> str:
-    told = "; ".join(
+def _in_words(analysis: Analysis, points: pd.DataFrame, style: object, scope: str) -> str:
+    """Return the panel's points in words."""
+    values = "; ".join(
         f"length {length}: "
         + ", ".join(f"{percent(row['estimate'])} at {row['count']:,}" for row in line.to_dict("records"))
         for length, line in points.groupby("length", sort=False)
     )
-    return f"avg@{analysis.study.n_attempts} against the count, {scope_title(scope)}, style {style}. {told}"
+    return f"avg@{analysis.study.n_attempts} against the count, {scope_title(scope)}, style {style}. {values}"
 
 
 def _base(means: pd.DataFrame, scope: str) -> float:
+    """Return the base model's average; NaN where it has none."""
     is_base = (means["level"] == "base") & (means["factor"] == TRAINING) & (means["tier"] == scope)
     return float(means.loc[is_base, "estimate"].iloc[0])
 

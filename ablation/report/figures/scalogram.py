@@ -1,4 +1,4 @@
-"""Settings and questions as a staircase: who solves what, both ordered by how much is solved."""
+"""Settings and questions as a staircase: the share of correct attempts, both ordered by how much is solved."""
 
 from functools import partial
 
@@ -12,7 +12,10 @@ from ablation.report.figures.small_multiples import FigurePanel, SmallMultiples
 
 
 def scalogram_figure(analysis: Analysis) -> SmallMultiples | None:
-    """Share of correct attempts, cells (most solved first) × questions (most solved first in each tier)."""
+    """Return the share of correct attempts, cells (most solved first) × questions (most solved first in each tier).
+
+    None where nothing was attempted.
+    """
     scores = analysis.scores
     present_c = (scores.attempts_cq.sum(axis=1) > 0) & ~scores.is_apart_c
     if not present_c.any():
@@ -21,9 +24,9 @@ def scalogram_figure(analysis: Analysis) -> SmallMultiples | None:
         present_c
     ]
     tier_q = scores.questions["tier"].map(scores.tiers.index).to_numpy()
-    known_cq = np.nan_to_num(share_cq)
-    order_q = np.lexsort((-known_cq.mean(axis=0), tier_q))
-    order_c = np.argsort(-known_cq.mean(axis=1), kind="stable")
+    filled_cq = np.nan_to_num(share_cq)
+    order_q = np.lexsort((-filled_cq.mean(axis=0), tier_q))
+    order_c = np.argsort(-filled_cq.mean(axis=1), kind="stable")
     steps = np.flatnonzero(np.diff(tier_q[order_q])) + 0.5
     names = [short(name, 24) for name in scores.questions["question"].iloc[order_q]]
     draw = partial(_draw, share=share_cq[np.ix_(order_c, order_q)], steps=steps.tolist(), names=names)

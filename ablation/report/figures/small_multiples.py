@@ -1,4 +1,4 @@
-"""Figures of small multiples. On the page each panel is an `<svg>` of its own, so that they flow on a phone; on paper one."""
+"""Figures of small multiples: on the page an `<svg>` a panel, so that they flow on a phone; on paper one drawing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,59 +27,66 @@ PANEL_SIZE_IN = (2.25, 1.8)
 
 @dataclass(frozen=True)
 class FigurePanel:
-    """One pair of axes: `draw` fills them, `alt` says in words what can be seen."""
+    """One pair of axes."""
 
     title: str
     draw: Callable[[Axes], None]
+    """Fills the axes."""
     alt: str
+    """The panel's content in words, for readers who cannot see it."""
 
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """A line of the legend: the series by its place, or a dashed line for what all are compared with (`place` None)."""
+    """A line of the legend."""
 
     label: str
-    place: int | None
+    series: int | None
+    """The index of the series, which gives it colour and marker; None for the dashed line that all are compared with."""
 
     @property
     def sign(self) -> str:
         """The marker as a character."""
-        return "╌" if self.place is None else LEGEND_SIGNS[self.place % len(LEGEND_SIGNS)]
+        return "╌" if self.series is None else LEGEND_SIGNS[self.series % len(LEGEND_SIGNS)]
 
     @property
     def colour(self) -> str:
-        """The page's colour variable."""
-        return "muted" if self.place is None else f"series-{self.place % len(SERIES)}"
+        """The name of the page's colour variable."""
+        return "muted" if self.series is None else f"series-{self.series % len(SERIES)}"
 
     def handle(self) -> Line2D:
-        """The same for matplotlib's legend."""
-        if self.place is None:
+        """Return the entry for matplotlib's legend."""
+        if self.series is None:
             return Line2D([], [], color=MUTED, linestyle=(0, (4, 3)), label=self.label)
-        colour, marker = SERIES[self.place % len(SERIES)], MARKERS[self.place % len(MARKERS)]
+        colour, marker = SERIES[self.series % len(SERIES)], MARKERS[self.series % len(MARKERS)]
         return Line2D([], [], color=colour, marker=marker, markersize=4, label=self.label)
 
 
 @dataclass(frozen=True)
 class SmallMultiples:
-    """Rows of panels under a heading each; all rows are as long. `name` is that of its files."""
+    """Rows of panels under a heading each; all rows are as long."""
 
     name: str
+    """The name of its files."""
     rows: tuple[tuple[str, tuple[FigurePanel, ...]], ...]
+    """(heading, its panels)."""
     keys: tuple[LegendEntry, ...] = ()
     panel_in: tuple[float, float] = PANEL_SIZE_IN
-    has_long_labels: bool = False  # how much room they need is then measured; else all panels leave the same
+    """Width and height of a panel in inches."""
+    has_long_labels: bool = False
+    """True measures the room that labels need; otherwise all panels leave the same. Only figures of one row may need it."""
 
     @property
     def columns(self) -> int:
-        """Panels side by side."""
+        """The number of panels side by side."""
         return max(len(panels) for _, panels in self.rows)
 
     def on_page(self) -> list[tuple[str, list[Markup]]]:
-        """(heading, the panels as inline `<svg>` elements) for each row."""
+        """Return (heading, the panels as inline `<svg>` elements) for each row."""
         return [(heading, [self._panel(panel) for panel in panels]) for heading, panels in self.rows]
 
     def save(self, folder: Path) -> list[Path]:
-        """Write the whole figure as SVG and PDF; returns the files. The same records give the same bytes."""
+        """Write the whole figure as SVG and PDF and return the files. The same records give the same bytes."""
         with drawing():
             figure = self._whole()
             paths = [folder / f"{self.name}.svg", folder / f"{self.name}.pdf"]
@@ -91,7 +98,7 @@ class SmallMultiples:
         return paths
 
     def pixels(self) -> NDArray[np.uint8]:
-        """The whole figure on white, as height × width × 4."""
+        """Return the whole figure on white, as height × width × 4."""
         with drawing():
             figure = self._whole()
             figure.patch.set(facecolor="white", alpha=1)
@@ -108,13 +115,19 @@ class SmallMultiples:
             return to_svg(figure, panel.alt)
 
     def _placed(self, figure: Figure, left_in: float, below_in: float) -> Axes:
-        """Axes whose panel has its lower left corner there, with room for labels that is the same in every panel."""
+        """Add axes to the figure for a panel whose lower left corner is at (`left_in`, `below_in`), in inches.
+
+        The room for labels is the same in every panel.
+        """
         width, height = self.panel_in
         x, y = left_in + 0.27, below_in + 0.24
-        across, up = figure.get_figwidth(), figure.get_figheight()
-        return figure.add_axes((x / across, y / up, (width - 0.33) / across, (height - 0.44) / up))
+        figure_width, figure_height = figure.get_figwidth(), figure.get_figheight()
+        return figure.add_axes(
+            (x / figure_width, y / figure_height, (width - 0.33) / figure_width, (height - 0.44) / figure_height)
+        )
 
     def _whole(self) -> Figure:
+        """Return all panels in one figure, the headings above their rows and the legend above all."""
         if self.has_long_labels:
             return self._measured()
         width, height = self.panel_in
@@ -123,33 +136,34 @@ class SmallMultiples:
         figure = Figure(figsize=(width * self.columns, step * len(self.rows) + above))
         figure.patch.set_alpha(0)
         top = figure.get_figheight() - above
-        for line, (heading, panels) in enumerate(self.rows):
-            figure.text(0.08 / figure.get_figwidth(), (top - step * line - 0.14) / figure.get_figheight(),
+        for row, (heading, panels) in enumerate(self.rows):
+            figure.text(0.08 / figure.get_figwidth(), (top - step * row - 0.14) / figure.get_figheight(),
                         short(heading, 60), color=MUTED)  # fmt: skip
             for column, panel in enumerate(panels):
-                _prepare(figure, self._placed(figure, width * column, top - step * (line + 1)), panel)
+                _prepare(figure, self._placed(figure, width * column, top - step * (row + 1)), panel)
         if self.keys:
             figure.legend(handles=[key.handle() for key in self.keys], loc="upper left", ncols=len(self.keys))
         return figure
 
     def _measured(self) -> Figure:
-        """One row of panels, laid out by what stands beside them."""
+        """Return one row of panels, laid out by the labels beside them."""
         [(_, panels)] = self.rows
         width, height = self.panel_in
         figure = Figure(figsize=(width * len(panels), height), layout="constrained")
         for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
             _prepare(figure, axes, panel)
-        figure.draw_without_rendering()  # once for both files
+        figure.draw_without_rendering()  # lays it out once for both files
         figure.set_layout_engine("none")
         return figure
 
 
 def scope_title(scope: str) -> str:
-    """What a panel of one scope is called."""
+    """Return the title of a scope's panel."""
     return "all questions" if scope == ALL else short(scope, 18)
 
 
 def _prepare(figure: Figure, axes: Axes, panel: FigurePanel) -> None:
+    """Draw the panel on a transparent ground, which shows the page's colour."""
     figure.patch.set_alpha(0)
     axes.patch.set_alpha(0)
     axes.tick_params(length=0)
