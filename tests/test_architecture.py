@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Names that say nothing of what they hold. The budget only falls: lower it when a change uses fewer.
 PRONOUNS = ("told", "found", "said", "one", "given")
-BUDGET = 548
+BUDGET = 509
 MODULES = sorted((ROOT / "ablation").rglob("*.py"))
 
 
