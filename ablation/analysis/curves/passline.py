@@ -45,14 +45,14 @@ def pass_bounds(scores: Scores, tier: str, line: float = PASS_LINE) -> pd.DataFr
     measured = measure(scores, tier)
     seeds = replicates(scores, measured)
     usable_c = np.isfinite(measured.means_c) & ~scores.is_base_c
-    settings = [setting for setting in scores.settings if not scores.is_base_c[setting.lines].any()]
-    n_tests = max(sum(bool(usable_c[setting.lines].any()) for setting in settings), 1)
+    settings = [setting for setting in scores.settings if not scores.is_base_c[setting.rows].any()]
+    n_tests = max(sum(bool(usable_c[setting.rows].any()) for setting in settings), 1)
     share = (1 - ALPHA) ** (1 / n_tests)
     distance = float(stdtrit(seeds.degrees, share) if seeds.degrees else ndtri(share))
     inside_q = scores.in_tier_q(tier)
     rows = []
     for setting in settings:
-        runs = setting.lines[usable_c[setting.lines]]
+        runs = setting.rows[usable_c[setting.rows]]
         attempts = int(scores.attempts_cq[np.ix_(runs, inside_q)].sum())
         found = float(measured.means_c[runs].mean()) if len(runs) else math.nan
         seed_variance = seeds.run.value / max(len(runs), 1)

@@ -1,1 +1,1 @@
-"""Effects and their errors."""
+"""Effects of the factors with their errors: contrasts, means, interactions, regressions and components of variance."""

@@ -1,4 +1,4 @@
-"""Each setting by itself: avg@n, cov@k and the gap between them, its runs taken together; and the errors of single cells."""
+"""avg@n, cov@k and the gap between them for each setting, its runs taken together; and the errors of single cells."""
 
 import numpy as np
 import pandas as pd
@@ -17,25 +17,26 @@ OTHER_EVALUATOR = "no complete run of the evaluator that most cells have"
 
 
 def common_k(scores: Scores) -> int:
-    """The largest k that every question of every complete cell allows: cov@k compares between cells at one k alone."""
+    """Return the largest k that every question of every complete cell allows; cells can be compared at one k alone."""
     complete_c = np.isfinite(scores.rates_cq(ALL)).all(axis=1)
-    seen = scores.attempts_cq[complete_c & (scores.attempts_cq > 0).all(axis=1)]
-    return int(seen.min()) if seen.size else 1
+    attempts_cq = scores.attempts_cq[complete_c & (scores.attempts_cq > 0).all(axis=1)]
+    return int(attempts_cq.min()) if attempts_cq.size else 1
 
 
 def conditions(
     scores: Scores, k: int | None = None, draws: int = BOOTSTRAP_DRAWS, seed: int = ANALYSIS_SEED
 ) -> pd.DataFrame:
-    """One row a setting, tier and measure (`avg`, `cov`, `gap` = cov − avg): the mean over its complete runs.
+    """Estimate each setting's mean over its complete runs, one row per setting, tier and measure.
 
-    Columns: the factors, `runs measure k`, and those of `estimate`. k is `common_k` unless given. Where every attempt
-    went one way there is no variance to estimate from; avg then has the exact binomial interval on these questions
-    (Clopper & Pearson 1934; conservative for unequal rates by Hoeffding 1956), which knows nothing of training seeds.
+    The measures are `avg`, `cov` and `gap` = cov − avg. Columns: the factors, `runs measure k`, and those of `estimate`.
+    `k` is `common_k` unless stated. Where every attempt went one way there is no variance to estimate from. avg then has
+    the exact binomial interval on these questions (Clopper & Pearson 1934; conservative for unequal rates by Hoeffding
+    1956), which does not include training seeds.
     """
     k = k or common_k(scores)
     measures: dict[str, OfCounts] = {"avg": average, "cov": coverage_at(k), "gap": gap_at(k)}
     frames = [
-        estimate(scores, tier, _plans(scores, tier, {"measure": name, "k": k}), draws, seed, of)
+        estimate(scores, tier, _sums(scores, tier, {"measure": name, "k": k}), draws, seed, of)
         for tier in scores.all_and_tiers
         for name, of in measures.items()
     ]
@@ -43,9 +44,11 @@ def conditions(
 
 
 def cell_errors(scores: Scores) -> pd.DataFrame:
-    """One row a cell: `avg_{tier}_se`, `cov_{tier}_se` from its attempts alone, on these questions, with k = n; and
-    `…_se_questions`, SD over questions / √Q, for questions like these. Neither holds training-seed variance; NaN where
-    nothing varied, and for questions like these with fewer than 6 of them.
+    """Return the standard errors of each cell, one row per cell.
+
+    `avg_{tier}_se` and `cov_{tier}_se` (with k = n) come from its attempts alone, on these questions. `…_se_questions` is
+    SD over questions / √Q, for questions like these. Neither includes training-seed variance. NaN where nothing varied,
+    and for questions like these with fewer than 6 of them.
     """
     columns: dict[str, object] = {"cell": scores.cells["cell"].tolist()}
     for tier in scores.all_and_tiers:
@@ -59,11 +62,14 @@ def cell_errors(scores: Scores) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def exact_interval(correct: int, attempts: int, level: float = CONFIDENCE) -> tuple[float, float]:
-    """Clopper & Pearson's interval of a proportion (1934, Biometrika 26(4)) from the Beta quantiles."""
+def exact_interval(correct: int, attempts: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Return Clopper & Pearson's interval of a proportion (1934, Biometrika 26(4)), from the Beta quantiles.
+
+    NaN without attempts.
+    """
     if attempts == 0:
         return float("nan"), float("nan")
-    tail = (1 - level) / 2
+    tail = (1 - confidence) / 2
     low = betaincinv(correct, attempts - correct + 1, tail) if correct else 0.0
     high = betaincinv(correct + 1, attempts - correct, 1 - tail) if correct < attempts else 1.0
     return float(low), float(high)
@@ -77,31 +83,34 @@ def _positive(error_c: Floats) -> Floats:
     return np.where(error_c > 0, error_c, np.nan)
 
 
-def _plans(scores: Scores, tier: str, labels: dict[str, object]) -> list[WeightedSum]:
+def _sums(scores: Scores, tier: str, labels: dict[str, object]) -> list[WeightedSum]:
     complete_c: Mask = np.asarray(np.isfinite(scores.rates_cq(tier)).all(axis=1), dtype=bool)
-    return setting_plans(scores, complete_c, labels, NO_RUN)
+    return setting_means(scores, complete_c, labels, NO_RUN)
 
 
-def setting_plans(scores: Scores, whole_c: Mask, labels: dict[str, object], reason: str) -> list[WeightedSum]:
-    """The mean over the runs of each setting that are whole; `reason` for settings that have none."""
-    plans = []
+def setting_means(scores: Scores, complete_c: Mask, labels: dict[str, object], reason: str) -> list[WeightedSum]:
+    """Return the mean over the complete runs of each setting, not yet estimated; `reason` for settings without any."""
+    means = []
     for setting in scores.settings:
-        runs = setting.lines[whole_c[setting.lines]]
+        runs = setting.rows[complete_c[setting.rows]]
         weights_c = mean_weights(pd.Index(runs), len(scores.cells)) if len(runs) else None
-        found = {"arm": setting.arm, **setting.levels, "runs": len(runs), **labels}
-        why = OTHER_EVALUATOR if scores.is_apart_c[setting.lines].any() else reason
-        plans.append(WeightedSum(found, weights_c, "" if len(runs) else why))
-    return plans
+        row_labels = {"arm": setting.number, **setting.levels, "runs": len(runs), **labels}
+        absence = OTHER_EVALUATOR if scores.is_apart_c[setting.rows].any() else reason
+        means.append(WeightedSum(row_labels, weights_c, "" if len(runs) else absence))
+    return means
 
 
 def _with_exact(scores: Scores, frame: pd.DataFrame) -> pd.DataFrame:
-    for line in frame.index[(frame["measure"] == "avg") & frame["estimate"].isin([0.0, 1.0])]:
-        tier = str(frame.at[line, "tier"])
-        lines = np.flatnonzero((scores.arm_c == frame.at[line, "arm"]) & np.isfinite(scores.rates_cq(tier)).all(axis=1))
+    """Give the rows of avg whose attempts all went one way the exact binomial interval on these questions."""
+    for row in frame.index[(frame["measure"] == "avg") & frame["estimate"].isin([0.0, 1.0])]:
+        tier = str(frame.at[row, "tier"])
+        runs = np.flatnonzero(
+            (scores.setting_c == frame.at[row, "arm"]) & np.isfinite(scores.rates_cq(tier)).all(axis=1)
+        )
         inside_q = scores.in_tier_q(tier)
         correct, attempts = (
-            int(counts[np.ix_(lines, inside_q)].sum()) for counts in (scores.correct_cq, scores.attempts_cq)
+            int(counts[np.ix_(runs, inside_q)].sum()) for counts in (scores.correct_cq, scores.attempts_cq)
         )
-        frame.loc[line, ["low_these", "high_these"]] = exact_interval(correct, attempts)
-        frame.loc[line, "reason"] = EXACT_INTERVAL
+        frame.loc[row, ["low_these", "high_these"]] = exact_interval(correct, attempts)
+        frame.loc[row, "reason"] = EXACT_INTERVAL
     return frame

@@ -1,4 +1,4 @@
-"""Are the levels of a factor the same within a margin? Three verdicts; "not different" is never read as "the same"."""
+"""Equivalence of the levels of a factor within a margin. Three verdicts: "not different" is never read as "the same"."""
 
 import math
 from itertools import combinations
@@ -19,25 +19,27 @@ from ablation.analysis.records.scores import Scores
 
 MARGIN = 0.04  # the study's "within ± 4 %"
 RUNS_NOT_TOLD_FROM_LEVELS = "no setting was run with two seeds, so two training runs cannot be told from two levels"
-MANY_SEEDS = 1_000
+MANY_SEEDS = 1_000  # the search for `more_seeds` ends here
 
 
 def equivalence(scores: Scores, factor: str, margin: float = MARGIN, tier: str = ALL) -> pd.DataFrame:
-    """Every pair of levels of `factor` on these questions: `different`, `equivalent` (within ± margin) or `undecided`.
+    """Judge every pair of levels of `factor` on these questions: `different`, `equivalent` (within ± margin) or `undecided`.
 
     Columns: `level reference pairs`, those of `estimate`, `low_90 high_90 p_tost p_holm verdict more_seeds`. Two one-sided
     tests (Schuirmann 1987, J. Pharmacokinetics and Biopharmaceutics 15(6)): equivalent where the 90 % interval lies within
-    ± margin; else different where p after Holm over all pairs is at most 5 %; else undecided. `more_seeds` is how many
-    further seeds a level would bring the 90 % interval within the margin if the estimate stayed; NaN where none would.
-    Without replicated settings every verdict is undecided.
+    ± margin; else different where p after Holm over all pairs is at most 5 %; else undecided. `more_seeds` is the number of
+    further seeds per level that would bring the 90 % interval within the margin if the estimate stayed; NaN where no
+    number would. Without replicated settings every verdict is undecided. Empty with fewer than two levels.
     """
     ordered = levels(scores.cells, factor)
     sets = matched_sets(comparable(scores, tier), factor).reindex(columns=ordered)
-    plans = [_pair(sets, level, reference, len(scores.cells)) for reference, level in combinations(ordered, 2)]
-    if not plans:
+    sums = [_pair(sets, level, reference, len(scores.cells)) for reference, level in combinations(ordered, 2)]
+    if not sums:
         return pd.DataFrame()
-    frame = estimate(scores, tier, plans, draws=0).drop(columns=["low_bootstrap", "high_bootstrap"])
+    frame = estimate(scores, tier, sums, draws=0).drop(columns=["low_bootstrap", "high_bootstrap"])
     frame = with_holm(frame.assign(p=frame["p_these"]), ["tier"])
+    # Without replicates the seeds' variance is missing from every error: an interval that is too narrow would call two runs
+    # equivalent or different. So no verdict is given, and the estimates stand with a reason.
     replicated = replicates(scores, measure(scores, tier)).degrees > 0
     half = frame["se_these"] * stdtrit(np.minimum(frame["df_these"], 1e9), 1 - ALPHA)
     frame["low_90"], frame["high_90"] = frame["estimate"] - half, frame["estimate"] + half
@@ -51,16 +53,18 @@ def equivalence(scores: Scores, factor: str, margin: float = MARGIN, tier: str =
     return frame
 
 
-def tost(estimate_: float, se: float, df: float, margin: float) -> float:
-    """p of the hypothesis |true value| ≥ margin: the larger of the two one-sided p values."""
+def tost(difference: float, se: float, df: float, margin: float) -> float:
+    """Return p of the hypothesis |true value| ≥ margin: the larger of the two one-sided p values."""
     if not se > 0:
         return float("nan")
-    return float(stdtr(min(df, 1e9), (abs(estimate_) - margin) / se))
+    return float(stdtr(min(df, 1e9), (abs(difference) - margin) / se))
 
 
 def overall(pairs: pd.DataFrame) -> str:
-    """The verdict on all levels: equivalent when every pair is (an intersection–union test needs no correction, Berger
-    1982), different when any pair is, else undecided."""
+    """Return the verdict on all levels: different when any pair is, equivalent when every pair is, else undecided.
+
+    "Every pair" is an intersection–union test, which needs no correction (Berger 1982).
+    """
     verdicts = set(pairs["verdict"]) if len(pairs) else set()
     return "different" if "different" in verdicts else "equivalent" if verdicts == {"equivalent"} else "undecided"
 
@@ -82,7 +86,10 @@ def _verdict(row: dict[object, float], margin: float) -> str:
 
 
 def _more_seeds(row: dict[object, float], margin: float, seeds: int) -> float:
-    """Every part of the error on these questions shrinks with 1 / seeds; its degrees of freedom grow with them."""
+    """Return how many further seeds would make the row equivalent, NaN for none up to `MANY_SEEDS`.
+
+    Every part of the variance on these questions shrinks with 1 / seeds, and its degrees of freedom grow with them.
+    """
     room = margin - abs(row["estimate"])
     if math.isnan(row["se_these"]) or room <= 0:
         return float("nan")

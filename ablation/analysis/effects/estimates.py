@@ -1,4 +1,4 @@
-"""Estimates that are weighted sums of cells, paired by question: effects, marginal means and slopes alike."""
+"""Estimates that are weighted sums of cells, paired by question: contrasts, marginal means and slopes alike."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,66 +28,79 @@ NOTHING_COUNTS = "no cell has attempts that count"
 
 @dataclass(frozen=True)
 class WeightedSum:
-    """One estimate to make in one tier: Σ weight × rate over cells, then the mean over questions.
+    """One quantity to estimate in one tier: Σ weight × rate over cells, then the mean over questions.
 
-    `weights_c` is None when the estimate cannot be made, and `reason` then says why.
+    Weights that sum to 0 make a contrast of cells, weights that sum to 1 a mean of cells.
     """
 
     labels: dict[str, Any]
+    """Columns of the table that say what is estimated: factor, level, reference and so on."""
     weights_c: Floats | None
+    """None when the estimate cannot be made."""
     reason: str = ""
+    """Why it cannot be made."""
 
 
 def estimate(
     scores: Scores,
     tier: str,
-    plans: Sequence[WeightedSum],
+    sums: Sequence[WeightedSum],
     draws: int = BOOTSTRAP_DRAWS,
     seed: int = ANALYSIS_SEED,
     of: OfCounts = average,
 ) -> pd.DataFrame:
-    """One row a plan: its labels, then the estimate of `of` with its errors.
+    """Estimate weighted sums of `of` (avg@n unless stated) in one tier, with their errors; one row per sum.
 
-    Columns: `tier questions estimate`; for questions like these `se df low high p`; for these very questions
+    Columns: its labels; `tier questions estimate`; for questions like these `se df low high p`; for these very questions
     `se_these df_these low_these high_these p_these`; the bootstrap's `low_bootstrap high_bootstrap` (questions and seeds
-    resampled); `reason`, which says why something is NaN, and `estimand`. Fractions (0.04 = 4 points), intervals at 95 %.
-    A cell whose weight is 0 does not matter, whether complete or not, except as a replicate that shows what seeds do.
+    resampled); `reason`, which says why something is NaN; and `estimand`. Fractions (0.04 = 4 points), intervals at 95 %.
+    A cell whose weight is 0 does not matter, complete or not, except as a replicate that shows the seeds' variance.
+
+    Three questions, two cells with the rates (1, ½, 0) and (½, ½, ½), and the contrast of the first with the second:
+
+        weights_c   (+1, −1)
+        by question (+½, 0, −½)     the differences are taken question by question
+        estimate    0               their mean; `se` comes from their spread, `se_these` from the attempts alone
     """
-    return estimate_measured(scores, tier, plans, measure(scores, tier, of), draws, seed)
+    return estimate_measured(scores, tier, sums, measure(scores, tier, of), draws, seed)
 
 
 def estimate_measured(
     scores: Scores,
     tier: str,
-    plans: Sequence[WeightedSum],
+    sums: Sequence[WeightedSum],
     measured: Measurements,
     draws: int = BOOTSTRAP_DRAWS,
     seed: int = ANALYSIS_SEED,
 ) -> pd.DataFrame:
-    """`estimate` of a quantity that is measured already, at the questions of the tier; in that quantity's own unit."""
+    """Estimate as `estimate` does, from a quantity that is measured already at the questions of the tier; in its own unit."""
     seeds = replicates(scores, measured)
     n_cells, n_questions = measured.values_cq.shape
-    weights_ec = np.zeros((len(plans), n_cells))
-    for line, plan in enumerate(plans):
-        if plan.weights_c is not None and n_questions:
-            weights_ec[line] = plan.weights_c
-    possible = np.array([plan.weights_c is not None and n_questions > 0 for plan in plans], dtype=bool)
+    weights_ec = np.zeros((len(sums), n_cells))
+    for row, weighted in enumerate(sums):
+        if weighted.weights_c is not None and n_questions:
+            weights_ec[row] = weighted.weights_c
+    # A sum without weights, and every sum in a tier without questions, is carried along as zeros and becomes NaN at the end.
+    possible_e = np.array([weighted.weights_c is not None and n_questions > 0 for weighted in sums], dtype=bool)
+    # Incomplete cells are NaN throughout and have no weight, but 0 · NaN would be NaN.
     sums_eq = weights_ec @ np.nan_to_num(measured.values_cq)
-    value_e = np.where(possible, np.round(mean_or_nan(sums_eq), 12), np.nan)
-    frame = pd.DataFrame([{**plan.labels, "tier": tier, "questions": n_questions} for plan in plans])
+    # Rounded, so that a sum of thirds that cancel is 0 and not 1e-17.
+    value_e = np.where(possible_e, np.round(mean_or_nan(sums_eq), 12), np.nan)
+    frame = pd.DataFrame([{**weighted.labels, "tier": tier, "questions": n_questions} for weighted in sums])
     frame["estimate"] = value_e
     columns = _columns("", value_e, questions_like_these(weights_ec, measured, seeds))
     columns |= _columns("_these", value_e, these_questions(weights_ec, measured, seeds))
     low_e, high_e = bootstrap_intervals(weights_ec, measured, scores, draws, seed)
     for name, column in (columns | {"low_bootstrap": low_e, "high_bootstrap": high_e}).items():
-        frame[name] = np.where(possible, column, np.nan)
+        frame[name] = np.where(possible_e, column, np.nan)
     empty = NO_QUESTIONS if len(scores.questions) else NOTHING_COUNTS
-    frame["reason"] = [_reason(*found, empty) for found in zip(plans, frame.to_dict("records"), strict=True)]
+    rows = frame.to_dict("records")
+    frame["reason"] = [_reason(weighted, row, empty) for weighted, row in zip(sums, rows, strict=True)]
     return frame.assign(estimand=_estimand(scores, seeds))
 
 
 def estimand(scores: Scores) -> str:
-    """What the default intervals are about, in one sentence."""
+    """Return one sentence that says for which questions and seeds the default intervals hold."""
     return _estimand(scores, replicates(scores, measure(scores, scores.all_and_tiers[0])))
 
 
@@ -100,13 +113,15 @@ def _estimand(scores: Scores, seeds: Replicates) -> str:
 
 def _columns(suffix: str, value_e: Floats, errors: Errors) -> dict[str, Floats]:
     half_e = errors.half_width()
-    found = {"se": errors.se_e, "df": errors.df_e, "low": value_e - half_e, "high": value_e + half_e}
-    return {f"{name}{suffix}": column for name, column in (found | {"p": errors.p_value(value_e)}).items()}
+    columns = {
+        "se": errors.se_e, "df": errors.df_e, "low": value_e - half_e, "high": value_e + half_e, "p": errors.p_value(value_e),
+    }  # fmt: skip
+    return {f"{name}{suffix}": column_e for name, column_e in columns.items()}
 
 
-def _reason(plan: WeightedSum, row: dict[Any, Any], empty: str) -> str:
-    if plan.reason or not row["questions"]:
-        return plan.reason or empty
+def _reason(weighted: WeightedSum, row: dict[Any, Any], empty: str) -> str:
+    if weighted.reason or not row["questions"]:
+        return weighted.reason or empty
     if row["questions"] < MIN_QUESTIONS:
         return TOO_FEW_QUESTIONS
     return NO_VARIATION if np.isnan(row["low"]) else ""

@@ -1,7 +1,7 @@
-"""What each factor changed: contrasts and marginal means over matched cells, paired by question.
+"""The effect of each factor: contrasts and marginal means over matched cells, paired by question.
 
-A design need be neither full nor balanced. Only cells that agree in every other factor and in their seeds are set
-against each other, so a level never gets credit for the company it keeps.
+A design need be neither full nor balanced. Only cells that agree in every other factor and in their seeds are compared,
+so an effect of another factor is never credited to a level.
 """
 
 import pandas as pd
@@ -22,12 +22,12 @@ NO_TRAINED = "no complete trained cell"
 
 
 def factor_effects(scores: Scores, draws: int = BOOTSTRAP_DRAWS, seed: int = ANALYSIS_SEED) -> pd.DataFrame:
-    """avg@n of a level minus that of its reference, one row a contrast and tier.
+    """Estimate avg@n of each level minus that of its reference, one row per contrast and tier.
 
-    Columns: `factor level reference pairs`, those of `estimate`, and `p_holm`: p for the number of contrasts of that
-    factor in that tier. Counts are compared with the next smaller one, other levels with one reference. `pairs` counts
-    the matched pairs averaged. The rows of factor `training` set the mean of all trained cells against the base model;
-    there `pairs` counts the trained cells. What cannot be estimated is NaN with a reason.
+    Columns: `factor level reference pairs`, those of `estimate`, and `p_holm`: p corrected for the number of contrasts of
+    that factor in that tier. A count is compared with the next smaller one, other levels with one reference. `pairs` is
+    the number of matched pairs that are averaged. The rows of factor `training` compare the mean of all trained cells with
+    the base model; there `pairs` is the number of trained cells. What cannot be estimated is NaN with a reason.
     """
     frames = []
     for tier in scores.all_and_tiers:
@@ -36,22 +36,22 @@ def factor_effects(scores: Scores, draws: int = BOOTSTRAP_DRAWS, seed: int = ANA
 
 
 def planned_contrasts(scores: Scores, tier: str) -> list[WeightedSum]:
-    """The contrasts of `factor_effects` in one tier, before anything is estimated."""
-    plans = [_training(scores, tier)]
-    return plans + [plan for factor in FACTORS for plan in _contrasts(scores, tier, factor)]
+    """Return the contrasts of `factor_effects` in one tier, not yet estimated."""
+    contrasts = [_training(scores, tier)]
+    return contrasts + [contrast for factor in FACTORS for contrast in _contrasts(scores, tier, factor)]
 
 
 def marginal_means(scores: Scores, draws: int = BOOTSTRAP_DRAWS, seed: int = ANALYSIS_SEED) -> pd.DataFrame:
-    """avg@n of each level, averaged over those settings of the other factors and seeds that have every level complete.
+    """Estimate avg@n of each level, averaged over those settings of the other factors that have every level complete.
 
-    Columns: `factor level cells` and those of `estimate`; the base model is a row of its own (factor `training`, level
-    `base`).
+    "Settings" include the seeds. Columns: `factor level cells` and those of `estimate`. The base model has a row of its
+    own (factor `training`, level `base`).
     """
     frames = []
     for tier in scores.all_and_tiers:
-        plans = [_base(scores, tier)]
-        plans += [plan for factor in FACTORS for plan in _level_means(scores, tier, factor)]
-        frames.append(estimate(scores, tier, plans, draws, seed))
+        means = [_base(scores, tier)]
+        means += [mean for factor in FACTORS for mean in _level_means(scores, tier, factor)]
+        frames.append(estimate(scores, tier, means, draws, seed))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -90,8 +90,8 @@ def _training(scores: Scores, tier: str) -> WeightedSum:
 
 
 def _base(scores: Scores, tier: str) -> WeightedSum:
-    whole_c = scores.rates_cq(tier).sum(axis=1) >= 0  # NaN, an incomplete cell, compares false
-    base = scores.cells.index[whole_c & scores.is_base_c]
+    complete_c = scores.rates_cq(tier).sum(axis=1) >= 0  # NaN, an incomplete cell, compares false
+    base = scores.cells.index[complete_c & scores.is_base_c]
     labels = {"factor": TRAINING, "level": "base", "cells": len(base)}
     if base.empty:
         return WeightedSum(labels, None, NO_BASE)

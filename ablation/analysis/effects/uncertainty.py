@@ -1,9 +1,7 @@
-"""Errors of weighted sums of cells: the one place that knows how uncertainty is measured.
+"""Errors of weighted sums of cells: the only module that knows how uncertainty is measured.
 
 Two estimands, named wherever an interval is shown. *These questions*: the benchmark is fixed, training and sampling would
 be repeated. *Questions like these*: the questions, too, are a sample of those that might have been asked.
-
-Array suffixes: e estimate, c cell, q question, d bootstrap draw.
 """
 
 import math
@@ -16,10 +14,10 @@ from ablation.analysis.effects.replicates import Replicates
 from ablation.analysis.records.measures import Measurements
 from ablation.analysis.records.scores import Floats, Scores
 
-CONFIDENCE = 0.95
-ALPHA = 0.05
+CONFIDENCE = 0.95  # of every two-sided interval
+ALPHA = 0.05  # of every test
 BOOTSTRAP_DRAWS = 2_000
-ANALYSIS_SEED = 0
+ANALYSIS_SEED = 0  # of the analysis's own random draws; it has nothing to do with training seeds
 # Even q differences that all point one way come about by chance 2 · 2^−q of the time: above 5 % for fewer than 6.
 MIN_QUESTIONS = 6
 TOO_FEW_QUESTIONS = f"fewer than {MIN_QUESTIONS} questions: no interval"
@@ -29,29 +27,31 @@ NO_VARIATION = "nothing varied, so no error can be estimated"
 
 @dataclass(frozen=True)
 class Errors:
-    """A standard error and its degrees of freedom for each estimate; NaN where it cannot be estimated."""
+    """The uncertainty of each estimate; NaN where it cannot be estimated."""
 
     se_e: Floats
+    """Standard errors."""
     df_e: Floats
+    """Their degrees of freedom."""
 
-    def half_width(self, level: float = CONFIDENCE) -> Floats:
-        """t · SE: how far a two-sided interval reaches from the estimate."""
-        half: Floats = self.se_e * stdtrit(np.minimum(self.df_e, 1e9), (1 + level) / 2)
+    def half_width(self, confidence: float = CONFIDENCE) -> Floats:
+        """Return t · SE: how far a two-sided interval reaches from the estimate."""
+        half: Floats = self.se_e * stdtrit(np.minimum(self.df_e, 1e9), (1 + confidence) / 2)
         return half
 
     def p_value(self, estimate_e: Floats) -> Floats:
-        """Two-sided p of the hypothesis that the quantity is 0."""
+        """Return the two-sided p of the hypothesis that the quantity is 0."""
         with np.errstate(divide="ignore", invalid="ignore"):
             p: Floats = 2 * stdtr(np.minimum(self.df_e, 1e9), -np.abs(estimate_e) / self.se_e)
         return p
 
 
 def these_questions(weights_ec: Floats, measured: Measurements, seeds: Replicates) -> Errors:
-    """Error of Σ w · (cell mean) with the questions held fixed: V = Σ w² (sampling variance + seed variance).
+    """Return the error of Σ w · (cell mean) with the questions held fixed: V = Σ w² (sampling variance + seed variance).
 
     Runs are independent given the questions. The degrees of freedom are Satterthwaite's (1946, Biometrics Bulletin 2(6)),
     V² / Σ (V_i² / df_i), over the sampling variances and the seeds' component. Without replicated settings the seed
-    variance is not included.
+    variance is not included. `weights_ec` has one row of weights per estimate.
     """
     squared_ec = weights_ec**2
     used_ec = np.where(squared_ec > 0, measured.sampling_c, 0.0)  # a cell without weight does not matter
@@ -63,11 +63,12 @@ def these_questions(weights_ec: Floats, measured: Measurements, seeds: Replicate
 
 
 def questions_like_these(weights_ec: Floats, measured: Measurements, seeds: Replicates) -> Errors:
-    """Error of the same sum when the questions are a sample too: two-way clustering, V = V_q + (V_s − V_qs).
+    """Return the error of the same sum when the questions are a sample too: two-way clustering, V = V_q + (V_s − V_qs).
 
-    V_q is the variance of the per-question sums over Q (Miller 2024, arXiv 2411.00640, paired by question); V_s − V_qs
-    is what runs add at every question alike (Cameron, Gelbach & Miller 2011; see `replicates`). Never below the error
-    on these very questions, which it contains. Degrees of freedom: V² / (V_q² / (Q − 1) + (V_s − V_qs)² / df).
+    V_q is the variance of the per-question sums over Q (Miller 2024, arXiv 2411.00640, paired by question). V_s − V_qs
+    is what runs add at every question alike (Cameron, Gelbach & Miller 2011; see `replicates`). The error is never below
+    that on these very questions, which it contains. Degrees of freedom: V² / (V_q² / (Q − 1) + (V_s − V_qs)² / df). NaN
+    with fewer than `MIN_QUESTIONS` questions.
     """
     sums_eq = weights_ec @ np.nan_to_num(measured.values_cq)
     n_questions = sums_eq.shape[1]
@@ -82,7 +83,7 @@ def questions_like_these(weights_ec: Floats, measured: Measurements, seeds: Repl
 
 
 def _errors(variance_e: Floats, uncertainty_e: Floats) -> Errors:
-    """SE and df from a variance and twice the sum V_i² / df_i; NaN for a variance of 0."""
+    """Return SE and df from a variance and twice the sum V_i² / df_i; NaN for a variance of 0."""
     variance_e = np.where(variance_e > 1e-18, variance_e, np.nan)
     with np.errstate(divide="ignore"):
         df_e = np.where(uncertainty_e > 0, 2 * variance_e**2 / uncertainty_e, np.inf)
@@ -92,30 +93,32 @@ def _errors(variance_e: Floats, uncertainty_e: Floats) -> Errors:
 def bootstrap_intervals(
     weights_ec: Floats, measured: Measurements, scores: Scores, draws: int = BOOTSTRAP_DRAWS, seed: int = ANALYSIS_SEED
 ) -> tuple[Floats, Floats]:
-    """The cross-check: percentile intervals from resampling questions, and seeds within each setting, lower and upper.
+    """Return (lower, upper) percentile bounds from resampling questions, and seeds within each setting: the cross-check.
 
-    Efron 1979, with the tails moved out for small samples as a t interval's are (Hesterberg 2015, The American
-    Statistician 69(4), section 4.3). All estimates see the same draws; NaN with too few questions.
+    The bootstrap of Efron 1979, with the tails moved out for small samples as a t interval's are (Hesterberg 2015, The
+    American Statistician 69(4), section 4.3). All estimates see the same draws. NaN with too few questions, and without
+    `draws`.
     """
     values_cq = np.nan_to_num(measured.values_cq)
-    n_questions, nothing = values_cq.shape[1], np.full(len(weights_ec), np.nan)
+    n_questions, absent_e = values_cq.shape[1], np.full(len(weights_ec), np.nan)
     if n_questions < MIN_QUESTIONS or draws == 0:
-        return nothing, nothing
+        return absent_e, absent_e
     rng = np.random.default_rng(seed)
     times_drawn_dq = rng.multinomial(n_questions, np.full(n_questions, 1 / n_questions), size=draws)
     means_dc = times_drawn_dq @ values_cq.T / n_questions
     drawn_dc = np.ones_like(means_dc)
-    for arm in np.unique(scores.arm_c):
-        runs = np.flatnonzero((scores.arm_c == arm) & np.isfinite(measured.means_c))
+    for setting in np.unique(scores.setting_c):
+        runs = np.flatnonzero((scores.setting_c == setting) & np.isfinite(measured.means_c))
         if len(runs) > 1:
             drawn_dc[:, runs] = rng.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), size=draws)
     sums_de = (drawn_dc * means_dc) @ weights_ec.T
     tail = expanded_tail(n_questions)
     low_e, high_e = np.quantile(sums_de, [tail, 1 - tail], axis=0)
-    return np.round(low_e, 12), np.round(high_e, 12)  # a sum of thirds that cancel is 0, not 1e-17
+    # Rounded, so that a sum of thirds that cancel is 0 and not 1e-17.
+    return np.round(low_e, 12), np.round(high_e, 12)
 
 
 def expanded_tail(n_questions: int) -> float:
-    """The share of draws to cut at each end: Φ(−√(n/(n−1)) · t), t being Student's quantile for n − 1."""
+    """Return the share of draws to cut at each end: Φ(−√(n/(n−1)) · t), with Student's quantile t for n − 1."""
     t = float(stdtrit(n_questions - 1, (1 + CONFIDENCE) / 2))
     return float(ndtr(-math.sqrt(n_questions / (n_questions - 1)) * t))

@@ -116,7 +116,7 @@ def budget(scores: Scores) -> pd.DataFrame:
 def _layout(scores: Scores, tier: str) -> Layout | None:
     measured = measure(scores, tier)
     lines = comparable(scores, tier).index.to_numpy()
-    arms = {arm: lines[scores.arm_c[lines] == arm] for arm in np.unique(scores.arm_c[lines])}
+    arms = {arm: lines[scores.setting_c[lines] == arm] for arm in np.unique(scores.setting_c[lines])}
     runs_by_seeds = Counter[int]()
     for runs in arms.values():
         runs_by_seeds[len(runs)] += len(runs)

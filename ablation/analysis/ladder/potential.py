@@ -22,7 +22,7 @@ def pooled_coverage(scores: Scores) -> pd.DataFrame:
         complete_c: Mask = np.asarray(np.isfinite(scores.rates_cq(tier)).all(axis=1), dtype=bool)
         inside_q = scores.in_tier_q(tier)
         for setting in scores.settings:
-            runs = setting.lines[complete_c[setting.lines]]
+            runs = setting.rows[complete_c[setting.rows]]
             if not len(runs) or not inside_q.any():
                 continue
             correct_q = scores.correct_cq[np.ix_(runs, inside_q)].sum(axis=0)

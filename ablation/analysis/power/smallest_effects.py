@@ -198,8 +198,8 @@ def _blank(cells: pd.DataFrame, n: int, world: Assumptions) -> Scores:
 
 def _drawn(rng: Generator, blank: Scores, world: Assumptions) -> Scores:
     """The blank study with counts: log odds by question, moved by setting × question, seed and seed × question."""
-    shape, arm_c = blank.correct_cq.shape, blank.arm_c
-    by_arm = world.cell_question_sd * rng.normal(size=(int(arm_c.max()) + 1, shape[1]))
-    eta = logit(world.rates_q) + by_arm[arm_c] + world.seed_sd * rng.normal(size=(shape[0], 1))
+    shape, setting_c = blank.correct_cq.shape, blank.setting_c
+    by_arm = world.cell_question_sd * rng.normal(size=(int(setting_c.max()) + 1, shape[1]))
+    eta = logit(world.rates_q) + by_arm[setting_c] + world.seed_sd * rng.normal(size=(shape[0], 1))
     rates = expit(eta + world.seed_question_sd * rng.normal(size=shape))
     return replace(blank, correct_cq=rng.binomial(blank.n_attempts, rates).astype(np.int64))

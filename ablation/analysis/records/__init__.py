@@ -1,1 +1,1 @@
-"""Records read and counted."""
+"""The records of a study as checked tables: read, counted, matched and measured. Every other folder builds on this one."""

@@ -1,7 +1,4 @@
-"""cov@k of each cell for growing k: unbiased over all attempts, and of the first k alone, as the study counts it.
-
-Array suffixes: c cell, q question.
-"""
+"""cov@k of each cell for growing k: unbiased over all attempts, and of the first k attempts as the study counts it."""
 
 import numpy as np
 import pandas as pd
@@ -14,10 +11,11 @@ GROWING_K_COLUMNS = ("cell", "tier", "k", "cov", "cov_prefix")
 
 
 def growing_k(study: Study, scores: Scores) -> pd.DataFrame:
-    """One row a cell, tier and k = 1, 2, 4 … n: `cov`, the mean of `metrics.cov` over questions, and `cov_prefix`, that of
-    `metrics.cov_prefix`, which has the same expectation and more noise.
+    """Return one row per cell, tier and k = 1, 2, 4 … n, with cov@k in two forms.
 
-    NaN where a cell has no rates, and `cov_prefix` where only counts were recorded, since these know no order.
+    `cov` is the mean of `metrics.cov` over questions. `cov_prefix` is the mean of `metrics.cov_prefix`: the same
+    expectation, more noise. Both are NaN where a cell has no rates. `cov_prefix` is also NaN where only counts were
+    recorded, since counts have no order.
     """
     first_cq, n = _first_correct(study, scores), scores.n_attempts
     frames = []
@@ -41,15 +39,18 @@ def _means(values_cq: Floats, lacking_c: Mask) -> Floats:
 
 
 def _first_correct(study: Study, scores: Scores) -> Floats:
-    """How many attempts went before the first correct one; infinity where none is, NaN where the order is not recorded."""
+    """Return how many attempts precede the first correct one (cells × questions).
+
+    Infinity where no attempt is correct, NaN throughout where the order of the attempts was not recorded.
+    """
     results, shape = study.results.sort_values("attempt", kind="stable"), scores.correct_cq.shape
     if not answers_recorded(results):
         return np.full(shape, np.nan)
     order = results.groupby(["cell", "question"], sort=False).cumcount().to_numpy()
-    lines, columns = (
+    rows, columns = (
         pd.Index(names.astype(str)).get_indexer(pd.Index(results[name].astype(str)))
         for name, names in (("cell", scores.cells["cell"]), ("question", scores.questions["question"]))
     )
     first_cq, right = np.full(shape, np.inf), (results["verdict"] == "correct").to_numpy(dtype=bool)
-    np.minimum.at(first_cq, (lines[right], columns[right]), order[right])
+    np.minimum.at(first_cq, (rows[right], columns[right]), order[right])
     return first_cq

@@ -1,4 +1,4 @@
-"""The records of one study, read and checked: the only module of the analysis that touches the disk."""
+"""The records of one study, read and checked. No other module of the analysis reads records from the disk."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ from ablation.specs.primary import Primary
 from ablation.specs.vocabulary import FACTORS, SEEDS
 
 MANIFEST_FORMAT = 1
-ALL = "all"  # the tier of every question; so no tier may bear this name
+ALL = "all"  # in the place of a tier: every question. No tier of a benchmark may have this name.
 VERDICTS = ("correct", "wrong", "no_answer", "truncated", "ungradable")
 SEED_COLUMNS = tuple(f"seed_{seed}" for seed in SEEDS)
 MANIFEST_KEYS = ("study", "n", "tiers", "cells")
@@ -27,28 +27,32 @@ TEXT_COLUMNS = ("cell", "question", "attempt", "text")
 
 @dataclass(frozen=True)
 class Study:
-    """One study as recorded under `outputs/<study>/`.
-
-    `results` has one row per cell, question and attempt; `cells` one row per planned cell; `loss`, if any was
-    recorded, one row per cell and update. `texts` is the file of what the models wrote, which may be larger than memory.
-    Attempts of `curtailed` cells are no results: how many there are depends on how they came out, so nothing may count them.
-    """
+    """The records of one study, as they lie under `outputs/<study>/`."""
 
     manifest: Mapping[str, Any]
+    """The content of `manifest.json`."""
     results: pd.DataFrame
+    """One row per cell, question and attempt.
+
+    Attempts of `curtailed` cells are not among them. Their number depends on how they came out, so they may not be counted.
+    """
     cells: pd.DataFrame
+    """One row per planned cell."""
     loss: pd.DataFrame | None = None
+    """One row per cell and update; None where no loss was recorded."""
     texts: Path | None = None
+    """The file of the completions, which may be larger than memory; None without one."""
 
     @property
     def name(self) -> str:
+        """The name of the study, as in its manifest."""
         return str(self.manifest["study"])
 
     @property
     def primary(self) -> Primary | None:
-        """The comparison that was named before the study was run; studies of earlier versions name none."""
-        told = self.manifest.get("primary")
-        return Primary.model_validate(told) if told else None
+        """The comparison that was named before the study was run; None for studies of earlier versions."""
+        fields = self.manifest.get("primary")
+        return Primary.model_validate(fields) if fields else None
 
     @property
     def curtailed(self) -> pd.DataFrame:
@@ -74,16 +78,16 @@ class Study:
         return {str(cell["cell"]): int(cell["planned_attempts"]) for cell in self.manifest["cells"]}
 
     def read_texts(self, batch_bytes: int = 1 << 24) -> Iterator[pa.RecordBatch]:
-        """What the models wrote (columns `cell question attempt text`), about `batch_bytes` at a time; nothing without a file.
+        """Yield the completions (columns `cell question attempt text`), about `batch_bytes` at a time.
 
-        Raises RecordError for a damaged file.
+        Yields nothing without a file. Raises RecordError for a damaged file.
         """
         if self.texts is None:
             return
         try:
             with pq.ParquetFile(self.texts) as file:
                 _none_absent(self.texts, TEXT_COLUMNS, file.schema_arrow.names)
-                size = sum(file.metadata.row_group(place).total_byte_size for place in range(file.num_row_groups))
+                size = sum(file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups))
                 rows = batch_bytes * file.metadata.num_rows // max(size, 1)
                 yield from file.iter_batches(min(max(rows, 1), 1 << 16), columns=list(TEXT_COLUMNS))
         except (OSError, pa.ArrowException) as error:
@@ -93,7 +97,7 @@ class Study:
 
     @property
     def errors(self) -> dict[str, str]:
-        """What stopped a cell, for those that say so."""
+        """Cell → the error that stopped it, for cells that record one."""
         return {str(cell["cell"]): str(cell["error"]) for cell in self.manifest["cells"] if cell.get("error")}
 
 
@@ -113,7 +117,7 @@ def load(path: Path | str) -> Study:
 
 
 def checked(study: Study) -> Study:
-    """The study without repeated rows; raises RecordError where its records contradict each other."""
+    """Return the study without repeated rows. Raises RecordError where its records contradict each other."""
     if ALL in study.tiers:
         raise RecordError(f"a tier is called {ALL!r}, which stands for every question; rename it in the benchmark")
     planned = set(study.planned)
@@ -126,23 +130,31 @@ def checked(study: Study) -> Study:
 
 
 def _countable(results: pd.DataFrame) -> pd.DataFrame:
-    """Without the attempts of curtailed cells; records of before there were such, and of others, have none."""
+    """Return the results without the attempts of curtailed cells.
+
+    Records of earlier versions and of other tools have no column `curtailed`; nothing is dropped from them.
+    """
     if "curtailed" not in results or not (dropped := results["curtailed"].astype(bool)).any():
         return results
     return results[~dropped].reset_index(drop=True)
 
 
 def _manifest(file: Path) -> dict[str, Any]:
+    """Read the manifest.
+
+    Raises RecordError that names the file and the remedy: absent, not JSON, of another format, or without a needed key.
+    """
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise RecordError(f"{file} is missing: is {file.parent} the folder of a study that was started?") from error
     except ValueError as error:
         raise RecordError(f"{file} is not JSON ({error}); run the study's command again to rewrite it") from error
-    found = manifest.get("format") if isinstance(manifest, dict) else None
-    if found != MANIFEST_FORMAT:
+    # The format comes before the keys: another version may well have other keys, and then this is the truer complaint.
+    version = manifest.get("format") if isinstance(manifest, dict) else None
+    if version != MANIFEST_FORMAT:
         raise RecordError(
-            f"{file} has format {found!r}, this version reads {MANIFEST_FORMAT}; run the study's command again to rewrite it"
+            f"{file} has format {version!r}, this version reads {MANIFEST_FORMAT}; run the study's command again to rewrite it"
         )
     if absent := [key for key in MANIFEST_KEYS if key not in manifest]:
         raise RecordError(f"{file} lacks {', '.join(absent)}; run the study's command again to rewrite it")
@@ -161,16 +173,18 @@ def _frame(file: Path, needed: Iterable[str]) -> pd.DataFrame:
     return frame
 
 
-def _none_absent(file: Path, needed: Iterable[str], found: Iterable[str]) -> None:
-    present = list(found)
+def _none_absent(file: Path, needed: Iterable[str], columns: Iterable[str]) -> None:
+    """Raise RecordError when one of the `needed` columns is not among the `columns` of the file."""
+    present = list(columns)
     if absent := [column for column in needed if column not in present]:
         raise RecordError(f"{file} lacks the columns {', '.join(absent)}; it has {', '.join(present)}")
 
 
 def _without_repeats(results: pd.DataFrame) -> pd.DataFrame:
-    """A row recorded twice counts once; two verdicts on one attempt are a contradiction."""
+    """Return the results with each row once. Raises RecordError for two different rows of one attempt."""
     key = ["cell", "question", "attempt"]
-    if not results.duplicated(key).any():  # as ever; comparing whole rows costs ten times as much
+    # This is the usual case. Comparing whole rows, as below, costs ten times as much.
+    if not results.duplicated(key).any():
         return results
     once = results.drop_duplicates()
     attempts = once[key]
@@ -181,7 +195,7 @@ def _without_repeats(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _none(complaint: str, culprits: Iterable[object]) -> None:
-    """Raise `complaint` when there are any culprits, naming the first few."""
+    """Raise RecordError with `complaint` when there are any culprits, naming the first three."""
     named = sorted(map(str, culprits))
     if named:
         more = f" and {len(named) - 3} more" if len(named) > 3 else ""

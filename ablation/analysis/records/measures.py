@@ -1,7 +1,4 @@
-"""What is measured at each cell and question, with how far it would move if the attempts alone were drawn again.
-
-Array suffixes: c cell, q question, k number of correct attempts.
-"""
+"""A quantity (avg@n, cov@k, their gap) at each cell and question, and its variance if the attempts were drawn again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,76 +9,88 @@ from scipy.stats import binom
 from ablation.analysis.records.metrics import avg, cov
 from ablation.analysis.records.scores import Floats, Ints, Scores, mean_or_nan
 
-OfCounts = Callable[[Floats, int], Floats]  # (correct, attempts) → value, elementwise in the first
+OfCounts = Callable[[Floats, int], Floats]
+"""A quantity made of counts: (correct attempts, attempts) → value, elementwise in the first."""
 
 
 @dataclass(frozen=True)
 class Measurements:
-    """A quantity of each cell (row) at each question (column); NaN throughout a cell that is incomplete in the tier.
-
-    `sampling_cq` is the variance that drawing the attempts again would give it, NaN where a single attempt cannot show
-    it. `slope_cq` is how fast it changes with the log odds of a correct attempt: training seeds are taken to move the
-    log odds about equally, so they move little what is near 0 or 1. `sampling_df_c` are the degrees of freedom behind
-    a cell's sampling variance.
-    """
+    """A quantity of each cell (row) at each question (column) of one tier; NaN throughout a cell that is incomplete there."""
 
     values_cq: Floats
+    """The quantity itself, in its own unit."""
     sampling_cq: Floats
+    """Its variance if the attempts were drawn again; NaN where a single attempt cannot show it."""
     slope_cq: Floats
+    """Its derivative by the log odds of a correct attempt.
+
+    Training seeds are taken to move the log odds about equally. So they move little what is near 0 or 1.
+    """
     sampling_df_c: Floats
+    """The degrees of freedom behind a cell's sampling variance."""
 
     @property
     def means_c(self) -> Floats:
-        """The mean over questions of each cell."""
+        """The mean of each cell over the questions."""
         return mean_or_nan(self.values_cq)
 
     @property
     def sampling_c(self) -> Floats:
-        """Variance of a cell's mean over these questions from its attempts alone: Σ variance / Q²."""
+        """The variance of a cell's mean over these questions from its attempts alone: Σ variance / Q²."""
         n_questions = self.values_cq.shape[1]
         return mean_or_nan(self.sampling_cq) / n_questions if n_questions else mean_or_nan(self.sampling_cq)
 
 
 def average(correct: Floats, attempts: int) -> Floats:
-    """avg@n."""
+    """Return avg@n."""
     return avg(correct, attempts)
 
 
 def coverage_at(k: int) -> OfCounts:
-    """cov@k."""
+    """Return the function that gives cov@k.
+
+    >>> coverage_at(2)(np.array([0.0, 1.0, 3.0]), 4)
+    array([0. , 0.5, 1. ])
+    """
     return lambda correct, attempts: cov(correct, attempts, k)
 
 
 def gap_at(k: int) -> OfCounts:
-    """cov@k − avg@n: what a model can do some of the time but not reliably."""
+    """Return the function that gives cov@k − avg@n: what a model can do some of the time, but not reliably."""
     return lambda correct, attempts: cov(correct, attempts, k) - avg(correct, attempts)
 
 
 def measure(scores: Scores, tier: str, of: OfCounts = average) -> Measurements:
-    """`of` at every cell and question of the tier.
+    """Measure `of` at every cell and question of the tier.
 
-    The sampling variance is that of `of` over c ~ Binomial(n, ĉ/n), times n / (n − 1): for avg@n the unbiased
-    p̂(1 − p̂) / (n − 1), for others the parametric bootstrap's in closed form. Where a cell has one attempt a question,
-    p̂ comes from all runs of its setting.
+    The sampling variance is that of `of` over c ~ Binomial(n, p̂) with p̂ = c / n, times n / (n − 1). For avg@n this is the
+    unbiased p̂(1 − p̂) / (n − 1); for others it is the variance of the parametric bootstrap,
+    in closed form. Where a cell has one attempt per question, p̂ comes from all runs of its setting.
     """
     inside_q = scores.in_tier_q(tier)
     correct_cq, attempts_cq = scores.correct_cq[:, inside_q], scores.attempts_cq[:, inside_q]
     missing_c = np.isnan(scores.rates_cq(tier)).any(axis=1)
     values_cq, sampling_cq, slope_cq = (np.full(correct_cq.shape, np.nan) for _ in range(3))
     for n in np.unique(attempts_cq[attempts_cq > 0]).tolist():
-        here_cq = attempts_cq == n
+        # Only n + 1 counts can occur at n attempts, so each is computed once and looked up.
+        has_n_cq = attempts_cq == n
         value_k, variance_k, slope_k = _by_count(of, n)
-        c = correct_cq[here_cq]
-        values_cq[here_cq], sampling_cq[here_cq], slope_cq[here_cq] = value_k[c], variance_k[c], slope_k[c]
-    known_cq = np.logical_not(missing_c)[:, None]
-    _borrow(scores, correct_cq * known_cq, attempts_cq * known_cq, sampling_cq, slope_cq)
+        correct = correct_cq[has_n_cq]
+        values_cq[has_n_cq], sampling_cq[has_n_cq] = value_k[correct], variance_k[correct]
+        slope_cq[has_n_cq] = slope_k[correct]
+    complete_cq = np.logical_not(missing_c)[:, None]
+    _borrow(scores, correct_cq * complete_cq, attempts_cq * complete_cq, sampling_cq, slope_cq)
     for array in (values_cq, sampling_cq, slope_cq):
         array[missing_c] = np.nan
     return Measurements(values_cq, sampling_cq, slope_cq, np.maximum(attempts_cq - 1, 1).sum(axis=1).astype(np.float64))
 
 
 def _by_count(of: OfCounts, n: int) -> tuple[Floats, Floats, Floats]:
-    """(value, sampling variance, slope) for 0 … n correct attempts out of n."""
+    """Return (value, sampling variance, slope) for 0 … n correct attempts out of n.
+
+    The slope comes from the variance by the delta method: Var(value) ≈ slope² · Var(log odds), and the log odds of c of n
+    have the variance 1 / (n p (1 − p)).
+    """
     k = np.arange(n + 1, dtype=np.float64)
     value_k = of(k, n)
     if n == 1:
@@ -93,9 +102,12 @@ def _by_count(of: OfCounts, n: int) -> tuple[Floats, Floats, Floats]:
 
 
 def _borrow(scores: Scores, correct_cq: Ints, attempts_cq: Ints, sampling_cq: Floats, slope_cq: Floats) -> None:
-    """Give cells with one attempt a question the rate of all complete runs of their setting, where there are several."""
-    for arm in np.unique(scores.arm_c[(attempts_cq == 1).any(axis=1)]):
-        runs = np.flatnonzero(scores.arm_c == arm)
+    """Fill in, for cells with one attempt per question, what all complete runs of their setting show together.
+
+    One attempt shows no variance. Where a setting has a single run, the entries stay NaN. Changes the last two arrays.
+    """
+    for setting in np.unique(scores.setting_c[(attempts_cq == 1).any(axis=1)]):
+        runs = np.flatnonzero(scores.setting_c == setting)
         n_q, c_q = attempts_cq[runs].sum(axis=0), correct_cq[runs].sum(axis=0)
         rate_q = c_q / np.maximum(n_q, 1)
         spread_q = np.where(n_q > 1, rate_q * (1 - rate_q) * n_q / np.maximum(n_q - 1, 1), np.nan)

@@ -199,7 +199,7 @@ def _sets(scores: Scores, cells: pd.DataFrame) -> list[tuple[dict[str, object], 
             labels = {"factor": factor, "level": level, "reference": reference}
             found.append((labels, _members(pairs, n_cells), "" if len(pairs) else NO_MATCH))
     lines = cells.index.to_numpy()
-    twins = [arm for arm in _by_arm(lines, scores.arm_c[lines]) if len(arm) > 1]
+    twins = [arm for arm in _by_arm(lines, scores.setting_c[lines]) if len(arm) > 1]
     labels = {"factor": "seed", "level": "another", "reference": "same setting"}
     found.append((labels, _members(twins, n_cells), "" if twins else NO_REPLICATE))
     return found

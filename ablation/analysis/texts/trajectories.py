@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ablation.analysis.effects.conditions import setting_plans
+from ablation.analysis.effects.conditions import setting_means
 from ablation.analysis.effects.estimates import WeightedSum, estimate_measured
 from ablation.analysis.effects.factor_effects import planned_contrasts
 from ablation.analysis.effects.multiplicity import with_holm
@@ -173,7 +173,7 @@ def _ratio(values_cqa: Floats, per_cqa: Floats, known_cqa: Mask, n_cq: Floats) -
 def _settings(
     scores: Scores, tier: str, measured: Measurements, whole_c: Mask, labels: dict[str, object]
 ) -> pd.DataFrame:
-    plans = setting_plans(scores, whole_c, labels, NOT_RECORDED)
+    plans = setting_means(scores, whole_c, labels, NOT_RECORDED)
     return _without_bootstrap(estimate_measured(scores, tier, plans, measured, draws=0))
 
 
