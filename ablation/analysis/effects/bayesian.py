@@ -1,4 +1,4 @@
-"""The full mixed model, by Hamiltonian Monte Carlo: optional, slow, and the only table here with everything random in it."""
+"""The full mixed model by Hamiltonian Monte Carlo: optional, slow, and the only table with every random term in it."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -29,17 +29,17 @@ def bayesian_model(
     seed: int = ANALYSIS_SEED,
     target_accept: float = 0.99,
 ) -> pd.DataFrame:
-    """Log odds of a correct attempt by factor, one row a term: posterior mean, SD and equal-tailed 95 % interval.
+    """Sample the log odds of a correct attempt by factor, one row per term: posterior mean, SD, equal-tailed 95 % interval.
 
-    Binomial counts of a cell at a question; the terms of `model_table`; questions, cells (and so training seeds) and cells
-    at questions deviate at random, with bambi's weakly informative priors (Capretto et al. 2022, Journal of Statistical
-    Software 103(15)), sampled by NUTS. For questions like these. Draws that did not converge (split R-hat above 1.01 or a
-    divergence; Vehtari et al. 2021, Bayesian Analysis 16(2)) give NaN and the reason, never an interval.
+    Binomial counts of a cell at a question, and the terms of `model_table`. Questions, cells (and so training seeds) and
+    cells at questions deviate at random, with bambi's weakly informative priors (Capretto et al. 2022, Journal of
+    Statistical Software 103(15)), sampled by NUTS. For questions like these. Draws that did not converge (split R-hat above
+    1.01 or a divergence; Vehtari et al. 2021, Bayesian Analysis 16(2)) give NaN and the reason, never an interval.
 
     Raises UsageError without the extra `bayes`.
     """
     cells = comparable(scores, tier)
-    labels, design_ct = design(cells)
+    labels, design_cj = design(cells)
     inside_q = scores.in_tier_q(tier)
     n_questions = int(inside_q.sum())
     if (
@@ -50,10 +50,10 @@ def bayesian_model(
         else ""
     ):
         return pd.DataFrame(
-            [{"tier": tier, **told, "reason": reason} for told in labels], columns=list(BAYESIAN_COLUMNS)
+            [{"tier": tier, **term, "reason": reason} for term in labels], columns=list(BAYESIAN_COLUMNS)
         )
-    names = [f"x{place}" for place in range(len(labels))]
-    table = pd.DataFrame(np.repeat(design_ct, n_questions, axis=0), columns=names).assign(
+    names = [f"x{number}" for number in range(len(labels))]
+    table = pd.DataFrame(np.repeat(design_cj, n_questions, axis=0), columns=names).assign(
         cell=pd.Categorical(np.repeat(cells["cell"].to_numpy(), n_questions)),
         question=pd.Categorical(np.tile(scores.questions["question"].to_numpy()[inside_q], len(cells))),
         correct=scores.correct_cq[cells.index][:, inside_q].ravel(),
@@ -83,17 +83,18 @@ def _rows(
 ) -> list[dict[str, Any]]:
     import arviz
 
-    told = arviz.summary(sampled, var_names=names, round_to="none")
-    lost = int(sampled["sample_stats"]["diverging"].sum())
+    summary = arviz.summary(sampled, var_names=names, round_to="none")
+    divergences = int(sampled["sample_stats"]["diverging"].sum())
     tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
     rows: list[dict[str, Any]] = []
     for name, label in zip(names, labels, strict=True):
-        r_hat = float(told.loc[name, "r_hat"])
-        found = {"tier": tier, **label, "r_hat": r_hat, "effective_draws": float(told.loc[name, "ess_bulk"])}
-        if lost or not r_hat <= LARGEST_R_HAT:
-            rows.append(found | {"reason": f"the draws did not converge: R-hat {r_hat:.3f}, {lost} divergences"})
+        r_hat = float(summary.loc[name, "r_hat"])
+        row = {"tier": tier, **label, "r_hat": r_hat, "effective_draws": float(summary.loc[name, "ess_bulk"])}
+        if divergences or not r_hat <= LARGEST_R_HAT:
+            reason = f"the draws did not converge: R-hat {r_hat:.3f}, {divergences} divergences"
+            rows.append(row | {"reason": reason})
             continue
         low, high = np.quantile(sampled["posterior"][name].to_numpy(), tails)
-        mean, sd = float(told.loc[name, "mean"]), float(told.loc[name, "sd"])
-        rows.append(found | {"log_odds": mean, "sd": sd, "low": float(low), "high": float(high), "reason": ""})
+        mean, sd = float(summary.loc[name, "mean"]), float(summary.loc[name, "sd"])
+        rows.append(row | {"log_odds": mean, "sd": sd, "low": float(low), "high": float(high), "reason": ""})
     return rows

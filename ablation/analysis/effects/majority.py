@@ -1,7 +1,4 @@
-"""maj@k of each cell with its errors: from the share of attempts behind each answer.
-
-Array suffixes: q question, d bootstrap draw, v answer voted for.
-"""
+"""maj@k of each cell with its errors, from the share of attempts behind each answer."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -23,7 +20,7 @@ from ablation.analysis.records.load import ALL
 from ablation.analysis.records.metrics import NOBODY, RIGHT, maj_of, votes_by_question
 from ablation.analysis.records.scores import Floats
 
-VOTE_DRAWS = 500
+VOTE_DRAWS = 500  # of the votes of one question
 NO_ANSWERS = "the answers were not recorded, so nobody knows which wrong ones agree"
 TOO_FEW_ATTEMPTS = "a question has fewer attempts than k"
 MAJORITY_COLUMNS = (
@@ -34,23 +31,26 @@ MAJORITY_COLUMNS = (
 def majority(
     results: pd.DataFrame, tiers: Sequence[str], k: int, draws: int = VOTE_DRAWS, seed: int = ANALYSIS_SEED
 ) -> pd.DataFrame:
-    """One row a cell and tier: maj@k over the first k attempts, as `maj_table`, with both errors.
+    """Estimate maj@k of each cell and tier over the first k attempts, as `maj_table` does, with both errors.
 
-    `se_these`: k attempts are drawn again from the shares of the answers among all n (parametric bootstrap, `draws` times), on
-    these questions; normal interval. `se`: SD over questions / √Q, Student's interval, for questions like these. Neither holds
-    training-seed variance; bounds are kept within 0 and 1. NaN with a reason where answers or attempts are missing.
+    `se_these` is the error on these questions: k attempts are drawn again from the shares of the answers among all n
+    (parametric bootstrap, `draws` times); normal interval. `se` is SD over questions / √Q, with Student's interval, for
+    questions like these. Neither includes training-seed variance. Bounds are kept within 0 and 1. NaN with a reason where
+    answers or attempts are missing.
     """
     rng, n_questions = np.random.default_rng(seed), results["question"].nunique()
     rows: list[dict[str, object]] = []
-    for cell, found in votes_by_question(results).items():
-        tier_q = np.array([tier for tier, _ in found])
-        known = all(votes is not None for _, votes in found)
-        enough = known and len(found) == n_questions and min(len(votes or ()) for _, votes in found) >= k
-        reason = NO_ANSWERS if not known else "" if enough else TOO_FEW_ATTEMPTS
-        value_q, variance_q = (np.full(len(found), np.nan) for _ in range(2))
+    for cell, questions in votes_by_question(results).items():
+        tier_q = np.array([tier for tier, _ in questions])
+        votes_q = [votes for _, votes in questions if votes is not None]
+        has_answers = len(votes_q) == len(questions)
+        # A question that the cell has not reached is absent, so the questions are counted, too.
+        enough = has_answers and len(questions) == n_questions and min(map(len, votes_q)) >= k
+        reason = NO_ANSWERS if not has_answers else "" if enough else TOO_FEW_ATTEMPTS
+        value_q, variance_q = (np.full(len(questions), np.nan) for _ in range(2))
         if enough:
-            value_q = np.array([maj_of(votes[:k]) for _, votes in found if votes is not None])
-            variance_q = np.array([_drawn_variance(votes, k, draws, rng) for _, votes in found if votes is not None])
+            value_q = np.array([maj_of(votes[:k]) for votes in votes_q])
+            variance_q = np.array([_drawn_variance(votes, k, draws, rng) for votes in votes_q])
         for tier in (ALL, *tiers):
             inside_q = (tier_q == tier) | (tier == ALL)
             rows.append({"cell": cell, "tier": tier, "k": k, **_row(value_q[inside_q], variance_q[inside_q], reason)})
@@ -58,7 +58,7 @@ def majority(
 
 
 def _drawn_variance(votes: Sequence[str], k: int, draws: int, rng: Generator) -> float:
-    """The variance of maj@k when the k votes are drawn from the shares of all of them."""
+    """Return the variance of maj@k when the k votes are drawn from the shares of all of them."""
     counts = Counter(votes)
     if len(counts) == 1:
         return 0.0
