@@ -1,1 +1,1 @@
-"""What the models wrote."""
+"""The texts of the attempts: lengths, endings, phrases, repetition, and how alike two cells write."""

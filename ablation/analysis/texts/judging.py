@@ -1,7 +1,7 @@
-"""A language model's opinion of whether two texts solve a question the same way. Off by default: nothing here runs by itself.
+"""A language model's opinion of how alike two texts solve a question. Off by default: no other part of the package calls it.
 
-Any endpoint that speaks OpenAI's chat completions will do. What it says is not reproducible evidence as the rest of the analysis
-is; ask it of a sample, and keep the answers.
+Any endpoint that speaks OpenAI's chat completions will do. Its scores are not reproducible, as the rest of the analysis is.
+Ask for a sample, and keep the answers.
 """
 
 import json
@@ -24,25 +24,32 @@ How similar are they in approach: the same key ideas and steps in the same order
 Answer with one whole number from 1 (different approaches) to 5 (the same approach), and nothing else.
 
 <<<SOLUTION A>>>
-{one}
+{first}
 <<<SOLUTION B>>>
-{other}
+{second}
 <<<END>>>"""
-LONGEST_TEXT = 20_000  # characters of a text that are shown
+LONGEST_TEXT = 20_000  # characters; the rest of a longer text is not shown
 JUDGING_COLUMNS = ("question", "cell", "attempt", "other_cell", "other_attempt", "score", "reason")
 
 
 @dataclass(frozen=True)
 class Judge:
-    """Whom to ask. `url` ends before `/chat/completions`; the key is read from the environment variable `key_variable`."""
+    """The endpoint and the model that judge."""
 
     url: str
+    """The address up to, and without, `/chat/completions`."""
     model: str
+    """The name that the endpoint knows the model by."""
     key_variable: str = "OPENAI_API_KEY"
+    """The environment variable that holds the key; without it no key is sent."""
     timeout_s: float = 60.0
+    """The seconds to wait for one reply."""
 
     def ask(self, prompt: str) -> str:
-        """The reply to one prompt at temperature 0. Raises OSError or ValueError where there is none."""
+        """Return the reply to one prompt at temperature 0.
+
+        Raises OSError or ValueError where there is no reply, DataError for an address that is not http.
+        """
         content = {"model": self.model, "temperature": 0, "messages": [{"role": "user", "content": prompt}]}
         headers = {"Content-Type": "application/json"}
         if key := os.environ.get(self.key_variable):
@@ -51,30 +58,33 @@ class Judge:
         if not address.startswith(("http://", "https://")):
             raise DataError(f"judge: given {self.url!r}; allowed: an address that begins with http:// or https://")
         request = urllib.request.Request(address, json.dumps(content).encode(), headers)
-        with urllib.request.urlopen(request, timeout=self.timeout_s) as answered:
+        with urllib.request.urlopen(request, timeout=self.timeout_s) as reply:
             try:
-                return str(json.load(answered)["choices"][0]["message"]["content"])
+                return str(json.load(reply)["choices"][0]["message"]["content"])
             except (KeyError, IndexError, TypeError) as error:
                 raise ValueError(f"not a chat completion: no {error}") from error
 
 
 def judged(study: Study, cells: tuple[str, str], judge: Judge, pairs: int = 30, seed: int = 0) -> pd.DataFrame:
-    """Scores from 1 to 5 for a seeded sample of pairs of texts of two cells (or twice the same) at the same question.
+    """Ask for scores from 1 to 5 of a seeded sample of pairs of texts of two cells (or twice the same) at the same question.
 
-    One row a pair: `question cell attempt other_cell other_attempt score reason`, spread over the questions. A reply that is no
-    single number, or a request that fails, is NaN with the reason: missing, not dissimilar. Raises RecordError without texts.
+    One row per pair: `question cell attempt other_cell other_attempt score reason`, spread over the questions. A reply that
+    is no single number, or a request that fails, is NaN with the reason: missing, not dissimilar. Raises RecordError where a
+    cell has no texts.
     """
     texts = _texts(study, cells)
     rows = []
-    for one, other in _sample(texts, cells, pairs, np.random.default_rng(seed)):
-        told = [str(texts.at[line, "text"])[:LONGEST_TEXT] for line in (one, other)]
-        score, reason = _score(judge, PROMPT.format(one=told[0], other=told[1]))
-        mine, theirs = texts.loc[one], texts.loc[other]
-        rows.append((mine["question"], mine["cell"], mine["attempt"], theirs["cell"], theirs["attempt"], score, reason))
+    for first_row, second_row in _sample(texts, cells, pairs, np.random.default_rng(seed)):
+        first, second = texts.loc[first_row], texts.loc[second_row]
+        shown = {name: str(text["text"])[:LONGEST_TEXT] for name, text in (("first", first), ("second", second))}
+        score, reason = _score(judge, PROMPT.format(**shown))
+        attempts = (first["cell"], first["attempt"], second["cell"], second["attempt"])
+        rows.append((first["question"], *attempts, score, reason))
     return pd.DataFrame(rows, columns=list(JUDGING_COLUMNS))
 
 
 def _score(judge: Judge, prompt: str) -> tuple[float, str]:
+    """Return (score, reason why there is none)."""
     try:
         reply = judge.ask(prompt)
     except (urllib.error.URLError, OSError, ValueError) as error:
@@ -88,6 +98,7 @@ def _score(judge: Judge, prompt: str) -> tuple[float, str]:
 
 
 def _texts(study: Study, cells: Sequence[str]) -> pd.DataFrame:
+    """Read the texts of these cells. Raises RecordError for a cell without any."""
     batches = [batch.to_pandas() for batch in study.read_texts()]
     texts = (
         pd.concat(batches, ignore_index=True)
@@ -101,15 +112,17 @@ def _texts(study: Study, cells: Sequence[str]) -> pd.DataFrame:
 
 
 def _sample(texts: pd.DataFrame, cells: tuple[str, str], pairs: int, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Lines of the texts: question after question in a seeded order, until there are `pairs`; no text with itself."""
+    """Draw pairs of rows of the texts: question after question in a seeded order, until there are `pairs`; no text with itself."""
     first, second = (
         {q: group.index.to_numpy() for q, group in texts[texts["cell"] == cell].groupby("question")} for cell in cells
     )
     questions = sorted(set(first) & set(second), key=str)
-    found: list[tuple[int, int]] = []
-    order = [questions[place] for place in rng.permutation(len(questions))] * (pairs // max(len(questions), 1) + 1)
+    sample: list[tuple[int, int]] = []
+    order = [questions[position] for position in rng.permutation(len(questions))] * (
+        pairs // max(len(questions), 1) + 1
+    )
     for question in order[:pairs]:
-        one, other = int(rng.choice(first[question])), int(rng.choice(second[question]))
-        if one != other:
-            found.append((one, other))
-    return found
+        first_row, second_row = int(rng.choice(first[question])), int(rng.choice(second[question]))
+        if first_row != second_row:
+            sample.append((first_row, second_row))
+    return sample

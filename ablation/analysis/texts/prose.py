@@ -1,7 +1,4 @@
-"""What texts are like, without understanding them: phrases matched, repetition measured, and a sketch to compare them by.
-
-Array suffixes: t text, w word, s run of words, d dimension of a sketch.
-"""
+"""Measures of a text that need no understanding: phrases that match, repetition, and a sketch to compare texts by."""
 
 from dataclasses import dataclass
 
@@ -25,71 +22,85 @@ CORRECTION = (
     r"(?:is|was|'s|’s) (?:wrong|incorrect|not right)|let me (?:redo|correct|reconsider|rethink|try again|start over))\b|"
     r"(?:^|[.!?]\s+)no,"
 )
-REPEATED_WORDS = 4  # words in a run that counts as repeated
-SHARED_WORDS = 3  # words in a run that two texts may share
-DIMENSIONS = 4096
+REPEATED_WORDS = 4  # words in a span that counts as repeated
+SHARED_WORDS = 3  # words in a span that two texts may share
+DIMENSIONS = 4096  # of a sketch
+# The odd constant of SplitMix: 2**64 divided by the golden ratio.
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
 class Traces:
-    """One value a text, NaN for one that is null: `words`, matches of the phrases, and `repetition` (see `repetition`)."""
+    """The measures of some texts: one value per text, NaN for a text that is null."""
 
     words: Floats
+    """The number of words."""
     self_checks: Floats
+    """The number of matches of `SELF_CHECK`."""
     corrections: Floats
+    """The number of matches of `CORRECTION`."""
     repetition: Floats
+    """The share of repeated spans; see the function `repetition`."""
 
 
 def traces(texts: pa.Array) -> Traces:
-    """Count all of it."""
+    """Measure the texts."""
     split = _Words.of(texts)
-    known_t = texts.is_valid().to_numpy(zero_copy_only=False)
-    found = (
+    valid_t = texts.is_valid().to_numpy(zero_copy_only=False)
+    measures = (
         split.size_t.astype(np.float64),
         *(_matches(texts, pattern) for pattern in (SELF_CHECK, CORRECTION)),
         repetition(split),
     )
-    return Traces(*(np.where(known_t, values, np.nan) for values in found))
+    return Traces(*(np.where(valid_t, values_t, np.nan) for values_t in measures))
 
 
 def repetition(split: "_Words") -> Floats:
-    """The share of a text's runs of four words that occurred in it before: seq-rep-4 of Welleck et al. 2020 (arXiv
-    1908.04319), 1 − distinct / all. 0 for a text that is too short to repeat itself."""
-    run_s, text_s = split.runs(REPEATED_WORDS)
+    """Return the share of a text's spans of four words that occurred in it before.
+
+    This is seq-rep-4 of Welleck et al. 2020 (arXiv 1908.04319), 1 − distinct / all. 0 for a text too short to repeat itself.
+
+    >>> repetition(_Words.of(pa.array(["a b c d e", "a b c d a b c d"])))
+    array([0. , 0.2])
+    """
+    span_s, text_s = split.spans(REPEATED_WORDS)
     all_t = np.bincount(text_s, minlength=len(split.size_t))
-    distinct_t = np.bincount(text_s[_first(run_s, text_s)], minlength=len(split.size_t))
+    distinct_t = np.bincount(text_s[_first(span_s, text_s)], minlength=len(split.size_t))
     return np.where(all_t > 0, 1 - distinct_t / np.maximum(all_t, 1), 0.0)
 
 
 def sketches(texts: pa.Array, dimensions: int = DIMENSIONS) -> csr_array:
-    """One row a text, whose inner products are the likeness of texts: |A ∩ B| / √(|A| |B|) of their sets of runs of three
-    words (Ochiai 1957; the cosine of the sets), from 0 (nothing shared) to 1.
+    """Return one row per text; the inner product of two rows is the likeness of the texts.
 
-    Signed feature hashing keeps inner products unbiased, with an error of about 1 / √dimensions (Weinberger et al. 2009, arXiv
-    0902.2206). A text of fewer than three words is compared by its words together.
+    The likeness is |A ∩ B| / √(|A| |B|) of their sets of spans of three words (Ochiai 1957; the cosine of the sets), from 0
+    (nothing shared) to 1. Signed feature hashing keeps inner products unbiased, with an error of about 1 / √dimensions
+    (Weinberger et al. 2009, arXiv 0902.2206). A text of fewer than three words is compared by its words together.
     """
     split = _Words.of(texts)
-    run_s, text_s = split.runs(SHARED_WORDS, shorter=True)
-    first_s = _first(run_s, text_s)
-    run_s, text_s = run_s[first_s], text_s[first_s]
+    span_s, text_s = split.spans(SHARED_WORDS, shorter=True)
+    first_s = _first(span_s, text_s)
+    span_s, text_s = span_s[first_s], text_s[first_s]
     size_t = np.bincount(text_s, minlength=len(split.size_t))
-    sign_s = np.where(run_s >> np.uint64(63), 1.0, -1.0)
-    place_s = ((run_s >> np.uint64(20)) % np.uint64(dimensions)).astype(np.int64)
+    sign_s = np.where(span_s >> np.uint64(63), 1.0, -1.0)
+    column_s = ((span_s >> np.uint64(20)) % np.uint64(dimensions)).astype(np.int64)
     values_s = (sign_s / np.sqrt(size_t[text_s])).astype(np.float32)
-    return csr_array((values_s, (text_s, place_s)), shape=(len(split.size_t), dimensions))
+    return csr_array((values_s, (text_s, column_s)), shape=(len(split.size_t), dimensions))
 
 
 @dataclass(frozen=True)
 class _Words:
-    """The words of all texts one after the other, as hashes that are the same wherever a word occurs."""
+    """The words of all texts, one after the other."""
 
     word_w: NDArray[np.uint64]
+    """Hashes, equal wherever a word occurs again."""
     text_w: Ints
+    """The text that each word belongs to."""
     size_t: Ints
+    """The number of words of each text."""
 
     @classmethod
     def of(cls, texts: pa.Array) -> "_Words":
+        """Split texts at blanks, in lower case; a null text has no words."""
         lists = pc.utf8_split_whitespace(pc.utf8_lower(pc.fill_null(texts, "")))
         flat = lists.flatten().dictionary_encode()
         names = flat.dictionary.to_numpy(zero_copy_only=False)
@@ -102,38 +113,39 @@ class _Words:
         word_w, text_w = word_w[~empty_w], text_w[~empty_w]
         return cls(word_w, text_w, np.bincount(text_w, minlength=len(size_t)).astype(np.int64))
 
-    def runs(self, length: int, shorter: bool = False) -> tuple[NDArray[np.uint64], Ints]:
-        """(hash, text) of each run of `length` words; with `shorter` also a text of fewer words, as one run."""
+    def spans(self, length: int, shorter: bool = False) -> tuple[NDArray[np.uint64], Ints]:
+        """Return (hash, text) of each span of `length` words; with `shorter` also a text of fewer words, as one span."""
         n = max(len(self.word_w) - length + 1, 0)
-        run_s = np.zeros(n, dtype=np.uint64)
-        for place in range(length):
-            run_s = _mixed(run_s + self.word_w[place : place + n])
+        span_s = np.zeros(n, dtype=np.uint64)
+        for offset in range(length):
+            span_s = _mixed(span_s + self.word_w[offset : offset + n])
+        # A span that begins in one text and ends in the next is none.
         text_s = self.text_w[:n]
-        whole_s = text_s == self.text_w[length - 1 : length - 1 + n]
-        run_s, text_s = run_s[whole_s], text_s[whole_s]
+        inside_s = text_s == self.text_w[length - 1 : length - 1 + n]
+        span_s, text_s = span_s[inside_s], text_s[inside_s]
         if not shorter:
-            return run_s, text_s
+            return span_s, text_s
         short_t = np.flatnonzero((self.size_t > 0) & (self.size_t < length))
         inside_w = np.isin(self.text_w, short_t)
         summed_t = np.zeros(len(self.size_t), dtype=np.uint64)
         np.add.at(summed_t, self.text_w[inside_w], self.word_w[inside_w])
-        return np.concatenate([run_s, _mixed(summed_t[short_t])]), np.concatenate([text_s, short_t])
+        return np.concatenate([span_s, _mixed(summed_t[short_t])]), np.concatenate([text_s, short_t])
 
 
 def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Every bit of the result depends on every bit of the value (Steele, Lea & Flood 2014, SplitMix)."""
+    """Return hashes of which every bit depends on every bit of the value (Steele, Lea & Flood 2014, SplitMix)."""
     mixed = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9) + _ODD
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return mixed ^ (mixed >> np.uint64(31))
 
 
-def _first(run_s: NDArray[np.uint64], text_s: Ints) -> Ints:
-    """Where a run occurs in its text for the first time."""
-    _, first = np.unique(_mixed(run_s + _mixed(text_s.astype(np.uint64) * _ODD)), return_index=True)
+def _first(span_s: NDArray[np.uint64], text_s: Ints) -> Ints:
+    """Return the positions at which a span occurs in its text for the first time."""
+    _, first = np.unique(_mixed(span_s + _mixed(text_s.astype(np.uint64) * _ODD)), return_index=True)
     return first.astype(np.int64)
 
 
 def _matches(texts: pa.Array, pattern: str) -> Floats:
     counts = pc.fill_null(pc.count_substring_regex(texts, pattern), 0)
-    found: Floats = counts.to_numpy(zero_copy_only=False).astype(np.float64)
-    return found
+    count_t: Floats = counts.to_numpy(zero_copy_only=False).astype(np.float64)
+    return count_t

@@ -1,7 +1,4 @@
-"""How the models solved it, not only whether: length, how attempts ended, self-checks, corrections, repetition, likeness.
-
-Array suffixes: c cell, q question, a attempt.
-"""
+"""The course of the attempts beside their verdicts: length, ending, self-checks, corrections, repetition, likeness."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +17,7 @@ from ablation.analysis.records.scores import Floats, Ints, Mask, Scores
 from ablation.analysis.texts.prose import traces
 from ablation.analysis.texts.similarity import Embed, Sketches
 
-# What is measured, and in which unit. `finish_…`: share of attempts that ended so, as the sampling engine says.
+# Measure → unit. `finish_…` is the share of attempts with this finish reason of the sampling engine.
 UNITS: Mapping[str, str] = {
     "tokens": "tokens",
     "self_checks": "per 1,000 tokens",
@@ -30,7 +27,7 @@ UNITS: Mapping[str, str] = {
     "finish_length": "share of attempts",
     "finish_repetition": "share of attempts",
 }
-TOKENS_PER_RATE = 1_000.0  # tokens that phrases are counted by
+TOKENS_PER_RATE = 1_000.0  # phrases are counted per so many tokens
 NOT_RECORDED = "not recorded for every attempt"
 _TRACES = ("words", "self_checks", "corrections", "repetition")
 _RATES = ("self_checks", "corrections")
@@ -38,27 +35,30 @@ _RATES = ("self_checks", "corrections")
 
 @dataclass(frozen=True)
 class Trajectories:
-    """What `trajectories` found.
-
-    `attempts`: one row an attempt: `cell question tier attempt verdict tokens finish_reason words self_checks corrections
-    repetition`, counts for that attempt. `settings`: one row a setting, tier and measure of `UNITS`. `effects`: one row a
-    contrast (as in `factor_effects`), tier and measure. `similarity`: as `Sketches.contrasts`; `sketches.matrix(tier)` sets
-    every two cells against each other.
-    """
+    """The result of `trajectories`."""
 
     attempts: pd.DataFrame
+    """One row per attempt: `cell question tier attempt verdict tokens finish_reason words self_checks corrections repetition`.
+
+    Numbers are counts of that attempt, except `repetition`, a share.
+    """
     settings: pd.DataFrame
+    """One row per setting, tier and measure of `UNITS`, with its estimate."""
     effects: pd.DataFrame
+    """One row per contrast (as in `factor_effects`), tier and measure, with its estimate."""
     similarity: pd.DataFrame
+    """The table of `Sketches.contrasts`."""
     sketches: Sketches
+    """The sums behind it; `sketches.matrix(tier)` compares every two cells."""
 
 
 def trajectories(study: Study, scores: Scores, embed: Embed | None = None) -> Trajectories:
-    """Read every text once, batch by batch, and estimate what `UNITS` names by setting and by contrast.
+    """Read every text once, batch by batch, and estimate the measures of `UNITS` by setting and by contrast.
 
-    Rates are taken question by question and averaged, so that long questions count no more than others. Intervals are those of
-    `estimate`, in the measure's unit; seeds are taken to move every cell about equally. Without texts the measures of texts are
-    NaN with a reason, as are tokens and finish reasons where the records do not tell them.
+    Rates are taken question by question and averaged, so that long questions count no more than others. Intervals are those
+    of `estimate`, in the measure's unit; seeds are taken to move every cell about equally. Without texts the measures of
+    texts are NaN with a reason, as are tokens and finish reasons where the records lack them. `embed` replaces the sketches
+    behind the likeness.
     """
     attempts = _Attempts.of(study, scores)
     sketched = attempts.read(study, Sketches(scores, embed))
@@ -66,10 +66,10 @@ def trajectories(study: Study, scores: Scores, embed: Embed | None = None) -> Tr
     for tier in scores.all_and_tiers:
         contrasts = _Contrasts(scores, tier)
         for name in UNITS:
-            measured, whole_c = attempts.measure(name, tier)
+            measured, complete_c = attempts.measure(name, tier)
             labels: dict[str, object] = {"measure": name, "unit": UNITS[name]}
-            settings.append(_settings(scores, tier, measured, whole_c, labels))
-            effects.append(contrasts.estimated(measured, whole_c, labels))
+            settings.append(_settings(scores, tier, measured, complete_c, labels))
+            effects.append(contrasts.estimated(measured, complete_c, labels))
     changed = with_holm(pd.concat(effects, ignore_index=True), ["factor", "tier", "measure"])
     return Trajectories(
         attempts.frame(study), pd.concat(settings, ignore_index=True), changed, sketched.contrasts(), sketched
@@ -86,69 +86,71 @@ class _Attempts:
         self._numbers = pd.Index(np.sort(results["attempt"].unique()))
         shape = (len(self._cells), len(self._questions), len(self._numbers))
         self.values: dict[str, Floats] = {name: np.full(shape, np.nan) for name in (*UNITS, *_TRACES)}
-        self.places = self._places(results)
+        self.positions = self._positions(results)
 
     @classmethod
     def of(cls, study: Study, scores: Scores) -> "_Attempts":
-        """With what the results alone tell: tokens, and how each attempt ended."""
+        """Lay out tokens and finish reasons, which stand in the results."""
         results = study.results
-        found = cls(scores, results)
+        attempts = cls(scores, results)
         if "tokens" in results:
-            found.values["tokens"][found.places] = pd.to_numeric(results["tokens"], errors="coerce").to_numpy(
+            attempts.values["tokens"][attempts.positions] = pd.to_numeric(results["tokens"], errors="coerce").to_numpy(
                 dtype=np.float64, na_value=np.nan
             )
         if "finish_reason" in results:
-            told = results["finish_reason"]
+            reasons = results["finish_reason"]
             for ending in ("stop", "length", "repetition"):
-                is_so = np.where(told.isna(), np.nan, (told == ending).fillna(False).astype(np.float64))
-                found.values[f"finish_{ending}"][found.places] = is_so
-        return found
+                share = np.where(reasons.isna(), np.nan, (reasons == ending).fillna(False).astype(np.float64))
+                attempts.values[f"finish_{ending}"][attempts.positions] = share
+        return attempts
 
     def read(self, study: Study, sketched: Sketches) -> Sketches:
-        """Add what the texts tell. A text without a row in the results is passed over."""
+        """Add the measures of the texts, and the texts to `sketched`. A text without a row in the results is left out."""
         for batch in study.read_texts():
             keys = batch.select(["cell", "question", "attempt"]).to_pandas()
-            cell_t, question_t, attempt_t = self._places(keys)
-            told_t = (cell_t >= 0) & (question_t >= 0) & (attempt_t >= 0) & batch["text"].is_valid().to_numpy(False)
-            told_t[told_t] &= self.present[cell_t[told_t], question_t[told_t], attempt_t[told_t]]
-            texts = batch["text"].filter(pa.array(told_t))
+            cell_t, question_t, attempt_t = self._positions(keys)
+            # A key that the results do not know has the position −1; three known parts need not be a row together.
+            kept_t = (cell_t >= 0) & (question_t >= 0) & (attempt_t >= 0) & batch["text"].is_valid().to_numpy(False)
+            kept_t[kept_t] &= self.present[cell_t[kept_t], question_t[kept_t], attempt_t[kept_t]]
+            texts = batch["text"].filter(pa.array(kept_t))
             if not len(texts):
                 continue
-            place = (cell_t[told_t], question_t[told_t], attempt_t[told_t])
+            positions = (cell_t[kept_t], question_t[kept_t], attempt_t[kept_t])
             for name, values_t in vars(traces(texts)).items():
-                self.values[name][place] = values_t
-            sketched.add(texts, place[0], place[1])
+                self.values[name][positions] = values_t
+            sketched.add(texts, positions[0], positions[1])
         return sketched
 
     @property
     def present(self) -> Mask:
-        """Which attempts the results have."""
+        """True for attempts that the results have: cells × questions × attempts."""
         present: Mask = np.zeros(self.values["tokens"].shape, dtype=bool)
-        present[self.places] = True
+        present[self.positions] = True
         return present
 
     def measure(self, name: str, tier: str) -> tuple[Measurements, Mask]:
-        """The measure at each question of the tier, and which cells have it for every planned attempt there."""
+        """Return the measure at each question of the tier, and a mask of the cells that have it for all attempts there."""
         inside_q = self.scores.in_tier_q(tier)
         values_cqa = self.values[name][:, inside_q]
         n_cq = self.scores.attempts_cq[:, inside_q].astype(np.float64)
         per_cqa = self.values["tokens"][:, inside_q] / TOKENS_PER_RATE if name in _RATES else np.ones(values_cqa.shape)
-        known_cqa = np.isfinite(values_cqa) & np.isfinite(per_cqa)
-        whole_c = (known_cqa.sum(axis=2) == n_cq).all(axis=1) & np.isfinite(self.scores.rates_cq(tier)).all(axis=1)
-        whole_c &= bool(inside_q.any())
-        measured = _ratio(np.where(known_cqa, values_cqa, 0.0), np.where(known_cqa, per_cqa, 0.0), known_cqa, n_cq)
+        has_value_cqa = np.isfinite(values_cqa) & np.isfinite(per_cqa)
+        complete_c = (has_value_cqa.sum(axis=2) == n_cq).all(axis=1)
+        complete_c &= np.isfinite(self.scores.rates_cq(tier)).all(axis=1) & bool(inside_q.any())
+        values_cqa, per_cqa = (np.where(has_value_cqa, array, 0.0) for array in (values_cqa, per_cqa))
+        measured = _ratio(values_cqa, per_cqa, has_value_cqa, n_cq)
         for array in (measured.values_cq, measured.sampling_cq, measured.slope_cq):
-            array[~whole_c] = np.nan
-        return measured, whole_c
+            array[~complete_c] = np.nan
+        return measured, complete_c
 
     def frame(self, study: Study) -> pd.DataFrame:
-        """The rows of the results with the values of each."""
+        """Return the rows of the results with the values of each."""
         columns = study.results[["cell", "question", "tier", "attempt", "verdict"]].reset_index(drop=True)
-        told = study.results.get("finish_reason", pd.Series(pd.NA, index=study.results.index, dtype="string"))
-        columns = columns.assign(tokens=self.values["tokens"][self.places], finish_reason=told.to_numpy())
-        return columns.assign(**{name: self.values[name][self.places] for name in _TRACES})
+        reasons = study.results.get("finish_reason", pd.Series(pd.NA, index=study.results.index, dtype="string"))
+        columns = columns.assign(tokens=self.values["tokens"][self.positions], finish_reason=reasons.to_numpy())
+        return columns.assign(**{name: self.values[name][self.positions] for name in _TRACES})
 
-    def _places(self, rows: pd.DataFrame) -> tuple[Ints, Ints, Ints]:
+    def _positions(self, rows: pd.DataFrame) -> tuple[Ints, Ints, Ints]:
         cell, question, attempt = (
             index.get_indexer(pd.Index(rows[name])).astype(np.int64)
             for index, name in ((self._cells, "cell"), (self._questions, "question"), (self._numbers, "attempt"))
@@ -156,49 +158,54 @@ class _Attempts:
         return cell, question, attempt
 
 
-def _ratio(values_cqa: Floats, per_cqa: Floats, known_cqa: Mask, n_cq: Floats) -> Measurements:
-    """Σ value / Σ per of each cell and question, with the linearised variance that drawing the attempts again would give it:
-    Σ (value − ratio · per)² / (n (n − 1)) / (mean per)² (Cochran 1977, Sampling Techniques, equation 6.13); a plain mean where
-    `per` is 1."""
+def _ratio(values_cqa: Floats, per_cqa: Floats, has_value_cqa: Mask, n_cq: Floats) -> Measurements:
+    """Return Σ value / Σ per of each cell and question: a plain mean where `per` is 1.
+
+    The variance if the attempts were drawn again is the linearised one: Σ (value − ratio · per)² / (n (n − 1)) /
+    (mean per)² (Cochran 1977, Sampling Techniques, equation 6.13).
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         sum_cq, per_cq = values_cqa.sum(axis=2), per_cqa.sum(axis=2)
         ratio_cq = np.where(per_cq > 0, sum_cq / per_cq, np.nan)
-        left_cqa = np.where(known_cqa, values_cqa - ratio_cq[..., None] * per_cqa, 0.0)
-        spread_cq = np.square(left_cqa).sum(axis=2) / np.where(n_cq > 1, n_cq - 1, np.nan)
+        residual_cqa = np.where(has_value_cqa, values_cqa - ratio_cq[..., None] * per_cqa, 0.0)
+        spread_cq = np.square(residual_cqa).sum(axis=2) / np.where(n_cq > 1, n_cq - 1, np.nan)
         sampling_cq = spread_cq * n_cq / np.square(per_cq)
     degrees_c = np.maximum(n_cq - 1, 1).sum(axis=1)
     return Measurements(ratio_cq, sampling_cq, np.ones_like(ratio_cq), degrees_c)
 
 
 def _settings(
-    scores: Scores, tier: str, measured: Measurements, whole_c: Mask, labels: dict[str, object]
+    scores: Scores, tier: str, measured: Measurements, complete_c: Mask, labels: dict[str, object]
 ) -> pd.DataFrame:
-    plans = setting_means(scores, whole_c, labels, NOT_RECORDED)
-    return _without_bootstrap(estimate_measured(scores, tier, plans, measured, draws=0))
+    means = setting_means(scores, complete_c, labels, NOT_RECORDED)
+    return _without_bootstrap(estimate_measured(scores, tier, means, measured, draws=0))
 
 
 class _Contrasts:
-    """The contrasts of one tier among the cells that have a measure. Most measures share them: planned once."""
+    """The contrasts of one tier among the cells that have a measure. Most measures share them, so they are planned once."""
 
     def __init__(self, scores: Scores, tier: str) -> None:
         self.scores, self.tier = scores, tier
         self._planned: dict[bytes, tuple[Scores, list[WeightedSum]]] = {}
 
-    def estimated(self, measured: Measurements, whole_c: Mask, labels: dict[str, object]) -> pd.DataFrame:
-        """What each factor changed of one measure."""
-        known, planned = self._among(whole_c)
-        part = Measurements(*(array[whole_c] for array in vars(measured).values()))
-        plans = [
-            WeightedSum({**plan.labels, **labels}, plan.weights_c, plan.reason if whole_c.any() else NOT_RECORDED)
-            for plan in planned
+    def estimated(self, measured: Measurements, complete_c: Mask, labels: dict[str, object]) -> pd.DataFrame:
+        """Estimate the effect of each factor on one measure."""
+        complete, planned = self._among(complete_c)
+        part = Measurements(*(array[complete_c] for array in vars(measured).values()))
+        contrasts = [
+            WeightedSum(
+                {**contrast.labels, **labels}, contrast.weights_c, contrast.reason if complete_c.any() else NOT_RECORDED
+            )
+            for contrast in planned
         ]
-        return _without_bootstrap(estimate_measured(known, self.tier, plans, part, draws=0))
+        return _without_bootstrap(estimate_measured(complete, self.tier, contrasts, part, draws=0))
 
-    def _among(self, whole_c: Mask) -> tuple[Scores, list[WeightedSum]]:
-        key = whole_c.tobytes()
+    def _among(self, complete_c: Mask) -> tuple[Scores, list[WeightedSum]]:
+        """Return the scores of these cells alone, and their contrasts."""
+        key = complete_c.tobytes()
         if key not in self._planned:
-            known = self.scores.only(whole_c)
-            self._planned[key] = known, planned_contrasts(known, self.tier)
+            complete = self.scores.only(complete_c)
+            self._planned[key] = complete, planned_contrasts(complete, self.tier)
         return self._planned[key]
 
 
