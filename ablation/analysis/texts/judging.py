@@ -112,7 +112,7 @@ def _texts(study: Study, cells: Sequence[str]) -> pd.DataFrame:
 
 
 def _sample(texts: pd.DataFrame, cells: tuple[str, str], pairs: int, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Draw pairs of rows of the texts: question after question in a seeded order, until there are `pairs`; no text with itself."""
+    """Draw pairs of rows of the texts, question after question in a seeded order; at most `pairs`, no text with itself."""
     first, second = (
         {q: group.index.to_numpy() for q, group in texts[texts["cell"] == cell].groupby("question")} for cell in cells
     )
