@@ -31,9 +31,9 @@ from ablation.config.sweep.cells import compose_sweep
 from ablation.data.benchmark import read_questions
 from ablation.data.source import pinned_cell
 from ablation.jobs.run import pipeline
-from ablation.jobs.run.job import Job, Outcome, run_job
+from ablation.jobs.run.job import Job, JobResult, run_job
 from ablation.jobs.run.job import jobs_of as jobs_of_plan
-from ablation.jobs.run.live_table import Board
+from ablation.jobs.run.live_table import LiveTable
 from ablation.jobs.run.local import run_jobs
 from ablation.jobs.slurm import commands as slurm
 from ablation.jobs.submit.submitter import submit_missing
@@ -208,14 +208,14 @@ def warm_worker(cells: Sequence[Cell], work: Path) -> float:
     return (board.ends_s[-1] - board.ends_s[0]) / (len(jobs) - 1)
 
 
-class Timed(Board):
+class Timed(LiveTable):
     """A board that keeps when each cell ended."""
 
     def __init__(self, console: Console, total: int, workers: int) -> None:
         super().__init__(console, total, workers)
         self.ends_s: list[float] = []
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, outcome: JobResult) -> None:
         """Keep the moment, and go on as any board."""
         self.ends_s.append(time.monotonic())
         super().ended(outcome)

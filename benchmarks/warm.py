@@ -26,7 +26,7 @@ from ablation.config.cluster import RuntimeOptions
 from ablation.config.sweep.cells import compose_sweep
 from ablation.data.source import pinned_cell
 from ablation.jobs.run.job import Job
-from ablation.jobs.run.job_file import Order, Origin, freeze
+from ablation.jobs.run.job_file import Provenance, TaskList, write_job
 from ablation.jobs.run.pipeline import run_cell
 from ablation.specs.cell import Cell
 from ablation.store.records import TIMING_FILE
@@ -94,12 +94,12 @@ def measure(work: Path, name: str, tasks: Sequence[Sequence[Cell]], means: Runti
     shutil.copytree(work / "selected", store.root)
     frozen = [
         tuple(
-            str(freeze(Job(cell, cell.name, store.root, place / "log", 1, means), place, Origin.here()))
+            str(write_job(Job(cell, cell.name, store.root, place / "log", 1, means), place, Provenance.here()))
             for cell in cells
         )
         for cells in tasks
     ]
-    order = Order("warm", "train", tuple(frozen), timeout_min=60, requeues=0, hold_after=0)
+    order = TaskList("warm", "train", tuple(frozen), timeout_min=60, requeues=0, hold_after=0)
     order.write(place / "tasks.json")
     began, before = time.monotonic(), children_s()
     for index in range(len(tasks)):
@@ -144,10 +144,12 @@ def print_arms(arms: Sequence[Arm], cells: int) -> None:
 # Each line is timed; the first finds what the interpreter has taken by then.
 STEPS = {
     "the interpreter": "pass",
-    "our modules (`ablation.jobs.run.worker`)": "from pathlib import Path; from ablation.jobs.run.worker import run_job, thaw",
+    "our modules (`ablation.jobs.run.worker`)": (
+        "from pathlib import Path; from ablation.jobs.run.worker import read_job, run_job"
+    ),
     "torch": "import torch; torch.set_num_threads(1)",
     "transformers, datasets, PEFT, TRL": "from ablation.training.train import train",
-    "training one cell": "run_job(thaw(Path(sys.argv[1]))[0], last='train')",
+    "training one cell": "run_job(read_job(Path(sys.argv[1]))[0], last='train')",
 }
 
 
@@ -161,7 +163,9 @@ def print_start(work: Path, cell: Cell, rounds: int = 3) -> None:
     for number in range(rounds):
         store = Store(work / f"started-{number}")
         shutil.copytree(work / "selected", store.root)
-        job = freeze(Job(cell, cell.name, store.root, work / "log", 1, RuntimeOptions()), store.root, Origin.here())
+        job = write_job(
+            Job(cell, cell.name, store.root, work / "log", 1, RuntimeOptions()), store.root, Provenance.here()
+        )
         began = time.monotonic()
         out = subprocess.run([sys.executable, "-c", program, str(job)], check=True, capture_output=True, text=True)
         told.append([[0.0, began], *json.loads(out.stdout.splitlines()[-1])])

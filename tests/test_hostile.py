@@ -23,7 +23,7 @@ from ablation.config.sweep import cells as sweep_cells
 from ablation.config.sweep.cells import compose_sweep
 from ablation.data.tokenizer import load_tokenizer
 from ablation.errors import ConfigProblems, DataError, RecordError
-from ablation.jobs.submit.arrays import Array, Places, sbatch_text
+from ablation.jobs.submit.arrays import Array, ArrayFiles, sbatch_text
 from ablation.specs.cell import Cell
 from ablation.store.files import check_writable
 from ablation.training.checkpoint import newest_checkpoint, seal
@@ -168,7 +168,7 @@ WORDS = ("partition", "account", "qos", "constraint", "exclude")
 def sbatch(**values: object) -> list[str]:
     cluster = Slurm.model_validate_json(json.dumps({"kind": "slurm", "python": "/bin/python", **values}))
     array = Array("ablation-cnls-1", "cell", cluster.resources_for("cell", "any"), ((),))
-    return sbatch_text(array, cluster, Places(Path("/tasks.json"), Path("/logs"), Path("/code")), {}).split("\n")
+    return sbatch_text(array, cluster, ArrayFiles(Path("/tasks.json"), Path("/logs"), Path("/code")), {}).split("\n")
 
 
 @given(st.sampled_from(WORDS), TEXTS, st.booleans())

@@ -9,7 +9,7 @@ import pytest
 
 from ablation.config.cluster import RuntimeOptions
 from ablation.jobs.run.job import Job
-from ablation.jobs.run.job_file import Origin, freeze
+from ablation.jobs.run.job_file import Provenance, write_job
 from ablation.specs.cell import Cell
 from tests.conftest import ROOT, TINY
 
@@ -52,16 +52,16 @@ def test_no_stage_imports_an_engine_a_tracker_or_deepspeed_that_its_cell_has_no_
 ) -> None:
     """All stages of a trained cell, as a worker runs them."""
     cell = cell_of(*TINY, "train=mini_lora", *tiny_benchmark)
-    frozen = freeze(
-        Job(cell, cell.name, tmp_path / "store", tmp_path / "log", 1, RuntimeOptions()), tmp_path, Origin.here()
+    frozen = write_job(
+        Job(cell, cell.name, tmp_path / "store", tmp_path / "log", 1, RuntimeOptions()), tmp_path, Provenance.here()
     )
     program = f"""
 import sys
 from pathlib import Path
-from ablation.jobs.run.job_file import thaw
+from ablation.jobs.run.job_file import read_job
 from ablation.jobs.run.job import quiet_libraries, run_job
 quiet_libraries()
-print(run_job(thaw(Path({str(frozen)!r}))[0]).error, [name for name in {UNUSED} if name in sys.modules])
+print(run_job(read_job(Path({str(frozen)!r}))[0]).error, [name for name in {UNUSED} if name in sys.modules])
 """
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert told.stdout.splitlines()[-1] == "None []"

@@ -12,9 +12,9 @@ import pytest
 from ablation.config.cluster import RuntimeOptions, Slurm
 from ablation.errors import ConfigProblems, RecordError
 from ablation.jobs.run.job import Job
-from ablation.jobs.run.job_file import Order, thaw
-from ablation.jobs.slurm import events as history
-from ablation.jobs.slurm.events import Event
+from ablation.jobs.run.job_file import TaskList, read_job
+from ablation.jobs.slurm import history
+from ablation.jobs.slurm.history import Event
 from ablation.jobs.submit.submitter import submit_missing
 from ablation.specs.cell import Cell, addresses
 from ablation.store.files import check_writable
@@ -67,7 +67,7 @@ def test_what_is_submitted_from_any_folder_is_what_was_meant(
     directives = [shlex.split(line) for line in script.read_text().split("\n") if line.startswith("#SBATCH")]
     assert ["#SBATCH", f"--chdir={code}"] in directives
     assert all(len(words) == 2 for words in directives)
-    assert thaw(Path(Order.read(Path(tasks)).tasks[0][0]))[0].cell == cell
+    assert read_job(Path(TaskList.read(Path(tasks)).tasks[0][0]))[0].cell == cell
     assert not list(tmp_path.rglob("sprung"))
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert [path for path in written if CANARY.encode() in path.read_bytes()] == []

@@ -13,21 +13,23 @@ from ablation.specs.cell import Cell
 from ablation.study.plan import Plan
 
 if TYPE_CHECKING:
-    from ablation.jobs.submit.watch import Show
+    from ablation.jobs.submit.watch import ShowStates
 
 
-def follow_study(plan: Plan, console: Console, show: "Show | None" = None, cells: Sequence[Cell] | None = None) -> int:
+def follow_study(
+    plan: Plan, console: Console, show: "ShowStates | None" = None, cells: Sequence[Cell] | None = None
+) -> int:
     """Watch a study until no cell of it is queued or running, then conclude it. Returns the exit code.
 
     Ctrl-C ends the watching alone. `show` gets the states of all cells whenever they have changed, in place of a table. With
     `cells` these alone are watched, and nothing is concluded from a part.
     """
-    from ablation.jobs.submit.watch import line, wait_for_cells
+    from ablation.jobs.submit.watch import counts_line, wait_for_cells
 
     states = wait_for_cells(plan, console, show, cells)
     errors = {status.name: status.detail or status.state for status in states if status.state != "done"}
     if cells is not None:
-        counts = line(Counter(status.state for status in states)) or "no cell passes the filters"
+        counts = counts_line(Counter(status.state for status in states)) or "no cell passes the filters"
         print_line(console, f"{counts}; `ablation watch {plan.execution.study}` follows the whole study to its report")
     elif isinstance(plan.execution.cluster, Slurm):
         return conclude_study(plan, errors, console)

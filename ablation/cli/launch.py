@@ -17,8 +17,8 @@ from ablation.config.cluster import Local, Slurm
 from ablation.config.credentials import masked
 from ablation.config.execution import Execution
 from ablation.config.sweep.design import LeftOut
-from ablation.jobs.run.job import Job, Outcome, jobs_of
-from ablation.jobs.submit.strays import refuse_strays
+from ablation.jobs.run.job import Job, JobResult, jobs_of
+from ablation.jobs.submit.unplanned_cells import refuse_unplanned_cells
 from ablation.planning.engines import engine_conflicts
 from ablation.specs.cell import Cell
 from ablation.store.files import check_writable
@@ -41,7 +41,7 @@ def run_study(
     if isinstance(cluster, Slurm):
         from ablation.cli.submit import submit_study
 
-        refuse_strays(plan)
+        refuse_unplanned_cells(plan)
         if jobs:
             return submit_study(plan, jobs, cluster, console)
     save_plan(plan)
@@ -86,17 +86,17 @@ def _run_here(plan: Plan, jobs: Sequence[Job], cluster: Local, console: Console)
     """Run the jobs on this machine. Returns the errors of failed cells by cell name; Ctrl-C writes the tables, then goes on."""
     if not jobs:
         return {}
-    from ablation.jobs.run.live_table import Board
+    from ablation.jobs.run.live_table import LiveTable
     from ablation.jobs.run.local import run_jobs
-    from ablation.jobs.status.presence import running_here
+    from ablation.jobs.status.local_run import announce_local_run
 
-    def note_if_failed(outcome: Outcome) -> None:
+    def note_if_failed(outcome: JobResult) -> None:
         if outcome.error:
             note_failure(plan.folder, outcome.name, outcome.error)
 
-    board = Board(console, len(jobs), cluster.workers_for(len(jobs)), cluster.kind != "debug", note_if_failed)
+    board = LiveTable(console, len(jobs), cluster.workers_for(len(jobs)), cluster.kind != "debug", note_if_failed)
     try:
-        with running_here(plan.folder):
+        with announce_local_run(plan.folder):
             # Those failures are of an earlier launch, and these cells are tried again.
             (plan.folder / FAILED).unlink(missing_ok=True)
             outcomes = run_jobs(jobs, cluster, board)

@@ -9,7 +9,7 @@ from ablation.cli.follow import follow_study
 from ablation.cli.lines import print_line
 from ablation.config.cluster import Slurm
 from ablation.jobs.run.job import Job
-from ablation.jobs.submit.submitter import Handover, submit_missing
+from ablation.jobs.submit.submitter import SubmitResult, submit_missing
 from ablation.planning.cost import confirm_budget
 from ablation.planning.fits import models_without_gpu
 from ablation.study.manifest import write_study
@@ -39,7 +39,7 @@ def submit_study(plan: Plan, jobs: Sequence[Job], cluster: Slurm, console: Conso
     return EXIT_OK
 
 
-def _print_handover(plan: Plan, handover: Handover, console: Console) -> None:
+def _print_handover(plan: Plan, handover: SubmitResult, console: Console) -> None:
     ids = ", ".join(str(submission.job) for submission in handover.taken)
     console.print(
         f"{handover.cells} cells submitted{f' as {ids}' if ids else ''}, {handover.queued} in the queue already"

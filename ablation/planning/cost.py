@@ -9,7 +9,7 @@ from pathlib import Path
 from ablation.config.cluster import Resources, Slurm
 from ablation.errors import ConfigProblems
 from ablation.jobs.status.states import cell_states
-from ablation.jobs.submit.groups import Group, groups
+from ablation.jobs.submit.resource_groups import CellGroup, group_by_resources
 from ablation.specs.cell import Cell
 from ablation.specs.vocabulary import CellState, StageName
 from ablation.store.store import Store
@@ -38,7 +38,7 @@ class ArrayRequest:
         return self.resources.timeout_min / 60 * self.resources.nodes * cpus_per_node * self.tasks
 
 
-def array_requests(job_groups: Sequence[Group]) -> list[ArrayRequest]:
+def array_requests(job_groups: Sequence[CellGroup]) -> list[ArrayRequest]:
     """Return every array of these groups, before it is cut to what Slurm takes."""
     return [
         ArrayRequest(part.stage, len(group.cells), len(group.tasks), part.resources)
@@ -47,7 +47,7 @@ def array_requests(job_groups: Sequence[Group]) -> list[ArrayRequest]:
     ]
 
 
-def gpu_hours(job_groups: Sequence[Group]) -> float:
+def gpu_hours(job_groups: Sequence[CellGroup]) -> float:
     """Return the most GPU-hours that these groups can use when no task is started again: every task to its time limit."""
     return sum(request.gpu_hours for request in array_requests(job_groups))
 
@@ -57,9 +57,9 @@ def gpus_and_cpus_per_cell(cluster: Slurm) -> tuple[int, int]:
     return cluster.nodes * cluster.gpus_per_node, cluster.nodes * cluster.tasks_per_node * cluster.cpus_per_task
 
 
-def job_groups(cells: Sequence[Cell], cluster: Slurm, store: Store) -> list[Group]:
+def job_groups(cells: Sequence[Cell], cluster: Slurm, store: Store) -> list[CellGroup]:
     """Return the cells in the groups in which they would be submitted."""
-    return groups(cells, cluster, lambda cell: store.is_complete(cell.folders[StageName.TRAIN]))
+    return group_by_resources(cells, cluster, lambda cell: store.is_complete(cell.folders[StageName.TRAIN]))
 
 
 def confirm_budget(cells: Sequence[Cell], cluster: Slurm, store: Store, study: Path) -> None:

@@ -12,7 +12,7 @@ from ablation.config.execution import Execution
 from ablation.config.sweep.design import LeftOut
 from ablation.data.download import Wanted, wanted
 from ablation.data.source import is_pinned
-from ablation.jobs.status.time_left import Left, seconds_left
+from ablation.jobs.status.time_left import TimeLeft, estimate_time_left
 from ablation.planning.confounds import Confound, comparison_warnings, find_confounds
 from ablation.planning.cost import ArrayRequest, array_requests, gpus_and_cpus_per_cell, job_groups
 from ablation.planning.disk import DiskNeeds, disk_needs
@@ -38,7 +38,7 @@ class Outlook:
     """The other lines about the design."""
     asks: tuple[ArrayRequest, ...]
     """The job arrays; empty where the cells run on this machine."""
-    left: Left | None
+    left: TimeLeft | None
     """The time that is left by the pace of what has finished; None before anything has."""
     gpus: int
     """GPUs of a cell."""
@@ -99,7 +99,7 @@ def build_outlook(
         # What is left out is counted in a table of its own.
         remarks=tuple(line for line in remarks if not any(reason in line for reason in reasons)),
         asks=tuple(array_requests(job_groups(progress.missing, slurm, store))) if slurm else (),
-        left=seconds_left(progress.missing, progress.sampled, store),
+        left=estimate_time_left(progress.missing, progress.sampled, store),
         gpus=gpus,
         cores=cores,
         fits=tuple(memory_fits(progress.untrained, slurm)) if slurm else (),

@@ -23,11 +23,11 @@ from ablation.config.cluster import RuntimeOptions
 from ablation.config.sweep.cells import compose_sweep
 from ablation.errors import AblationError
 from ablation.jobs.run.job import Job
-from ablation.jobs.run.job_file import Order, Origin, freeze, thaw
-from ablation.jobs.slurm import events as history
-from ablation.jobs.slurm.events import Event
-from ablation.jobs.slurm.ledger import Ledger, Submission, latest
-from ablation.jobs.submit import snapshot as snapshots
+from ablation.jobs.run.job_file import Provenance, TaskList, read_job, write_job
+from ablation.jobs.slurm import history
+from ablation.jobs.slurm.history import Event
+from ablation.jobs.slurm.ledger import Ledger, Submission, latest_tasks
+from ablation.jobs.submit import code_copy as snapshots
 from ablation.specs.address import Address
 from ablation.specs.cell import Cell
 from ablation.store.files import write_text_atomically
@@ -39,8 +39,8 @@ from ablation.study.retention import Weights, drop
 STAGE = Address.of("train", "algebra", {"stage": "train", "spec": {"epochs": 5}})
 VIEWS = ("plan.json", "manifest.json")
 CELL = "algebra-n100"
-ORIGIN = Origin(None, {"torch": "1"}, "login")
-ORDER = Order("one", "cell", (("/a b/x.json",),), 60, 3, 2)
+ORIGIN = Provenance(None, {"torch": "1"}, "login")
+ORDER = TaskList("one", "cell", (("/a b/x.json",),), 60, 3, 2)
 EVENT = Event("ended", "7_0", 0, "cell", "node", "error", "line\nbreak", 1.5)
 # What one name on the command line stands for: the variants of a call that a C library may choose.
 CALLS = {
@@ -60,12 +60,12 @@ def work(folder: Path) -> None:
         write_text_atomically(study / view, _text("new"))
     snapshots._ROOT = folder / "installation"  # of two files: the whole package has hundreds
     vars(snapshots)["ThreadPoolExecutor"] = OneThread
-    snapshots.snapshot(study / "code")
-    freeze(_job(folder), study / "jobs", ORIGIN)
+    snapshots.copy_code(study / "code")
+    write_job(_job(folder), study / "jobs", ORIGIN)
     ORDER.write(study / "jobs" / "order.tasks.json")
     ledger = Ledger(study / "submissions.jsonl")
     ledger.adopt(lambda name: "7" if (folder / "controller" / name).exists() else None)
-    if CELL not in latest(ledger.submissions()):
+    if CELL not in latest_tasks(ledger.submissions()):
         name = f"job-{os.urandom(4).hex()}"
         ledger.intend(Submission(name, ((CELL,),)))
         os.close(os.open(folder / "controller" / name, os.O_CREAT | os.O_EXCL))  # in the place of sbatch
@@ -136,9 +136,9 @@ def check_whole(folder: Path) -> None:
     assert all(snapshots._is_whole(copy, ["ablation/one.py", "hydra_plugins/two.py"]) for copy in copies), "torn code"
     jobs_folder = study / "jobs"
     if (jobs_folder / f"{CELL}.json").exists():
-        assert thaw(jobs_folder / f"{CELL}.json") == (_job(folder), ORIGIN)
+        assert read_job(jobs_folder / f"{CELL}.json") == (_job(folder), ORIGIN)
     if (jobs_folder / "order.tasks.json").exists():
-        assert Order.read(jobs_folder / "order.tasks.json") == ORDER
+        assert TaskList.read(jobs_folder / "order.tasks.json") == ORDER
     assert set(history.read(jobs_folder, CELL)) <= {EVENT}
     known = {one.name for one in Ledger(study / "submissions.jsonl").submissions()}
     jobs = {path.name for path in (folder / "controller").iterdir()}
@@ -155,8 +155,8 @@ def check_end(folder: Path) -> None:
     assert len(jobs) == 1, f"submitted {len(jobs)} times"
     [submission] = Ledger(folder / "study" / "submissions.jsonl").submissions()
     assert (submission.name, submission.job) == (jobs[0], "7")
-    assert thaw(folder / "study/jobs" / f"{CELL}.json") == (_job(folder), ORIGIN)
-    assert Order.read(folder / "study/jobs/order.tasks.json") == ORDER
+    assert read_job(folder / "study/jobs" / f"{CELL}.json") == (_job(folder), ORIGIN)
+    assert TaskList.read(folder / "study/jobs/order.tasks.json") == ORDER
     assert history.read(folder / "study/jobs", CELL)[-1:] == [EVENT]
     assert len([path for path in (folder / "study/code").iterdir() if not path.name.startswith(".")]) == 1
     assert not (published / WEIGHTS_FOLDER).exists()

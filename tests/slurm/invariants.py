@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ablation.data.benchmark import read_questions
 from ablation.errors import AblationError
-from ablation.jobs.slurm import events as history
+from ablation.jobs.slurm import history
 from ablation.specs.cell import Cell, addresses, sample_blocks
 from ablation.store.leftovers import workbenches
 from ablation.store.records import COMPLETIONS_FILE, VERDICTS_FILE, Completion, Verdict, read_rows

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ablation.jobs.slurm import commands as slurm
-from ablation.jobs.slurm.ledger import Place, Submission
-from ablation.jobs.status.task_state import Seen, TaskState, judge
+from ablation.jobs.slurm.ledger import Submission, SubmittedTask
+from ablation.jobs.status.task_state import SlurmAnswer, TaskState, derive_task_state
 from tests.slurm.daemons import LIMIT_S, until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(LIMIT_S)]
@@ -38,15 +38,15 @@ def test_an_array_is_found_by_its_name_when_its_last_task_has_ended(submit: Subm
     """The array's own number is that of its last task's job."""
     array = submit('[ "$SLURM_ARRAY_TASK_ID" = 1 ] || exec sleep 600')
     until(lambda: states(array) == {f"{array}_0": "RUNNING"})
-    assert slurm.queued_under(NAME) == array
+    assert slurm.find_job(NAME) == array
 
 
 def test_what_was_requeued_to_wait_is_held_until_it_is_released(submit: Submit, tmp_path: Path) -> None:
     array = submit("exec sleep 600")
-    task, place = f"{array}_0", Place(f"{array}_0", Submission(NAME, (("a",), ("b",)), array))
+    task, place = f"{array}_0", SubmittedTask(f"{array}_0", Submission(NAME, (("a",), ("b",)), array))
 
     def found() -> TaskState:
-        return judge(place, (), Seen(slurm.queued_as({task: NAME})), None, tmp_path)
+        return derive_task_state(place, (), SlurmAnswer(slurm.queued_tasks({task: NAME})), None, tmp_path)
 
     until(lambda: states(array).get(task) == "RUNNING")
     subprocess.run(["scontrol", "requeuehold", task], check=True)

@@ -13,7 +13,7 @@ import pytest
 from ablation.cli.__main__ import main
 from ablation.config.cluster import RuntimeOptions
 from ablation.jobs.run.job import Job
-from ablation.jobs.run.job_file import Origin, freeze
+from ablation.jobs.run.job_file import Provenance, write_job
 from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission
 from ablation.study.plan import load_plan
 from tests.conftest import ROOT, TINY
@@ -63,10 +63,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = load_plan(outputs / "smoke")
     Ledger(outputs / "smoke" / LEDGER).intend(Submission("ablation-smoke-1", tuple((one.name,) for one in plan.cells)))
     cell = plan.cells[0]
-    freeze(
+    write_job(
         Job(cell, cell.name, outputs / "store", outputs / "log", 1, RuntimeOptions()),
         outputs / "smoke/jobs",
-        Origin.here(),
+        Provenance.here(),
     )
     return outputs
 

@@ -11,8 +11,8 @@ import pytest
 from ablation.cli.__main__ import main
 from ablation.data.source import local_path
 from ablation.errors import RecordError
-from ablation.jobs.run.job_file import JOB_FORMAT, Order, thaw
-from ablation.jobs.slurm import events as history
+from ablation.jobs.run.job_file import JOB_FORMAT, TaskList, read_job
+from ablation.jobs.slurm import history
 from ablation.jobs.slurm.ledger import LEDGER, Ledger
 from ablation.study.plan import load_plan
 from tests.conftest import ROOT
@@ -115,12 +115,12 @@ def test_a_worker_runs_a_job_of_the_present_format_alone(name: str) -> None:
             continue
         written = json.loads(path.read_text())["format"]
         if written == JOB_FORMAT:
-            assert thaw(path)[0].cell.name == path.stem
+            assert read_job(path)[0].cell.name == path.stem
             continue
         told = f"{path.name} has format {written}, this version reads format {JOB_FORMAT}; submit again"
         with pytest.raises(RecordError, match=told):
-            thaw(path)
+            read_job(path)
     for path in FOLDERS[name].glob("jobs/*.tasks.json"):
-        assert len(Order.read(path).tasks) == 1
+        assert len(TaskList.read(path).tasks) == 1
     for path in FOLDERS[name].glob("jobs/*.history.jsonl"):
         assert len(history.read(path.parent, path.name.removesuffix(".history.jsonl"))) == 1

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from ablation.config.cluster import Local, RuntimeOptions
 from ablation.data.source import local_path
 from ablation.jobs.run.job import Job
-from ablation.jobs.run.live_table import Board
+from ablation.jobs.run.live_table import LiveTable
 from ablation.jobs.run.local import run_jobs
 from ablation.jobs.run.pipeline import run_cell
 from ablation.specs.cell import Cell
@@ -99,7 +99,7 @@ def test_warm_workers_share_a_base_and_write_what_a_fresh_process_writes(
         Job(cell, cell.name, store.root, tmp_path / f"{number}.log", 1, SHARED) for number, cell in enumerate(cells)
     ]
     console = Console(file=io.StringIO())
-    outcomes = run_jobs(jobs, Local(kind="local", workers=1), Board(console, len(jobs), 1, False))
+    outcomes = run_jobs(jobs, Local(kind="local", workers=1), LiveTable(console, len(jobs), 1, False))
     assert [outcome.error for outcome in outcomes] == [None] * 3
     imports = []
     for number, cell in enumerate(cells):

@@ -23,9 +23,9 @@ def register(commands: "Commands") -> None:
 
 
 def _failures(given: argparse.Namespace) -> int:
-    from ablation.jobs.status.failures import failures
+    from ablation.jobs.status.failures import group_failures
 
-    found = failures(read_states(given)[2])
+    found = group_failures(read_states(given)[2])
     if given.json:
         print(json.dumps([asdict(one) for one in found]))
         return 1 if found else 0

@@ -28,13 +28,13 @@ def register(commands: "Commands") -> None:
 
 
 def _logs(given: argparse.Namespace) -> int:
-    from ablation.jobs.status.logs import log_files, told
+    from ablation.jobs.status.logs import log_files, read_logs
     from ablation.study.plan import load_plan
 
     plan = load_plan(find_study_folder(given))
     cell = _chosen(plan, given.cell)
     last: Path | None = None
-    for path, text in told(plan.folder, cell.name, Goes(plan, cell) if given.follow else None):
+    for path, text in read_logs(plan.folder, cell.name, Goes(plan, cell) if given.follow else None):
         if given.json:
             print(json.dumps({"cell": cell.name, "path": str(path), "text": text}), flush=True)
         else:

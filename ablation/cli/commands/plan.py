@@ -45,7 +45,7 @@ def _plan(given: argparse.Namespace) -> int:
 def _scripts(cells: "list[Cell]", execution: "Execution", as_json: bool) -> int:
     """The files that the launch command would write and submit now; names stand where ids that Slurm has yet to give will."""
     from ablation.config.cluster import Slurm
-    from ablation.jobs.submit.wave import preview
+    from ablation.jobs.submit.submission_plan import preview_scripts
     from ablation.planning.work import read_progress
     from ablation.store.store import Store
 
@@ -53,7 +53,7 @@ def _scripts(cells: "list[Cell]", execution: "Execution", as_json: bool) -> int:
     if not isinstance(cluster, Slurm):
         raise ConfigProblems(["--scripts: cluster=local writes none; plan with cluster=slurm or your site's file"])
     store, study = Store(outputs / "store"), outputs / execution.study
-    files = preview(read_progress(cells, store).missing, cluster, study, store)
+    files = preview_scripts(read_progress(cells, store).missing, cluster, study, store)
     if as_json:
         print(json.dumps(files))
         return 0

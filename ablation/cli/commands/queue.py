@@ -9,7 +9,7 @@ from ablation.cli.commands.arguments import make_filters_parser, make_json_parse
 
 if TYPE_CHECKING:
     from ablation.cli.commands.arguments import Commands
-    from ablation.jobs.submit.submitter import Handover
+    from ablation.jobs.submit.submitter import SubmitResult
 
 
 def register(commands: "Commands") -> None:
@@ -73,7 +73,7 @@ def _retry(given: argparse.Namespace) -> int:
     return _say(given, "submitted again", _cells(submitted), waiting)
 
 
-def _cells(submitted: "Handover") -> list[str]:
+def _cells(submitted: "SubmitResult") -> list[str]:
     return list(dict.fromkeys(cell for one in submitted.taken for cell in one.cells))
 
 

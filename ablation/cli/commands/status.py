@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ablation.cli.commands.arguments import Commands
     from ablation.jobs.status.states import CellStatus
-    from ablation.jobs.status.time_left import Left
+    from ablation.jobs.status.time_left import TimeLeft
     from ablation.specs.cell import Cell
     from ablation.study.plan import Plan
 
@@ -61,16 +61,16 @@ def _status(given: argparse.Namespace) -> int:
     return SlurmUnreachable.exit_code if counts["unknown"] else 0
 
 
-def _left(plan: "Plan", cells: "Sequence[Cell]", states: "Sequence[CellStatus]") -> "Left | None":
-    from ablation.jobs.status.time_left import seconds_left
+def _left(plan: "Plan", cells: "Sequence[Cell]", states: "Sequence[CellStatus]") -> "TimeLeft | None":
+    from ablation.jobs.status.time_left import estimate_time_left
 
     ended = {one.name: one.state == "done" for one in states}
     done = [cell for cell, one in zip(cells, states, strict=True) if ended[one.name]]
     open_cells = [cell for cell, one in zip(cells, states, strict=True) if not ended[one.name]]
-    return seconds_left(open_cells, done, plan.store) if open_cells else None
+    return estimate_time_left(open_cells, done, plan.store) if open_cells else None
 
 
-def _cost(plan: "Plan", left: "Left") -> dict[str, float]:
+def _cost(plan: "Plan", left: "TimeLeft") -> dict[str, float]:
     from ablation.config.cluster import Slurm
 
     cluster = plan.execution.cluster
@@ -80,7 +80,7 @@ def _cost(plan: "Plan", left: "Left") -> dict[str, float]:
     return {"gpu_hours": hours * gpus} if gpus else {"core_hours": hours * cores}
 
 
-def _remaining(plan: "Plan", left: "Left") -> str:
+def _remaining(plan: "Plan", left: "TimeLeft") -> str:
     [(unit, hours)] = _cost(plan, left).items()
     words = {"gpu_hours": "GPU-hours", "core_hours": "core-hours"}[unit]
     told = f"about {hours:.2g} {words} left, by the pace of {left.measured} finished stages"

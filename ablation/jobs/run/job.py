@@ -45,7 +45,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobResult:
     """How a job ended. `error` is None exactly when every stage of the cell is complete; `ran` are the stages that had work.
 
     `kind` is the class of the error, which decides whether trying again can help (ablation/jobs/status/error_kinds.py).
@@ -69,7 +69,7 @@ def run_job(
     halt: StopRequest | None = None,
     on_crash: Callable[[Exception], None] = print_trace,
     last: str = "grade",
-) -> Outcome:
+) -> JobResult:
     """Run the job's cell up to its stage `last`. Raises Interrupted alone: a cell fails alone.
 
     `on_crash` hears of what nobody foresaw.
@@ -92,8 +92,8 @@ def run_job(
         error, kind = "; ".join(known.problems) if isinstance(known, ConfigProblems) else str(known), class_of(known)
     except Exception as unknown:  # noqa: BLE001 whatever broke, this cell fails alone
         on_crash(unknown)
-        error, kind = in_words(unknown, job.store_root), class_of(unknown)
-    return Outcome(job.name, error, time.monotonic() - started, tuple(ran), kind)
+        error, kind = error_in_words(unknown, job.store_root), class_of(unknown)
+    return JobResult(job.name, error, time.monotonic() - started, tuple(ran), kind)
 
 
 def _drop_weights(job: Job) -> None:
@@ -108,7 +108,7 @@ def _drop_weights(job: Job) -> None:
         _log.warning("%s: %s", job.name, problem)
 
 
-def in_words(error: Exception, folder: Path) -> str:
+def error_in_words(error: Exception, folder: Path) -> str:
     """The error as a sentence. Native writers tell of a full disk in exceptions of their own, by Linux's words for it."""
     if isinstance(error, OSError) and is_about_the_disk(error):
         return explain_os_error(error, folder)
@@ -117,7 +117,7 @@ def in_words(error: Exception, folder: Path) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def run_logged_job(job: Job) -> Outcome:
+def run_logged_job(job: Job) -> JobResult:
     """`run_job` in a worker process of its own: what it and its libraries print goes to the job's log.
 
     A worker that is told to end leaves off where the next one can go on.

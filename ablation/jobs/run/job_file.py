@@ -16,11 +16,11 @@ from ablation.store.files import write_text_atomically
 from ablation.study.provenance import git_state, versions
 
 JOB_FORMAT = 5
-ORDER_FORMAT = 1
+TASKS_FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Origin:
+class Provenance:
     """Who submitted: the commit of the code, the versions of the packages, the machine."""
 
     git: str | None
@@ -28,12 +28,12 @@ class Origin:
     host: str
 
     @classmethod
-    def here(cls) -> "Origin":
+    def here(cls) -> "Provenance":
         """This process."""
         return cls(git_state(), versions(), platform.node())
 
 
-def freeze(job: Job, folder: Path, origin: Origin) -> Path:
+def write_job(job: Job, folder: Path, origin: Provenance) -> Path:
     """Write ``FOLDER/NAME.json`` and return its path. Holds the whole cell, its key and absolute paths; no secret."""
     path = folder / f"{job.name}.json"
     content = {
@@ -53,14 +53,14 @@ def freeze(job: Job, folder: Path, origin: Origin) -> Path:
     return path
 
 
-def thaw(path: Path) -> tuple[Job, Origin]:
+def read_job(path: Path) -> tuple[Job, Provenance]:
     """The job of a file. Raises RecordError when the file is damaged, of another format, or its cell has another key."""
     try:
         told = _read(path, JOB_FORMAT)
         cell = Cell.parse(told["cell"])
         places, means = (Path(told["store"]), Path(told["log"])), RuntimeOptions(**told["means"])
         job = Job(cell, told["name"], *places, told["threads"], means, told["keep"])
-        origin = Origin(**told["origin"])
+        origin = Provenance(**told["origin"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         raise RecordError(f"{path} is not a frozen job ({str(error).splitlines()[0]}); submit again") from error
     if cell.key != told["key"]:
@@ -71,7 +71,7 @@ def thaw(path: Path) -> tuple[Job, Origin]:
 
 
 @dataclass(frozen=True)
-class Order:
+class TaskList:
     """What the tasks of one array run: for each task the frozen jobs' files, and how far they go."""
 
     name: str
@@ -83,13 +83,13 @@ class Order:
 
     def write(self, path: Path) -> None:
         """Write the file that the workers are given."""
-        write_text_atomically(path, json.dumps({"format": ORDER_FORMAT, **asdict(self)}) + "\n")
+        write_text_atomically(path, json.dumps({"format": TASKS_FORMAT, **asdict(self)}) + "\n")
 
     @classmethod
-    def read(cls, path: Path) -> "Order":
+    def read(cls, path: Path) -> "TaskList":
         """Raises RecordError when the file is damaged or of another format."""
         try:
-            told = _read(path, ORDER_FORMAT)
+            told = _read(path, TASKS_FORMAT)
             del told["format"]
             return cls(**{**told, "tasks": tuple(tuple(task) for task in told["tasks"])})
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -11,10 +11,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ablation.jobs.run.job import Outcome
+from ablation.jobs.run.job import JobResult
 
 
-class Board:
+class LiveTable:
     """Counts of done, running, failed and waiting cells, the time left, and the failures as they come.
 
     `live` False writes lines on a terminal too: where a debugger wants it to itself. `heard` is told of each cell that ends.
@@ -26,12 +26,12 @@ class Board:
         total: int,
         workers: int,
         live: bool = True,
-        heard: Callable[[Outcome], object] = lambda outcome: outcome,
+        heard: Callable[[JobResult], object] = lambda outcome: outcome,
     ) -> None:
         self.console, self.total, self.workers, self.heard = console, total, workers, heard
         self.running: dict[str, float] = {}
         self.stages: dict[str, str] = {}
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[JobResult] = []
         self.began = time.monotonic()
         drawn = live and console.is_terminal and total > 0
         self._live = Live(self, console=console, refresh_per_second=4, transient=True) if drawn else None
@@ -57,7 +57,7 @@ class Board:
         if aloud:
             self._line(f"{name}: {stage}")
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, outcome: JobResult) -> None:
         """A cell is complete or has failed."""
         self.heard(outcome)
         self.running.pop(outcome.name, None)

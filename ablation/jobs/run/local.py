@@ -13,15 +13,15 @@ from pebble import ProcessExpired, ProcessPool
 from ablation.config.cluster import Local
 from ablation.config.environment import PYTHON, SLURM, inherited
 from ablation.data.download import fetch, wanted
-from ablation.jobs.run.job import Job, Outcome, print_trace, quiet_libraries, run_job, run_logged_job
-from ablation.jobs.run.live_table import Board
+from ablation.jobs.run.job import Job, JobResult, print_trace, quiet_libraries, run_job, run_logged_job
+from ablation.jobs.run.live_table import LiveTable
 from ablation.specs.cell import addresses
 from ablation.store.store import Store
 
 _POLL_S = 0.5
 
 
-def run_jobs(jobs: Sequence[Job], cluster: Local, board: Board) -> list[Outcome]:
+def run_jobs(jobs: Sequence[Job], cluster: Local, board: LiveTable) -> list[JobResult]:
     """The outcome of every job that ended, the largest cells first. Ctrl-C raises KeyboardInterrupt with workers stopped.
 
     Raises HubUnreachable, before any job starts, when a model of the hub cannot be had.
@@ -48,7 +48,7 @@ def look_around(error: Exception) -> None:
         pdb.post_mortem(error.__traceback__)
 
 
-def _in_process(jobs: Sequence[Job], board: Board, on_crash: Callable[[Exception], None]) -> Iterator[Outcome]:
+def _in_process(jobs: Sequence[Job], board: LiveTable, on_crash: Callable[[Exception], None]) -> Iterator[JobResult]:
     quiet_libraries()
     for job in jobs:
         board.started(job.name)
@@ -57,13 +57,13 @@ def _in_process(jobs: Sequence[Job], board: Board, on_crash: Callable[[Exception
         yield outcome
 
 
-def _in_workers(jobs: Sequence[Job], cluster: Local, board: Board) -> Iterator[Outcome]:
+def _in_workers(jobs: Sequence[Job], cluster: Local, board: LiveTable) -> Iterator[JobResult]:
     if not jobs:
         return
     with _environment_of_workers(cluster.threads_per_worker):
         pool = ProcessPool(max_workers=cluster.workers_for(len(jobs)), context=multiprocessing.get_context("spawn"))
         try:
-            pending: dict[Future[Outcome], Job] = {pool.schedule(run_logged_job, args=(job,)): job for job in jobs}
+            pending: dict[Future[JobResult], Job] = {pool.schedule(run_logged_job, args=(job,)): job for job in jobs}
             while pending:
                 done, _ = wait(pending, timeout=_POLL_S, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -80,13 +80,13 @@ def _in_workers(jobs: Sequence[Job], cluster: Local, board: Board) -> Iterator[O
             pool.join()
 
 
-def _outcome(future: "Future[Outcome]", job: Job) -> Outcome:
+def _outcome(future: "Future[JobResult]", job: Job) -> JobResult:
     try:
         return future.result()
     except ProcessExpired as died:
-        return Outcome(job.name, f"the worker process died (exit code {died.exitcode}); see {job.log}", 0.0, ())
+        return JobResult(job.name, f"the worker process died (exit code {died.exitcode}); see {job.log}", 0.0, ())
     except Exception as unforeseen:  # noqa: BLE001 outside the job's own guard, such as a log that cannot be opened
-        return Outcome(job.name, f"{type(unforeseen).__name__}: {unforeseen}", 0.0, ())
+        return JobResult(job.name, f"{type(unforeseen).__name__}: {unforeseen}", 0.0, ())
 
 
 @contextmanager

@@ -18,12 +18,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ablation.errors import AblationError, RecordError
-from ablation.jobs.run.job import Outcome, quiet_libraries, run_job
-from ablation.jobs.run.job_file import Order, thaw
-from ablation.jobs.run.slurm_env import Here, enter_world
-from ablation.jobs.slurm import events as history
-from ablation.jobs.slurm import hold as held
-from ablation.jobs.slurm.events import Event
+from ablation.jobs.run.job import JobResult, quiet_libraries, run_job
+from ablation.jobs.run.job_file import TaskList, read_job
+from ablation.jobs.run.slurm_task import SlurmTask, export_world_variables
+from ablation.jobs.slurm import held_arrays as held
+from ablation.jobs.slurm import history
+from ablation.jobs.slurm.history import Event
 from ablation.jobs.status.error_kinds import RETRYABLE
 from ablation.log_handler import logging_to_stdout
 from ablation.store.interrupt import Interrupted, StopRequest
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None, asked: StopRequest | None = Non
         asked.on_signals()
     with logging_to_stdout():
         try:
-            order, here = Order.read(given.tasks), Here.of(os.environ, given.index)
+            order, here = TaskList.read(given.tasks), SlurmTask.of(os.environ, given.index)
             return ArrayTask(order, here, given.tasks.parent, asked).run()
         except (RecordError, OSError, ValueError, IndexError) as error:
             _log.error("cannot run %s: %s", given.tasks, error)
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None, asked: StopRequest | None = Non
 class ArrayTask:
     """One task of an order, at `here`; `jobs` is the folder of its records."""
 
-    def __init__(self, order: Order, here: Here, jobs: Path, asked: StopRequest) -> None:
+    def __init__(self, order: TaskList, here: SlurmTask, jobs: Path, asked: StopRequest) -> None:
         self.order, self.here, self.jobs, self.asked = order, here, jobs, asked
         self.began = time.monotonic()
 
@@ -75,7 +75,7 @@ class ArrayTask:
                 for path in paths:
                     self._record(Path(path).stem, Event("ended", *self._who(), kind="held", error=why))
             return HELD
-        enter_world()
+        export_world_variables()
         quiet_libraries()
         if self.here.rank:
             return self._take_part()
@@ -108,7 +108,7 @@ class ArrayTask:
 
     def _run_cell(self, path: Path) -> int:
         try:
-            job, origin = thaw(path)
+            job, origin = read_job(path)
         except RecordError as error:
             _log.error("%s", error)
             self._record(path.stem, Event("ended", *self._who(), kind="record_error", error=str(error)))
@@ -135,7 +135,7 @@ class ArrayTask:
         ends = [one for one in history.read(self.jobs, cell) if one.job == self.here.job and one.is_failure]
         return bool(ends) and ends[-1].kind not in RETRYABLE
 
-    def _end(self, outcome: Outcome, notes: tuple[str, ...]) -> int:
+    def _end(self, outcome: JobResult, notes: tuple[str, ...]) -> int:
         told = Event("ended", *self._who(), outcome.kind, outcome.error, outcome.seconds, outcome.ran, notes)
         self._record(outcome.name, told)
         _log.info("%s: %s", outcome.name, outcome.error or "complete")

@@ -58,7 +58,7 @@ class NoRoom(AblationError):  # noqa: N818 nothing is wrong; there will be room
 
 
 @dataclass(frozen=True)
-class Queued:
+class QueuedTask:
     """One array task in Slurm's queue; `reason` says why it waits, `name` is the array's."""
 
     state: str
@@ -67,7 +67,7 @@ class Queued:
 
 
 @dataclass(frozen=True)
-class Accounted:
+class AccountedTask:
     """What accounting says of a task that has ended; `nodes` is where it ran, in Slurm's notation."""
 
     state: str
@@ -97,16 +97,16 @@ def test_only(script: Path) -> None:
             raise
 
 
-def queue() -> dict[str, Queued]:
+def queue() -> dict[str, QueuedTask]:
     """My array tasks in the queue, by ``JOB_INDEX``. Raises SlurmUnreachable, also when what comes back is no queue."""
     lines = run(["squeue", "--me", "--noheader", "--array", "--format=%i|%T|%r|%j"]).splitlines()
     found = [_QUEUE_LINE.fullmatch(line) for line in lines]
     if not all(found):
         raise SlurmUnreachable(f"squeue told something that is not a queue: {lines[found.index(None)][:80]!r}")
-    return {match[1]: Queued(match[2], match[3], match[4]) for match in found if match}
+    return {match[1]: QueuedTask(match[2], match[3], match[4]) for match in found if match}
 
 
-def queued_as(names: Mapping[str, str]) -> dict[str, Queued]:
+def queued_tasks(names: Mapping[str, str]) -> dict[str, QueuedTask]:
     """Those of these tasks, by ``JOB_INDEX``, that are in the queue under the name of their array. Raises as `queue` does.
 
     A controller that lost its state gives the same numbers to other jobs.
@@ -114,14 +114,14 @@ def queued_as(names: Mapping[str, str]) -> dict[str, Queued]:
     return {task: one for task, one in queue().items() if names.get(task) == one.name}
 
 
-def queued_under(name: str) -> str | None:
+def find_job(name: str) -> str | None:
     """The id of a queued or running job with this name, for adopting a submission whose answer was lost."""
     # %F, the array's id: %A is that of each task, and the array's own is not among them once its last task has ended.
     found = run(["squeue", "--me", "--noheader", f"--name={name}", "--format=%F"]).split()
     return min(found, key=int) if found else None
 
 
-def ended_states(names: Mapping[str, str]) -> dict[str, Accounted]:
+def accounted_tasks(names: Mapping[str, str]) -> dict[str, AccountedTask]:
     """What accounting says of array tasks that left the queue, given the names of their arrays; empty without accounting."""
     arrays = ",".join(sorted({task.partition("_")[0] for task in names}))
     if not arrays:
@@ -132,15 +132,15 @@ def ended_states(names: Mapping[str, str]) -> dict[str, Accounted]:
         return {}
     told = [line.split("|") for line in lines if line.count("|") == 3]
     return {
-        task: Accounted(state.split()[0], nodes)
+        task: AccountedTask(state.split()[0], nodes)
         for jobs, state, nodes, name in told
         if state.startswith(_ENDED)
-        for task in expanded(jobs)
+        for task in expand_task_ids(jobs)
         if names.get(task) == name
     }
 
 
-def expanded(jobs: str) -> list[str]:
+def expand_task_ids(jobs: str) -> list[str]:
     """The tasks that Slurm writes as one, such as ``7_[0-2,5%4]``."""
     array, _, listed = jobs.partition("_[")
     if not listed:

@@ -149,21 +149,21 @@ class Ledger:
         return self.path.read_bytes().rfind(b"\n") + 1
 
 
-def latest(submissions: Sequence[Submission]) -> dict[str, dict[JobPart, "Place"]]:
+def latest_tasks(submissions: Sequence[Submission]) -> dict[str, dict[JobPart, "SubmittedTask"]]:
     """Where each cell was submitted last, by part: a training and the evaluation that follows it, or one of them alone."""
-    found: dict[str, dict[JobPart, Place]] = {}
+    found: dict[str, dict[JobPart, SubmittedTask]] = {}
     for one in submissions:
         if one.job is None:
             continue
         for index, task in enumerate(one.tasks):
             for cell in task:
-                place = Place(f"{one.job}_{index}", one)
+                place = SubmittedTask(f"{one.job}_{index}", one)
                 found[cell] = {**(found.get(cell, {}) if one.after else {}), one.stage: place}
     return found
 
 
 @dataclass(frozen=True)
-class Place:
+class SubmittedTask:
     """A task, as Slurm's ``JOB_INDEX``, and the submission that it belongs to."""
 
     job: str

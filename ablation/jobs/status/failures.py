@@ -20,14 +20,14 @@ class Failure:
     cells: tuple[str, ...]
 
 
-def failures(states: Sequence[CellStatus]) -> list[Failure]:
+def group_failures(states: Sequence[CellStatus]) -> list[Failure]:
     """The failed, lost and held cells, the largest group first."""
     groups: dict[tuple[str, str], list[CellStatus]] = {}
     for one in states:
         if one.state in ("failed", "lost", "held"):
             kind = one.state if one.state == "held" else one.kind or class_of_message(one.detail or "")
             text = one.detail or one.state  # why cells are held is said once, of others
-            groups.setdefault((kind, text if kind == "held" else normalised(text, one.name)), []).append(one)
+            groups.setdefault((kind, text if kind == "held" else normalised_message(text, one.name)), []).append(one)
     found = [
         Failure(text, kind, NEXT_STEPS.get(kind, NEXT_STEPS["error"]), tuple(one.name for one in members))
         for (kind, text), members in groups.items()
@@ -35,6 +35,6 @@ def failures(states: Sequence[CellStatus]) -> list[Failure]:
     return sorted(found, key=lambda failure: -len(failure.cells))
 
 
-def normalised(message: str, cell: str) -> str:
+def normalised_message(message: str, cell: str) -> str:
     """The first line of a message without what differs between cells: the cell's name, numbers, addresses."""
     return _NUMBERS.sub("#", (message.splitlines() or [""])[0].replace(cell, "CELL"))

@@ -21,7 +21,7 @@ _GLYPHS = {
 _TALLEST = 24
 _GAP = 3
 
-Panel = Mapping[tuple[str, int], str]
+GridPanel = Mapping[tuple[str, int], str]
 
 
 def panels(cells: Sequence[Cell], states: Sequence[CellStatus], console: Console) -> Group | None:
@@ -45,7 +45,7 @@ def panels(cells: Sequence[Cell], states: Sequence[CellStatus], console: Console
     return Group(_legend(found, counts, ascii_only), *drawn)
 
 
-def _row(titled: Mapping[str, Panel], categories: Sequence[str], counts: Sequence[int], ascii_only: bool) -> Table:
+def _row(titled: Mapping[str, GridPanel], categories: Sequence[str], counts: Sequence[int], ascii_only: bool) -> Table:
     table = Table.grid(padding=(0, _GAP, 0, 0))
     table.add_row(Text("category", "dim"), *(Text(title, "bold") for title in titled))
     for category in categories:
@@ -64,7 +64,7 @@ def _glyph(state: str, ascii_only: bool) -> str:
     return _GLYPHS[state][1 if ascii_only else 0]
 
 
-def _legend(found: Mapping[tuple[str, str], Panel], counts: Sequence[int], ascii_only: bool) -> Text:
+def _legend(found: Mapping[tuple[str, str], GridPanel], counts: Sequence[int], ascii_only: bool) -> Text:
     present = {state for panel in found.values() for state in panel.values()}
     told = Text(f"counts {' '.join(map(str, counts))};", "dim")
     for state in (state for state in _GLYPHS if state in present):

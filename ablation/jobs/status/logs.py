@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablation.jobs.slurm import events as history
-from ablation.jobs.slurm.ledger import LEDGER, Ledger, latest
+from ablation.jobs.slurm import history
+from ablation.jobs.slurm.ledger import LEDGER, Ledger, latest_tasks
 from ablation.terminal import printable
 
 # A file on a shared disk is looked at this often while it is followed.
@@ -18,7 +18,7 @@ def log_files(study: Path, cell: str) -> list[Path]:
     """The cell's local log, then those of every task that ran it, by history and by its last submission; only what is there."""
     logs = study / "logs"
     ran = [event.job for event in history.read(study / "jobs", cell)]
-    submitted = [place.job for place in latest(Ledger(study / LEDGER).submissions()).get(cell, {}).values()]
+    submitted = [place.job for place in latest_tasks(Ledger(study / LEDGER).submissions()).get(cell, {}).values()]
     tasks = dict.fromkeys([*ran, *submitted])
     by_task = [path for task in tasks for path in sorted(logs.glob(f"{task}_*_log.*"))]
     return [path for path in dict.fromkeys([logs / f"{cell}.log", *by_task]) if path.is_file()]
@@ -45,7 +45,7 @@ class _Reader:
         return printable(new.decode(errors="replace"))
 
 
-def told(study: Path, cell: str, follow: Callable[[], bool] | None = None) -> Iterator[tuple[Path, str]]:
+def read_logs(study: Path, cell: str, follow: Callable[[], bool] | None = None) -> Iterator[tuple[Path, str]]:
     """The text of all logs, with its path. With `follow`, what is added too, until `follow` says that the cell ended."""
     readers: dict[Path, _Reader] = {}
     while True:

@@ -8,13 +8,13 @@ from typing import get_args
 
 from ablation.config.cluster import JobPart
 from ablation.jobs.slurm import commands as slurm
-from ablation.jobs.slurm import events as history
-from ablation.jobs.slurm.hold import why_held
-from ablation.jobs.slurm.ledger import LEDGER, Ledger, Place, Submission, latest
+from ablation.jobs.slurm import history
+from ablation.jobs.slurm.held_arrays import why_held
+from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission, SubmittedTask, latest_tasks
 from ablation.jobs.status.error_kinds import class_of_message
 from ablation.jobs.status.filters import read_filters
-from ablation.jobs.status.presence import in_hand, is_running
-from ablation.jobs.status.task_state import Seen, State, TaskState, judge
+from ablation.jobs.status.local_run import cells_at_work, is_running_locally
+from ablation.jobs.status.task_state import SlurmAnswer, State, TaskState, derive_task_state
 from ablation.specs.cell import Cell
 from ablation.specs.vocabulary import StageName
 from ablation.store.store import Store
@@ -77,11 +77,11 @@ class Survey:
         self.done = {cell.name for cell in cells if cell.folders["grade"] in graded}
         ledger = Ledger(study / LEDGER)
         self.submissions = {one.name: one for one in (ledger.submissions() if submissions is None else submissions)}
-        self.places = latest(list(self.submissions.values()))
+        self.places = latest_tasks(list(self.submissions.values()))
         self.waiting, self.errors = ledger.waiting(), read_errors(study)
         rest = [cell for cell in cells if cell.name not in self.done and cell.name not in self.places]
-        self.is_local = bool(rest) and is_running(study)
-        self.in_hand = in_hand(rest, store) if self.is_local else set()
+        self.is_local = bool(rest) and is_running_locally(study)
+        self.in_hand = cells_at_work(rest, store) if self.is_local else set()
         self.noted = noted_failures(study) if self.is_local else {}
         asked = [
             place for cell in cells if cell.name not in self.done for place in self.places.get(cell.name, {}).values()
@@ -121,19 +121,21 @@ class Survey:
             for place in self.places.get(cell.name, {}).values()
         )
 
-    def _part_in_charge(self, cell: Cell, parts: Mapping[JobPart, Place]) -> JobPart:
+    def _part_in_charge(self, cell: Cell, parts: Mapping[JobPart, SubmittedTask]) -> JobPart:
         """The training until its weights are there: its failure is the cause of what becomes of the evaluation."""
         if "train" not in parts or "evaluate" not in parts:
             return next(iter(parts))
         return "evaluate" if self.store.is_complete(cell.folders["train"]) else "train"
 
-    def _verdict(self, cell: str, place: Place) -> TaskState:
+    def _verdict(self, cell: str, place: SubmittedTask) -> TaskState:
         stuck = self._why_stuck(place.submission.gate)
         if stuck and not self._has_begun(place):
             return TaskState("held", stuck)
-        return judge(place, history.read(self.jobs, cell), self.seen, self._why_held(place.submission.name), self.logs)
+        return derive_task_state(
+            place, history.read(self.jobs, cell), self.seen, self._why_held(place.submission.name), self.logs
+        )
 
-    def _has_begun(self, place: Place) -> bool:
+    def _has_begun(self, place: SubmittedTask) -> bool:
         queued = self.seen.queue.get(place.job) if self.seen.queue is not None else None
         if queued and queued.state != "PENDING":
             return True
@@ -141,11 +143,11 @@ class Survey:
         cells = place.submission.tasks[index]
         return any(event.job == place.job for cell in cells for event in history.read(self.jobs, cell))
 
-    def _canary(self, gate: str | None) -> list[Place]:
+    def _canary(self, gate: str | None) -> list[SubmittedTask]:
         """The tasks of a canary, its training first; none without one."""
         last = self.submissions.get(gate or "")
         parts = [self.submissions.get(last.after or ""), last] if last else []
-        return [Place(f"{part.job}_0", part) for part in parts if part and part.job]
+        return [SubmittedTask(f"{part.job}_0", part) for part in parts if part and part.job]
 
     def _failed_canary(self, gate: str | None) -> str | None:
         """Why an array waits in vain for its canary; None while it may come yet."""
@@ -154,17 +156,17 @@ class Survey:
                 events = history.read(self.jobs, cell)
                 if any(event.job == place.job and event.is_complete for event in events):
                     continue
-                found = judge(place, events, self.seen, None, self.logs)
+                found = derive_task_state(place, events, self.seen, None, self.logs)
                 if found.state in ("failed", "lost"):
                     first_line = (found.detail or found.state).splitlines()[0]
                     return f"the canary {cell} failed: {first_line}; correct it, then launch again"
         return None
 
 
-def _look(tasks: Mapping[str, str]) -> Seen:
+def _look(tasks: Mapping[str, str]) -> SlurmAnswer:
     """What Slurm says of these tasks, by the names of their arrays; it is asked only when there are any."""
     try:
-        queue = slurm.queued_as(tasks) if tasks else {}
+        queue = slurm.queued_tasks(tasks) if tasks else {}
     except slurm.SlurmUnreachable:
-        return Seen(None)
-    return Seen(queue, slurm.ended_states({task: name for task, name in tasks.items() if task not in queue}))
+        return SlurmAnswer(None)
+    return SlurmAnswer(queue, slurm.accounted_tasks({task: name for task, name in tasks.items() if task not in queue}))

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ablation.jobs.slurm.commands import Accounted, Queued
-from ablation.jobs.slurm.events import Event
-from ablation.jobs.slurm.ledger import Place
+from ablation.jobs.slurm.commands import AccountedTask, QueuedTask
+from ablation.jobs.slurm.history import Event
+from ablation.jobs.slurm.ledger import SubmittedTask
 from ablation.jobs.status.error_kinds import class_of_slurm
 
 State = Literal["done", "running", "queued", "held", "failed", "lost", "unknown", "missing"]
@@ -64,14 +64,16 @@ class TaskState:
 
 
 @dataclass(frozen=True)
-class Seen:
+class SlurmAnswer:
     """What Slurm tells: the queue (None when it does not answer), and what accounting says of tasks that are not in it."""
 
-    queue: Mapping[str, Queued] | None
-    accounted: Mapping[str, Accounted] = field(default_factory=dict)
+    queue: Mapping[str, QueuedTask] | None
+    accounted: Mapping[str, AccountedTask] = field(default_factory=dict)
 
 
-def judge(place: Place, events: Sequence[Event], seen: Seen, held: str | None, logs: Path) -> TaskState:
+def derive_task_state(
+    place: SubmittedTask, events: Sequence[Event], seen: SlurmAnswer, held: str | None, logs: Path
+) -> TaskState:
     """The state of a cell's part whose results are not there. `events` are the cell's, `held` says why its array is held."""
     own = [event for event in events if event.job == place.job]
     # After a node failure the old process may live on beside the one that Slurm has started again, and end with an error.
@@ -96,7 +98,7 @@ def judge(place: Place, events: Sequence[Event], seen: Seen, held: str | None, l
     return _vanished(place, last, logs)
 
 
-def _waiting(queued: Queued) -> TaskState:
+def _waiting(queued: QueuedTask) -> TaskState:
     if queued.state in _RUNNING:
         return TaskState("running")
     if queued.reason in _HELD:
@@ -112,7 +114,7 @@ def _waiting(queued: Queued) -> TaskState:
     return TaskState("queued", f"{queued.reason}: {away}" if is_away else queued.reason)
 
 
-def _accounted(place: Place, told: Accounted, last: Event | None, logs: Path) -> TaskState:
+def _accounted(place: SubmittedTask, told: AccountedTask, last: Event | None, logs: Path) -> TaskState:
     if told.state == "COMPLETED":
         return TaskState(
             "lost", "Slurm says COMPLETED, but the results are not there; is the disk shared and healthy?", "lost"
@@ -127,7 +129,7 @@ def _accounted(place: Place, told: Accounted, last: Event | None, logs: Path) ->
     return TaskState("failed", f"Slurm ended the job: {told.state}", class_of_slurm(told.state), told.nodes)
 
 
-def _vanished(place: Place, last: Event | None, logs: Path) -> TaskState:
+def _vanished(place: SubmittedTask, last: Event | None, logs: Path) -> TaskState:
     kind, words = last_words(place, logs)
     if kind != "lost":
         return TaskState("failed", words, kind, last.host if last else None)
@@ -141,7 +143,7 @@ def _vanished(place: Place, last: Event | None, logs: Path) -> TaskState:
     return TaskState("lost", f"{text} ({words})" if words else text, "lost", last.host if last else None)
 
 
-def last_words(place: Place, logs: Path) -> tuple[str, str | None]:
+def last_words(place: SubmittedTask, logs: Path) -> tuple[str, str | None]:
     """The class that the end of a task's log tells of, and the line that does; `lost` and the last line where none does.
 
     Without a log the line is None.

@@ -18,7 +18,7 @@ Kind = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Left:
+class TimeLeft:
     """`seconds` of work on one cell's resources, by the pace of `measured` finished stages.
 
     `unmeasured` cells are not in it: nothing like them has finished yet.
@@ -29,7 +29,7 @@ class Left:
     unmeasured: int
 
 
-def seconds_left(cells: Sequence[Cell], finished: Sequence[Cell], store: Store) -> Left | None:
+def estimate_time_left(cells: Sequence[Cell], finished: Sequence[Cell], store: Store) -> TimeLeft | None:
     """For the training and sampling that `cells` lack, by the recorded pace of those that `finished`; None where none has.
 
     A stage that cells share counts once. Training is measured by examples seen, sampling by attempts.
@@ -42,7 +42,7 @@ def seconds_left(cells: Sequence[Cell], finished: Sequence[Cell], store: Store) 
     measured = [works for works in missing if all(one.kind in pace for one in works)]
     unique = {one.folder: one for works in measured for one in works}
     seconds = sum(pace[one.kind].rate * one.size for one in unique.values())
-    return Left(seconds, sum(one.stages for one in pace.values()), len(missing) - len(measured))
+    return TimeLeft(seconds, sum(one.stages for one in pace.values()), len(missing) - len(measured))
 
 
 @dataclass(frozen=True)

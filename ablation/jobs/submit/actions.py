@@ -7,14 +7,14 @@ from ablation.config.cluster import Slurm
 from ablation.errors import ConfigProblems
 from ablation.jobs.run.job import jobs_of
 from ablation.jobs.slurm import commands as slurm
-from ablation.jobs.slurm import events as history
-from ablation.jobs.slurm.events import Event
-from ablation.jobs.slurm.hold import hold as hold_array
-from ablation.jobs.slurm.hold import reason_to_hold, released_after, unhold, why_held
-from ablation.jobs.slurm.ledger import LEDGER, Ledger, Place, Submission, latest
+from ablation.jobs.slurm import history
+from ablation.jobs.slurm.held_arrays import ends_at_release, mark_released, reason_to_hold, why_held
+from ablation.jobs.slurm.held_arrays import hold as hold_array
+from ablation.jobs.slurm.history import Event
+from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission, SubmittedTask, latest_tasks
 from ablation.jobs.status.states import CellStatus, cell_states
-from ablation.jobs.submit.retry import Retry, retries
-from ablation.jobs.submit.submitter import Handover, submit_missing, submit_waiting, withdraw_waiting
+from ablation.jobs.submit.retry import Retry, due_retries
+from ablation.jobs.submit.submitter import SubmitResult, submit_missing, submit_waiting, withdraw_waiting
 from ablation.study.plan import Plan
 
 
@@ -32,7 +32,7 @@ def cancel(plan: Plan, states: Sequence[CellStatus]) -> list[str]:
     return list(dict.fromkeys([*places, *waited]))
 
 
-def _note_cancelled(jobs: Path, cell: str, place: Place) -> None:
+def _note_cancelled(jobs: Path, cell: str, place: SubmittedTask) -> None:
     """Without accounting a task that has not begun leaves the queue without a word, and whoever watches would take it for lost.
 
     One that runs hears of it, and says so itself.
@@ -49,7 +49,7 @@ def hold(plan: Plan, states: Sequence[CellStatus]) -> list[str]:
     return list(places)
 
 
-def release(plan: Plan, states: Sequence[CellStatus]) -> tuple[list[str], Handover]:
+def release(plan: Plan, states: Sequence[CellStatus]) -> tuple[list[str], SubmitResult]:
     """Let held cells go on: the names of those that waited in the queue, and what was submitted of the others.
 
     Raises SlurmUnreachable, and what submitting raises.
@@ -58,20 +58,20 @@ def release(plan: Plan, states: Sequence[CellStatus]) -> tuple[list[str], Handov
     arrays = {place.submission.name: place.submission for found in _places(plan, held).values() for place in found}
     everywhere = cell_states(plan.cells, plan.store, plan.folder) if arrays else []
     for name, array in arrays.items():
-        unhold(plan.folder / "jobs", name, len(_ends(array, everywhere)))
+        mark_released(plan.folder / "jobs", name, len(_ends(array, everywhere)))
     waiting = _in_queue(plan, held, "PENDING")
     slurm.release(sorted({place.job for found in waiting.values() for place in found}))
     return list(waiting), _submit(plan, [one.name for one in held])
 
 
-def retry(plan: Plan, states: Sequence[CellStatus], kinds: Sequence[str] | None = None) -> Handover:
+def retry(plan: Plan, states: Sequence[CellStatus], kinds: Sequence[str] | None = None) -> SubmitResult:
     """Submit the failed cells again, of these classes or of any, however often they were tried. Raises what submitting raises."""
     wanted = kinds or sorted({one.kind for one in states if one.kind})
-    due = retries(states, Ledger(plan.folder / LEDGER).submissions(), None, wanted)
+    due = due_retries(states, Ledger(plan.folder / LEDGER).submissions(), None, wanted)
     return _submit(plan, [one.cell for one in due], due)
 
 
-def go_on(plan: Plan, states: Sequence[CellStatus]) -> list[str]:
+def continue_study(plan: Plan, states: Sequence[CellStatus]) -> list[str]:
     """What following a study does: hold what fails in a row, try again what may pass, submit what waits for room. Lines that say
     what was done.
 
@@ -82,7 +82,7 @@ def go_on(plan: Plan, states: Sequence[CellStatus]) -> list[str]:
         return []
     ledger, held = Ledger(plan.folder / LEDGER), _hold_what_fails(plan, states, cluster.hold_after)
     said = list(held)
-    due = retries(states, ledger.submissions(), cluster.retries)
+    due = due_retries(states, ledger.submissions(), cluster.retries)
     if due:
         done = _submit(plan, [one.cell for one in due], due)
         said += [f"{one.cell}: try {one.count} of {cluster.retries} after {one.kind}" for one in due if done.cells]
@@ -101,7 +101,7 @@ def _hold_what_fails(plan: Plan, states: Sequence[CellStatus], hold_after: int) 
     arrays = [one for one in Ledger(plan.folder / LEDGER).submissions() if one.job]
     for array in arrays:
         ends = _ends(array, states)
-        has_new = len(ends) > (released_after(jobs, array.name) or 0)
+        has_new = len(ends) > (ends_at_release(jobs, array.name) or 0)
         why = (reason_to_hold(ends, hold_after) if has_new else None) or _why_beside(jobs, array, arrays)
         if not why or why_held(jobs, array.name):
             continue
@@ -114,7 +114,7 @@ def _hold_what_fails(plan: Plan, states: Sequence[CellStatus], hold_after: int) 
 
 def _why_beside(jobs: Path, array: Submission, arrays: Sequence[Submission]) -> str | None:
     """Why another array behind the same canary is held: more of the same kind than fits one array."""
-    if not array.gate or released_after(jobs, array.name) is not None:
+    if not array.gate or ends_at_release(jobs, array.name) is not None:
         return None
     beside = [one for one in arrays if one.gate == array.gate and one.name != array.name]
     return next((why for one in beside if (why := why_held(jobs, one.name))), None)
@@ -131,7 +131,7 @@ def _ends(array: Submission, states: Sequence[CellStatus]) -> list[tuple[str | N
     return [(one.kind, one.detail) for one in _tasks(array, states) if one.state in ("failed", "lost", "done")]
 
 
-def _submit(plan: Plan, names: Sequence[str], due: Sequence[Retry] = ()) -> Handover:
+def _submit(plan: Plan, names: Sequence[str], due: Sequence[Retry] = ()) -> SubmitResult:
     cluster = plan.execution.cluster
     if not isinstance(cluster, Slurm):
         raise ConfigProblems(
@@ -143,16 +143,16 @@ def _submit(plan: Plan, names: Sequence[str], due: Sequence[Retry] = ()) -> Hand
     )
 
 
-def _places(plan: Plan, states: Sequence[CellStatus]) -> dict[str, list[Place]]:
-    found = latest(Ledger(plan.folder / LEDGER).submissions())
+def _places(plan: Plan, states: Sequence[CellStatus]) -> dict[str, list[SubmittedTask]]:
+    found = latest_tasks(Ledger(plan.folder / LEDGER).submissions())
     return {one.name: list(found[one.name].values()) for one in states if one.name in found}
 
 
-def _in_queue(plan: Plan, states: Sequence[CellStatus], state: str | None = None) -> dict[str, list[Place]]:
+def _in_queue(plan: Plan, states: Sequence[CellStatus], state: str | None = None) -> dict[str, list[SubmittedTask]]:
     """The tasks in the queue (in this state of Slurm's) of each cell that has any."""
     places = _places(plan, [one for one in states if one.state != "done"])
     names = {one.job: one.submission.name for found in places.values() for one in found}
-    queue = slurm.queued_as(names) if places else {}
+    queue = slurm.queued_tasks(names) if places else {}
     kept = {
         name: [one for one in found if one.job in queue and state in (None, queue[one.job].state)]
         for name, found in places.items()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ablation.config.cluster import JobPart, Resources, Slurm, unfit_for_slurm
 from ablation.errors import ConfigProblems
-from ablation.jobs.submit.groups import Group
+from ablation.jobs.submit.resource_groups import CellGroup
 from ablation.libraries import make_sbatch_string
 from ablation.specs.base import digest
 from ablation.specs.cell import Cell
@@ -44,7 +44,7 @@ class Piece:
 
 
 def pieces(
-    group: Group, study: Path, nonce: int, canary: bool, largest: int, room: int, gate: str | None = None
+    group: CellGroup, study: Path, nonce: int, canary: bool, largest: int, room: int, gate: str | None = None
 ) -> Iterator[Piece]:
     """The group cut into pieces of at most `largest` tasks an array while there is `room` in the queue, the canary first.
 
@@ -61,7 +61,7 @@ def pieces(
         left, room = left[count:], room - piece.tasks
 
 
-def _piece(group: Group, tasks: tuple[tuple[Cell, ...], ...], study: Path, nonce: int, gate: str | None) -> Piece:
+def _piece(group: CellGroup, tasks: tuple[tuple[Cell, ...], ...], study: Path, nonce: int, gate: str | None) -> Piece:
     cells, place = [[cell.name for cell in task] for task in tasks], str(study.resolve())
     arrays: list[Array] = []
     for part in group.parts:
@@ -72,7 +72,7 @@ def _piece(group: Group, tasks: tuple[tuple[Cell, ...], ...], study: Path, nonce
 
 
 @dataclass(frozen=True)
-class Places:
+class ArrayFiles:
     """The files that an array's jobs work with: the list of tasks, the folder of logs, the copy of the code."""
 
     tasks: Path
@@ -80,14 +80,14 @@ class Places:
     code: Path
 
 
-def sbatch_text(array: Array, cluster: Slurm, places: Places, jobs: Mapping[str, str]) -> str:
+def sbatch_text(array: Array, cluster: Slurm, array_files: ArrayFiles, jobs: Mapping[str, str]) -> str:
     """The sbatch file of an array, rendered by submitit. `jobs` gives the ids of the arrays it waits for by name."""
     asked = array.resources
     processes = asked.nodes * asked.tasks_per_node
     python = [*cluster.prefix, cluster.python or sys.executable]
     text = make_sbatch_string(
-        command=shlex.join([*python, "-m", "ablation.jobs.run.worker", "--tasks", str(places.tasks)]),
-        folder=places.logs,
+        command=shlex.join([*python, "-m", "ablation.jobs.run.worker", "--tasks", str(array_files.tasks)]),
+        folder=array_files.logs,
         job_name=array.name,
         comment=array.name,
         wckey="",
@@ -110,12 +110,15 @@ def sbatch_text(array: Array, cluster: Slurm, places: Places, jobs: Mapping[str,
         stderr_to_stdout=True,
         additional_parameters={
             "requeue": True,
-            "chdir": str(places.code),
+            "chdir": str(array_files.code),
             **({"kill-on-invalid-dep": "yes"} if array.after else {}),
         },
         # Since Slurm 22.05 a step does not inherit the CPUs of its job. One process that dies must not leave the others waiting.
         srun_args=[f"--cpus-per-task={asked.cpus_per_task}", *(["--kill-on-bad-exit=1"] if processes > 1 else [])],
-        setup=[*cluster.setup, *(f"export {key}={shlex.quote(value)}" for key, value in _exports(cluster, places))],
+        setup=[
+            *cluster.setup,
+            *(f"export {key}={shlex.quote(value)}" for key, value in _exports(cluster, array_files)),
+        ],
     )
     # Not splitlines(), which would turn U+0085 or U+2028 inside a value into a line of the script.
     return "\n".join(line for line in text.rstrip("\n").split("\n") if not line.startswith("#SBATCH --wckey")) + "\n"
@@ -126,17 +129,17 @@ def _dependency(array: Array, jobs: Mapping[str, str]) -> str | None:
     return ",".join(f"{kind}:{jobs[name]}" for kind, name in kinds.items() if name) or None
 
 
-def _exports(cluster: Slurm, places: Places) -> Iterator[tuple[str, str]]:
-    yield "PYTHONPATH", str(places.code)
+def _exports(cluster: Slurm, array_files: ArrayFiles) -> Iterator[tuple[str, str]]:
+    yield "PYTHONPATH", str(array_files.code)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         yield name, str(cluster.threads_per_worker)
     if cluster.hub_offline:
         yield "HF_HUB_OFFLINE", "1"
 
 
-def places(study: Path, name: str, code: Path) -> Places:
+def array_files(study: Path, name: str, code: Path) -> ArrayFiles:
     """Where the files of an array of this study lie. Raises ConfigProblems on a path that cannot stand in an sbatch file."""
     whole = study.absolute()
     if unfit := unfit_for_slurm(whole):
         raise ConfigProblems([f"outputs: {unfit}"])
-    return Places(whole / "jobs" / f"{name}.tasks.json", whole / "logs", code.absolute())
+    return ArrayFiles(whole / "jobs" / f"{name}.tasks.json", whole / "logs", code.absolute())

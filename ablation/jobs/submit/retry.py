@@ -37,7 +37,7 @@ class Retry:
         return resources
 
 
-def retries(
+def due_retries(
     states: Sequence[CellStatus], submissions: Sequence[Submission], cap: int | None, kinds: Sequence[str] = RETRYABLE
 ) -> list[Retry]:
     """The tries that are due: failed cells of these classes that have had fewer than `cap` (None: any number) for that class."""

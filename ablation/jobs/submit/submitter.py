@@ -9,13 +9,13 @@ from pathlib import Path
 from ablation.config.cluster import Slurm
 from ablation.errors import ConfigProblems, RecordError
 from ablation.jobs.run.job import Job
-from ablation.jobs.run.job_file import Order, Origin, freeze
+from ablation.jobs.run.job_file import Provenance, TaskList, write_job
 from ablation.jobs.slurm import commands as slurm
 from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission
-from ablation.jobs.submit.arrays import Array, places, sbatch_text
+from ablation.jobs.submit.arrays import Array, array_files, sbatch_text
+from ablation.jobs.submit.code_copy import copy_code
 from ablation.jobs.submit.retry import Retry
-from ablation.jobs.submit.snapshot import snapshot
-from ablation.jobs.submit.wave import Wave, next_wave
+from ablation.jobs.submit.submission_plan import SubmissionPlan, plan_submission
 from ablation.store.interrupt import Backoff, StopRequest
 from ablation.store.lease import Lease, LeaseWatcher
 from ablation.store.store import Store
@@ -24,7 +24,7 @@ _FLUSHES_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class Handover:
+class SubmitResult:
     """`taken` was submitted now; `queued` cells were in the queue already; `waiting` cells wait for room, as `why` says."""
 
     taken: tuple[Submission, ...]
@@ -44,7 +44,7 @@ def submit_missing(
     study: Path,
     retries: Sequence[Retry] = (),
     on_begin: Callable[[], None] = lambda: None,
-) -> Handover:
+) -> SubmitResult:
     """Submit every job that is not in the queue yet, as many as fit.
 
     `retries` say with which changed resources a cell is tried again. `on_begin` is called once, by the only submitter, as soon as
@@ -52,17 +52,17 @@ def submit_missing(
     refuses, SlurmUnreachable.
     """
     if not jobs:
-        return Handover((), 0)
+        return SubmitResult((), 0)
     with only_submitter(study) as lease:
         return _Submitter(jobs, cluster, study, {one.cell: one for one in retries}, lease, on_begin).run()
 
 
-def submit_waiting(jobs: Sequence[Job], cluster: Slurm, study: Path) -> Handover:
+def submit_waiting(jobs: Sequence[Job], cluster: Slurm, study: Path) -> SubmitResult:
     """`submit_missing` for those of these jobs that still wait for room in the queue when nobody else submits."""
     with only_submitter(study) as lease:
         waiting = Ledger(study / LEDGER).waiting()
         wanted = [job for job in jobs if job.name in waiting]
-        return _Submitter(wanted, cluster, study, {}, lease).run() if wanted else Handover((), 0)
+        return _Submitter(wanted, cluster, study, {}, lease).run() if wanted else SubmitResult((), 0)
 
 
 def withdraw_waiting(study: Path, cells: Sequence[str]) -> list[str]:
@@ -91,17 +91,17 @@ class _Submitter:
     ) -> None:
         self.jobs, self.on_begin, self.has_begun = {job.name: job for job in jobs}, on_begin, False
         self.cluster, self.study, self.retries, self.lease = cluster, study, retries, lease
-        self.ledger, self.origin = Ledger(study / LEDGER), Origin.here()
+        self.ledger, self.origin = Ledger(study / LEDGER), Provenance.here()
         self.store = Store(jobs[0].store_root)
         self.ids: dict[str, str] = {}
         self.frozen: dict[str, Path] = {}
         self.code: Path | None = None
 
-    def run(self) -> Handover:
+    def run(self) -> SubmitResult:
         """Submit what fits."""
-        submissions, waiting = self.ledger.adopt(slurm.queued_under), self.ledger.waiting()
+        submissions, waiting = self.ledger.adopt(slurm.find_job), self.ledger.waiting()
         cells = [job.cell for job in self.jobs.values()]
-        wave = next_wave(cells, self.cluster, self.study, self.store, submissions, self.retries)
+        wave = plan_submission(cells, self.cluster, self.study, self.store, submissions, self.retries)
         slurm.cancel(wave.in_vain)
         self.ids = dict(wave.ids)
         taken, why = self._submit_all(wave)
@@ -111,9 +111,9 @@ class _Submitter:
         others = [name for name in waiting if name not in self.jobs]
         if left or len(others) < len(waiting):
             self.ledger.postpone([*others, *left], why if left else next(iter(waiting.values())))
-        return Handover(tuple(taken), len(self.jobs) - len(wave.todo), left, why if left else "")
+        return SubmitResult(tuple(taken), len(self.jobs) - len(wave.todo), left, why if left else "")
 
-    def _submit_all(self, wave: Wave) -> tuple[list[Submission], str]:
+    def _submit_all(self, wave: SubmissionPlan) -> tuple[list[Submission], str]:
         taken: list[Submission] = []
         for array in wave.arrays:
             try:
@@ -145,13 +145,13 @@ class _Submitter:
 
     def _handed_over(self, name: str, script: Path) -> str:
         """The id under which Slurm has the array, also when its reply was lost."""
-        job = slurm.queued_under(name)
+        job = slurm.find_job(name)
         if job:
             return job
         try:
             return slurm.submit(script)
         except (slurm.NoRoom, slurm.SlurmUnreachable, ConfigProblems) as problem:
-            job = slurm.queued_under(name)
+            job = slurm.find_job(name)
             if job is None:
                 if not isinstance(problem, slurm.SlurmUnreachable):
                     self.ledger.withdraw(name)
@@ -160,8 +160,8 @@ class _Submitter:
 
     def _write(self, array: Array) -> Path:
         """Freeze the cells, and write the order and the sbatch file of their array; the file's path."""
-        self.code = self.code or snapshot(self.study / "code")
-        files = places(self.study, array.name, self.code)
+        self.code = self.code or copy_code(self.study / "code")
+        files = array_files(self.study, array.name, self.code)
         for folder in (files.tasks.parent, files.logs):
             folder.mkdir(parents=True, exist_ok=True)
         # Each file is flushed, and several at a time wait for the disk together: 1,029 take one second instead of seven.
@@ -170,7 +170,7 @@ class _Submitter:
             frozen = dict(zip(cells, pool.map(lambda cell: self._frozen(cell, files.tasks.parent), cells), strict=True))
         tasks = tuple(tuple(str(frozen[cell]) for cell in task) for task in array.cells)
         asked, cluster = array.resources, self.cluster
-        order = Order(array.name, array.stage, tasks, asked.timeout_min, cluster.requeues, cluster.hold_after)
+        order = TaskList(array.name, array.stage, tasks, asked.timeout_min, cluster.requeues, cluster.hold_after)
         order.write(files.tasks)
         script = files.tasks.with_name(f"{array.name}.sbatch")
         script.write_text(sbatch_text(array, cluster, files, self.ids))
@@ -178,7 +178,7 @@ class _Submitter:
 
     def _frozen(self, cell: str, folder: Path) -> Path:
         if cell not in self.frozen:
-            self.frozen[cell] = freeze(self.jobs[cell], folder, self.origin)
+            self.frozen[cell] = write_job(self.jobs[cell], folder, self.origin)
         return self.frozen[cell]
 
 

@@ -11,18 +11,18 @@ from rich.text import Text
 
 from ablation.errors import AblationError
 from ablation.jobs.status.states import WAITS_FOR_ROOM, CellStatus, cell_states
-from ablation.jobs.submit.actions import go_on
+from ablation.jobs.submit.actions import continue_study
 from ablation.specs.cell import Cell
 from ablation.study.plan import Plan
 
 _FIRST_POLL_S, _SLOWEST_POLL_S, _SLOWER = 2.0, 60.0, 1.3
 _PENDING = ("running", "queued", "unknown")
 
-Show = Callable[[Sequence[CellStatus]], None]
+ShowStates = Callable[[Sequence[CellStatus]], None]
 
 
 def wait_for_cells(
-    plan: Plan, console: Console, show: Show | None = None, cells: Sequence[Cell] | None = None
+    plan: Plan, console: Console, show: ShowStates | None = None, cells: Sequence[Cell] | None = None
 ) -> list[CellStatus]:
     """The states of `cells`, or of all, once none is queued or running. One lost at one poll is asked for again at the next.
 
@@ -40,12 +40,12 @@ def wait_for_cells(
 
 
 @contextmanager
-def _screen(plan: Plan, cells: Sequence[Cell], console: Console) -> Iterator[Show]:
+def _screen(plan: Plan, cells: Sequence[Cell], console: Console) -> Iterator[ShowStates]:
     """Shows the states of these cells: the table of `ablation status`, live on a terminal, and one line per change elsewhere."""
     from ablation.jobs.status.table import headline, tables
 
     if not console.is_terminal:
-        yield lambda states: console.print(Text(line(Counter(one.state for one in states))), soft_wrap=True)
+        yield lambda states: console.print(Text(counts_line(Counter(one.state for one in states))), soft_wrap=True)
         return
     with Live(console=console, auto_refresh=False, transient=True) as live:
 
@@ -55,7 +55,7 @@ def _screen(plan: Plan, cells: Sequence[Cell], console: Console) -> Iterator[Sho
         yield show
 
 
-def _watched(plan: Plan, cells: Sequence[Cell], console: Console, show: Show) -> list[CellStatus]:
+def _watched(plan: Plan, cells: Sequence[Cell], console: Console, show: ShowStates) -> list[CellStatus]:
     watched = {cell.name for cell in cells}
     before: Counter[str] = Counter()
     pause, quiet, problem = _FIRST_POLL_S, 0, ""
@@ -88,12 +88,12 @@ def _is_pending(one: CellStatus) -> bool:
 def _gone_on(plan: Plan, states: Sequence[CellStatus]) -> tuple[list[str], str]:
     """What was submitted, and why more could not be: that must not end the watching."""
     try:
-        return go_on(plan, states), ""
+        return continue_study(plan, states), ""
     except AblationError as problem:
         return [], str(problem)
 
 
-def line(counts: Counter[str]) -> str:
+def counts_line(counts: Counter[str]) -> str:
     """The counts of all states that occur, e.g. ``3 done, 1 running, 4 queued``."""
     order = ("done", "running", "queued", "held", "failed", "lost", "unknown", "missing")
     return ", ".join(f"{counts[state]} {state}" for state in order if counts[state])

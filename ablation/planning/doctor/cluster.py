@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ablation.config.cluster import JobPart, Resources, Slurm
 from ablation.errors import ConfigProblems
 from ablation.jobs.slurm import commands as slurm
-from ablation.jobs.slurm.limits import limits
+from ablation.jobs.slurm.queue_limits import read_queue_limits
 from ablation.planning.doctor.check import Check, fail, ok, warn
 
 _COMMANDS = ("sbatch", "squeue", "scontrol", "scancel")
@@ -35,7 +35,7 @@ def checks(cluster: Slurm, models: Sequence[str]) -> Iterator[Check]:
     if absent:
         yield fail("Slurm commands", f"not on PATH: {', '.join(absent)}", "work on a login node of the cluster")
     yield from _limits(config)
-    bound = limits(cluster)
+    bound = read_queue_limits(cluster)
     yield ok("submit limit", f"{bound.queued:,} of your tasks at a time ({bound.named}), {bound.array:,} in one array")
     partitions = read_partitions(slurm.run(["sinfo", "--noheader", "--format=%P|%l|%c|%D|%G"]))
     for stage in _STAGES if cluster.split else _STAGES[:1]:

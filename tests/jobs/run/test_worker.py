@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ablation.jobs.run.job_file import Order
-from ablation.jobs.run.slurm_env import Here
+from ablation.jobs.run.job_file import TaskList
+from ablation.jobs.run.slurm_task import SlurmTask
 from ablation.jobs.run.worker import INTERRUPTED
-from ablation.jobs.slurm import events as history
+from ablation.jobs.slurm import history
 from tests.conftest import ROOT
 
 # A signal while the modules of the worker are imported, however long that takes: here when the first of them is looked for.
@@ -35,7 +35,7 @@ def test_a_signal_that_comes_before_the_work_ends_it_in_order(tmp_path: Path, na
     """It is recorded, and where the node has no scontrol that is said: whoever follows the study tries the cell again."""
     jobs = tmp_path / "jobs"
     jobs.mkdir()
-    Order("one", "cell", ((str(jobs / "a.json"),),), 60, 3, 0).write(jobs / "tasks.json")
+    TaskList("one", "cell", ((str(jobs / "a.json"),),), 60, 3, 0).write(jobs / "tasks.json")
     ended = subprocess.run(
         [sys.executable, "-c", EARLY.format(name=name, tasks=str(jobs / "tasks.json"))],
         capture_output=True, text=True, check=False, timeout=200, cwd=ROOT, env={**os.environ, "PATH": str(tmp_path)},
@@ -60,6 +60,6 @@ def test_a_node_without_scontrol_says_so_and_a_failed_canary_holds_by_its_marker
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    here = Here("7_0", 0, 0, 0, "node")
+    here = SlurmTask("7_0", 0, 0, 0, "node")
     assert "scontrol" in str(here.requeue())
     here.hold_array()

@@ -18,21 +18,21 @@ from ablation.config.environment import JOBS
 from ablation.errors import ConfigProblems, RecordError
 from ablation.jobs.run import worker
 from ablation.jobs.run.job import Job
-from ablation.jobs.run.job_file import Order, Origin, freeze, thaw
+from ablation.jobs.run.job_file import Provenance, TaskList, read_job, write_job
 from ablation.jobs.slurm import commands as slurm
-from ablation.jobs.slurm import events as history
-from ablation.jobs.slurm import hold as held
-from ablation.jobs.slurm.events import Event
-from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission, latest
-from ablation.jobs.status.failures import failures
+from ablation.jobs.slurm import held_arrays as held
+from ablation.jobs.slurm import history
+from ablation.jobs.slurm.history import Event
+from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission, latest_tasks
+from ablation.jobs.status.failures import group_failures
 from ablation.jobs.status.states import CellStatus, cell_states
-from ablation.jobs.submit.snapshot import snapshot
+from ablation.jobs.submit.code_copy import copy_code
 from ablation.specs.cell import Cell
 from ablation.store.interrupt import StopRequest
 from ablation.store.store import Store
 
 CellOf = Callable[..., Cell]
-ORIGIN = Origin("abc", {"torch": "1"}, "login")
+ORIGIN = Provenance("abc", {"torch": "1"}, "login")
 
 
 @pytest.fixture
@@ -42,20 +42,20 @@ def job(cell_of: CellOf, store: Store, tmp_path: Path) -> Job:
 
 
 def test_a_frozen_job_is_the_same_job(job: Job, tmp_path: Path) -> None:
-    assert thaw(freeze(job, tmp_path, ORIGIN)) == (job, ORIGIN)
+    assert read_job(write_job(job, tmp_path, ORIGIN)) == (job, ORIGIN)
 
 
 def test_an_edited_frozen_job_is_refused(job: Job, tmp_path: Path) -> None:
-    path = freeze(job, tmp_path, ORIGIN)
+    path = write_job(job, tmp_path, ORIGIN)
     told = json.loads(path.read_text())
     told["cell"]["train"]["epochs"] += 1
     path.write_text(json.dumps(told))
     with pytest.raises(RecordError, match="its cell has key"):
-        thaw(path)
+        read_job(path)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 0}', '{"format": 2}', '{"format": 3, "cell": 3}'])
-@pytest.mark.parametrize("read", [thaw, Order.read])
+@pytest.mark.parametrize("read", [read_job, TaskList.read])
 def test_a_damaged_or_older_file_is_refused_by_name(tmp_path: Path, read: Callable[[Path], object], text: str) -> None:
     (tmp_path / "job.json").write_text(text)
     with pytest.raises(RecordError, match=f"{tmp_path}/job.json.* submit again"):
@@ -63,9 +63,9 @@ def test_a_damaged_or_older_file_is_refused_by_name(tmp_path: Path, read: Callab
 
 
 def test_an_order_is_the_same_order(tmp_path: Path) -> None:
-    order = Order("one", "train", (("/a b/x.json", "/a b/y.json"), ("/z.json",)), 60, 3, 2)
+    order = TaskList("one", "train", (("/a b/x.json", "/a b/y.json"), ("/z.json",)), 60, 3, 2)
     order.write(tmp_path / "order.json")
-    assert Order.read(tmp_path / "order.json") == order
+    assert TaskList.read(tmp_path / "order.json") == order
 
 
 def one_cell_each(name: str, *cells: str, job: str | None = None) -> Submission:
@@ -122,7 +122,9 @@ def test_the_last_submission_of_each_part_counts() -> None:
 
 
 def told(submissions: list[Submission]) -> dict[str, dict[str, str]]:
-    return {cell: {str(stage): one.job for stage, one in parts.items()} for cell, parts in latest(submissions).items()}
+    return {
+        cell: {str(stage): one.job for stage, one in parts.items()} for cell, parts in latest_tasks(submissions).items()
+    }
 
 
 @given(st.lists(st.integers(0, 400), max_size=4))
@@ -142,15 +144,15 @@ def test_histories_survive_torn_lines(tmp_path_factory: pytest.TempPathFactory, 
 
 
 def test_the_snapshot_holds_the_code_with_its_data_and_is_made_once(tmp_path: Path) -> None:
-    first = snapshot(tmp_path / "code")
+    first = copy_code(tmp_path / "code")
     assert (first / "ablation/jobs/run/worker.py").is_file()
     assert (first / "ablation/mini/data/corpus.parquet").is_file()
-    assert snapshot(tmp_path / "code") == first
+    assert copy_code(tmp_path / "code") == first
     assert len(list((tmp_path / "code").iterdir())) == 1
 
 
 def test_a_snapshot_that_was_edited_or_cut_off_is_made_again_and_kept_aside(tmp_path: Path) -> None:
-    code = snapshot(tmp_path / "code")
+    code = copy_code(tmp_path / "code")
     worker = code / "ablation/jobs/run/worker.py"
     whole = worker.read_bytes()
     for damage in (
@@ -158,7 +160,7 @@ def test_a_snapshot_that_was_edited_or_cut_off_is_made_again_and_kept_aside(tmp_
         (code / "ablation/specs/cell.py").unlink,
     ):
         damage()
-        assert snapshot(tmp_path / "code") == code
+        assert copy_code(tmp_path / "code") == code
         assert (code / "ablation/jobs/run/worker.py").read_bytes() == whole
     assert len(list((tmp_path / "code").glob("*.damaged-*"))) == 2
 
@@ -286,7 +288,7 @@ def test_cells_behind_a_failed_canary_are_held_and_say_why(cell_of: CellOf, fake
     found = cell_states([canary, rest], Store(tmp_path), tmp_path)
     assert [one.state for one in found] == ["failed", "held"]
     assert found[1].detail == f"the canary {canary.name} failed: no such file; correct it, then launch again"
-    assert {group.kind for group in failures(found)} == {"error", "held"}
+    assert {group.kind for group in group_failures(found)} == {"error", "held"}
 
 
 def test_slurms_own_words_reach_the_user(fake_slurm: Path, tmp_path: Path) -> None:
@@ -312,7 +314,7 @@ def test_a_cell_that_failed_for_good_is_not_run_again_when_its_task_is(
     job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs, ended = tmp_path / "jobs", Event("ended", "9_0", 0, "cell", "n", "data_error", "row 7 is no row")
-    order = Order("one", "cell", ((str(freeze(job, jobs, ORIGIN)),),), 60, 20, 3)
+    order = TaskList("one", "cell", ((str(write_job(job, jobs, ORIGIN)),),), 60, 20, 3)
     order.write(jobs / "one.tasks.json")
     history.record(jobs, job.name, ended)
     for name, value in {"ARRAY_JOB_ID": "9", "ARRAY_TASK_ID": "0", "RESTART_COUNT": "1"}.items():
@@ -327,7 +329,7 @@ def test_what_was_turned_away_by_a_hold_says_so_when_the_marker_is_gone(
     job: Job, fake_slurm: Path, tmp_path: Path
 ) -> None:
     jobs = tmp_path / "jobs"
-    Order("one", "cell", ((str(freeze(job, jobs, ORIGIN)),),), 60, 20, 3).write(jobs / "one.tasks.json")
+    TaskList("one", "cell", ((str(write_job(job, jobs, ORIGIN)),),), 60, 20, 3).write(jobs / "one.tasks.json")
     ledger = Ledger(tmp_path / LEDGER)
     ledger.intend(one_cell_each("one", job.name))
     ledger.confirm("one", "9")
@@ -341,7 +343,7 @@ def test_what_was_turned_away_by_a_hold_says_so_when_the_marker_is_gone(
         check=False,
     )
     assert told.returncode == worker.HELD
-    held.unhold(jobs, "one", 0)
+    held.mark_released(jobs, "one", 0)
     [found] = cell_states([job.cell], Store(job.store_root), tmp_path)
     assert found.state == "held" and "3 cells in a row" in str(found.detail)
 
@@ -351,7 +353,7 @@ def test_keys_do_not_reach_a_job(monkeypatch: pytest.MonkeyPatch, fake_slurm: Pa
     monkeypatch.setenv("HF_TOKEN", "canary")
     command(fake_slurm, "squeue", "env | grep -c canary; true")
     assert slurm.clean_environment().keys() <= set(JOBS)
-    assert slurm.queued_under("x") == "0"
+    assert slurm.find_job("x") == "0"
 
 
 def test_failures_are_grouped_by_what_went_wrong() -> None:
@@ -361,6 +363,6 @@ def test_failures_are_grouped_by_what_went_wrong() -> None:
         CellStatus("c-3", "failed", "Slurm ended the job: TIMEOUT", "timeout"),
         CellStatus("d-4", "done"),
     ]
-    found = failures(states)
+    found = group_failures(states)
     assert [(one.cells, one.kind) for one in found] == [(("a-1", "b-2"), "error"), (("c-3",), "timeout")]
     assert "cluster.timeout_min" in found[1].next_step

@@ -10,9 +10,9 @@ import pytest
 
 from ablation.cli.__main__ import main
 from ablation.cli.commands.logs import Goes
-from ablation.jobs.slurm.events import Event, record
-from ablation.jobs.status.logs import log_files, told
-from ablation.jobs.status.presence import running_here
+from ablation.jobs.slurm.history import Event, record
+from ablation.jobs.status.local_run import announce_local_run
+from ablation.jobs.status.logs import log_files, read_logs
 from ablation.jobs.status.states import cell_states
 from ablation.specs.cell import Cell
 from ablation.store.lease import LeaseWatcher
@@ -77,7 +77,7 @@ def test_a_log_is_followed_until_its_cell_has_ended(study: Plan) -> None:
     first = threading.Event()
 
     def listen() -> None:
-        for where, text in told(study.folder, cell, lambda: goes_on.pop(0)):
+        for where, text in read_logs(study.folder, cell, lambda: goes_on.pop(0)):
             assert where == path
             heard.append(text)
             first.set()
@@ -116,12 +116,12 @@ def test_a_cell_that_runs_here_is_followed_until_it_ends(study: Plan, end: Calla
     first = threading.Event()
 
     def listen() -> None:
-        for _, text in told(study.folder, cell.name, Goes(study, cell, ask_s=0.0)):
+        for _, text in read_logs(study.folder, cell.name, Goes(study, cell, ask_s=0.0)):
             heard.append(text)
             first.set()
 
     listening = threading.Thread(target=listen)
-    with running_here(study.folder):
+    with announce_local_run(study.folder):
         listening.start()
         assert first.wait(30)
         assert listening.is_alive()
@@ -138,7 +138,7 @@ def test_what_a_launch_here_is_at_is_seen_by_others(study: Plan) -> None:
         return [found.state for found in cell_states(study.cells, study.store, study.folder)]
 
     assert states() == ["missing", "missing"]
-    with running_here(study.folder):
+    with announce_local_run(study.folder):
         assert states() == ["queued", "queued"]
         folder = study.store.root / one.folders["train"]
         lease = LeaseWatcher(folder.with_name(f".work-{folder.name}")).take()
@@ -155,7 +155,7 @@ def test_ctrl_c_ends_the_following_alone(study: Plan) -> None:
     cell = study.cells[0].name
     (study.folder / "logs" / f"{cell}.log").write_text("begun\n")
     command = [*LISTENING, sys.executable, "-m", "ablation.cli", "logs", "smoke", cell, "-f", "--json"]
-    with running_here(study.folder):
+    with announce_local_run(study.folder):
         follower = subprocess.Popen(
             [*command, "--outputs", str(study.folder.parent)], stdout=subprocess.PIPE, text=True
         )

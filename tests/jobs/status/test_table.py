@@ -12,7 +12,7 @@ from rich.console import Console
 from ablation.cli.__main__ import main
 from ablation.jobs.status.counts import by_factor
 from ablation.jobs.status.states import cell_states
-from ablation.jobs.status.time_left import seconds_left
+from ablation.jobs.status.time_left import estimate_time_left
 from ablation.jobs.submit.watch import wait_for_cells
 from ablation.study.plan import Plan
 from tests.conftest import LISTENING
@@ -74,15 +74,15 @@ def test_time_left_follows_from_recorded_seconds(study: Plan) -> None:
     examples = sum(cell.count.size for cell in done)
     rest = study.cells[13:]
     to_train = sum(cell.count.size for cell in study.cells[14:])
-    left = seconds_left(rest, study.cells[:13], study.store)
+    left = estimate_time_left(rest, study.cells[:13], study.store)
     assert left
     assert left.seconds == pytest.approx(2.0 * len(done) / examples * to_train + 2.0 * len(rest))
     assert left.unmeasured == 0
-    assert seconds_left(rest, [], study.store) is None
+    assert estimate_time_left(rest, [], study.store) is None
 
 
 def test_cells_like_none_that_finished_are_not_guessed(study: Plan) -> None:
-    left = seconds_left(study.cells[13:], [cell for cell in study.cells if cell.is_base], study.store)
+    left = estimate_time_left(study.cells[13:], [cell for cell in study.cells if cell.is_base], study.store)
     assert left
     assert left.unmeasured == 11  # one has its weights already
 
@@ -90,7 +90,7 @@ def test_cells_like_none_that_finished_are_not_guessed(study: Plan) -> None:
 def test_a_damaged_timing_is_no_time(study: Plan) -> None:
     for path in study.store.root.glob("*/*/timing.json"):
         path.write_text("{")
-    assert seconds_left(study.cells[13:], study.cells[:13], study.store) is None
+    assert estimate_time_left(study.cells[13:], study.cells[:13], study.store) is None
 
 
 def test_levels_stand_in_their_natural_order(study: Plan) -> None:

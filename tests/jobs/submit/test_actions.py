@@ -9,11 +9,11 @@ from ablation.cli.launch import run_study
 from ablation.config.cluster import Slurm
 from ablation.errors import ConfigProblems
 from ablation.jobs.run.job import jobs_of
-from ablation.jobs.slurm import events as history
-from ablation.jobs.slurm.events import Event
+from ablation.jobs.slurm import history
+from ablation.jobs.slurm.history import Event
 from ablation.jobs.slurm.ledger import LEDGER, Ledger
 from ablation.jobs.status.states import WAITS_FOR_ROOM, CellStatus, cell_states
-from ablation.jobs.submit.actions import cancel, go_on, release, retry
+from ablation.jobs.submit.actions import cancel, continue_study, release, retry
 from ablation.jobs.submit.submitter import submit_missing
 from ablation.study.plan import Plan
 from tests.fake_slurm import FakeSlurm, fake
@@ -60,7 +60,7 @@ def test_what_waits_for_room_waits_on_while_another_cell_is_tried_again(fake: Fa
     assert retry(plan, states_of(plan)).waiting, "the queue is full"
     assert waiting == {one.name for one in states_of(plan) if one.kind == WAITS_FOR_ROOM}
     fake.keep_jobs()
-    assert len(go_on(plan, states_of(plan))) == 2, "the retry, and all that waited"
+    assert len(continue_study(plan, states_of(plan))) == 2, "the retry, and all that waited"
     assert not any(one.kind == WAITS_FOR_ROOM for one in states_of(plan))
     assert len(fake.queue) == len(plan.cells)
 
@@ -72,7 +72,7 @@ def test_cancelled_cells_wait_for_room_no_longer(fake: FakeSlurm, tmp_path: Path
     assert sorted(cancel(plan, states_of(plan))) == sorted(cell.name for cell in plan.cells)
     assert fake.queue == []
     fake.keep_jobs()
-    assert go_on(plan, states_of(plan)) == []
+    assert continue_study(plan, states_of(plan)) == []
     assert fake.queue == [], "whoever watches does not submit what was cancelled"
     assert not any(one.kind == WAITS_FOR_ROOM for one in states_of(plan))
 
@@ -106,17 +106,17 @@ def test_cells_that_the_kernel_ends_in_a_row_hold_the_rest_and_stay_failures(fak
     queue = fake.folder / "queue"
     queue.write_text("".join(line + "\n" for line in queue.read_text().splitlines()[3:]))
     fake.command("sacct", f'for at in 0 1 2; do echo "1_$at|OUT_OF_MEMORY|n1|{array.name}"; done')
-    [said] = go_on(plan, states_of(plan))
+    [said] = continue_study(plan, states_of(plan))
     assert "3 cells in a row failed as oom_host" in said
     assert fake.told == ["uhold 1"]
     assert counts(plan) == {"failed": 3, "held": len(plan.cells) - 3}, "a cell that had begun keeps its cause"
-    assert go_on(plan, states_of(plan)) == []
+    assert continue_study(plan, states_of(plan)) == []
     [*again], _ = release(plan, states_of(plan))
     assert len(again) == len(plan.cells) - 3
-    assert go_on(plan, states_of(plan)) == [], "who lets them go on has seen those failures"
+    assert continue_study(plan, states_of(plan)) == [], "who lets them go on has seen those failures"
     history.record(plan.folder / "jobs", array.cells[3], failure("1_3", "oom_host"))
     queue.write_text("".join(line + "\n" for line in queue.read_text().splitlines()[1:]))
-    assert "in a row failed as oom_host" in str(go_on(plan, states_of(plan))), "but not this one"
+    assert "in a row failed as oom_host" in str(continue_study(plan, states_of(plan))), "but not this one"
 
 
 def test_all_arrays_behind_one_canary_are_held_with_the_first(fake: FakeSlurm, tmp_path: Path) -> None:
@@ -134,10 +134,12 @@ def test_all_arrays_behind_one_canary_are_held_with_the_first(fake: FakeSlurm, t
     queue.write_text(
         "".join(line for line in queue.read_text().splitlines(True) if line[:3] not in ("2_0", "2_1", "2_2"))
     )
-    assert len(go_on(plan, states_of(plan))) == len([first, *others])
+    assert len(continue_study(plan, states_of(plan))) == len([first, *others])
     assert fake.told == [f"uhold {one.job}" for one in (first, *others)]
     release(plan, [one for one in states_of(plan) if one.job and one.job.startswith(f"{others[0].job}_")])
-    assert go_on(plan, states_of(plan)) == [], "what was let go on alone is not held again by the one that was not"
+    assert continue_study(plan, states_of(plan)) == [], (
+        "what was let go on alone is not held again by the one that was not"
+    )
 
 
 def test_what_accounting_says_of_another_job_of_that_number_is_not_ours(fake: FakeSlurm, tmp_path: Path) -> None:

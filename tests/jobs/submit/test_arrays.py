@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from ablation.config.cluster import Slurm
 from ablation.config.read import read_execution
 from ablation.errors import ConfigProblems
-from ablation.jobs.submit.arrays import Array, Places, pieces, places, sbatch_text
-from ablation.jobs.submit.groups import Group, Part, groups
+from ablation.jobs.submit.arrays import Array, ArrayFiles, array_files, pieces, sbatch_text
+from ablation.jobs.submit.resource_groups import CellGroup, PartResources, group_by_resources
 from ablation.specs.cell import Cell
 from tests.conftest import ROOT
 
@@ -43,26 +43,26 @@ def untrained(cell: Cell) -> bool:
     return False
 
 
-def names(group: Group) -> list[list[int]]:
+def names(group: CellGroup) -> list[list[int]]:
     return [[cell.count.size for cell in task] for task in group.tasks]
 
 
 def test_cells_with_equal_resources_share_an_array_the_cheapest_first(cells: list[Cell]) -> None:
-    [one] = groups(cells, slurm_of(), untrained)
+    [one] = group_by_resources(cells, slurm_of(), untrained)
     assert names(one) == [[0], [100], [50], [25]]
-    assert one.parts == (Part("cell", slurm_of().resources_for("cell", "any")),)
+    assert one.parts == (PartResources("cell", slurm_of().resources_for("cell", "any")),)
 
 
 def test_split_parts_follow_each_other_and_what_is_trained_has_no_training(cells: list[Cell]) -> None:
     cluster = slurm_of(split=True, resources=[{"stage": "evaluate", "gpus_per_node": 1}])
-    found = groups(cells, cluster, lambda cell: cell.count.size == 25)
+    found = group_by_resources(cells, cluster, lambda cell: cell.count.size == 25)
     assert [[part.stage for part in group.parts] for group in found] == [["evaluate"], ["train", "evaluate"]]
     assert [names(group) for group in found] == [[[0], [25]], [[50], [100]]]
     assert [part.resources.gpus_per_node for part in found[1].parts] == [4, 1]
 
 
 def test_packed_cells_share_tasks(cells: list[Cell]) -> None:
-    [one] = groups(cells, slurm_of(cells_per_job=3), untrained)
+    [one] = group_by_resources(cells, slurm_of(cells_per_job=3), untrained)
     assert names(one) == [[0], [100, 50, 25]]
 
 
@@ -97,7 +97,7 @@ def test_pieces_hold_each_task_once_and_never_more_than_fit(
     resources = slurm_of().resources_for("cell", "any")
     stages = ("train", "evaluate") if split else ("cell",)
     tasks = tuple((_Named(f"cell{index}"),) for index in range(count))
-    group = Group(tuple(Part(stage, resources) for stage in stages), tasks)  # type: ignore[arg-type]
+    group = CellGroup(tuple(PartResources(stage, resources) for stage in stages), tasks)  # type: ignore[arg-type]
     found = list(pieces(group, Path("study"), 0, canary, largest, room))
     arrays = [array for piece in found for array in piece.arrays]
     told = [cells for piece in found for cells in piece.arrays[0].cells]
@@ -138,7 +138,7 @@ def test_the_sbatch_file_is_a_function_of_its_values(case: str) -> None:
     told: dict[str, Any] = {"stage": "cell", **waits}
     array = Array("ablation-cnls-1", resources=resources, tasks=((), (), ()), **told)
     here = Path("/a b")
-    files = Places(here / "jobs" / "n.tasks.json", here / "logs", here / "code")
+    files = ArrayFiles(here / "jobs" / "n.tasks.json", here / "logs", here / "code")
     text = sbatch_text(array, cluster, files, {"canary": "17", "train": "12"})
     assert text == (GOLDEN / f"{case}.sbatch").read_text()
 
@@ -146,7 +146,7 @@ def test_the_sbatch_file_is_a_function_of_its_values(case: str) -> None:
 @pytest.mark.parametrize("folder", ["100%j", "a\\b", "a\nb", "a\x1bb"])
 def test_a_path_that_slurm_would_read_otherwise_is_refused(folder: str) -> None:
     with pytest.raises(ConfigProblems, match="outputs: "):
-        places(Path("/outputs") / folder / "cnls", "name", Path("/code"))
+        array_files(Path("/outputs") / folder / "cnls", "name", Path("/code"))
 
 
 HOSTILE = (
@@ -192,4 +192,4 @@ def test_a_line_of_the_site_stays_one_line_and_no_directive(line: str) -> None:
 
 def _plain_text(cluster: Slurm) -> str:
     array = Array("ablation-cnls-1", "cell", cluster.resources_for("cell", "any"), ((),))
-    return sbatch_text(array, cluster, Places(Path("/tasks.json"), Path("/logs"), Path("/code")), {})
+    return sbatch_text(array, cluster, ArrayFiles(Path("/tasks.json"), Path("/logs"), Path("/code")), {})

@@ -12,18 +12,18 @@ import pytest
 from ablation.config.cluster import Resources, RuntimeOptions, Slurm
 from ablation.errors import ConfigProblems, RecordError
 from ablation.jobs.run.job import Job
-from ablation.jobs.run.slurm_env import Here, world_variables
+from ablation.jobs.run.slurm_task import SlurmTask, world_variables
 from ablation.jobs.slurm import commands as slurm
-from ablation.jobs.slurm import events as history
-from ablation.jobs.slurm import hold as held
-from ablation.jobs.slurm.commands import SlurmUnreachable, expanded
-from ablation.jobs.slurm.events import Event
+from ablation.jobs.slurm import held_arrays as held
+from ablation.jobs.slurm import history
+from ablation.jobs.slurm.commands import SlurmUnreachable, expand_task_ids
+from ablation.jobs.slurm.history import Event
 from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission
-from ablation.jobs.slurm.limits import limits
+from ablation.jobs.slurm.queue_limits import read_queue_limits
 from ablation.jobs.status.states import CellStatus
-from ablation.jobs.submit.retry import Retry, retries
+from ablation.jobs.submit.retry import Retry, due_retries
+from ablation.jobs.submit.submission_plan import preview_scripts
 from ablation.jobs.submit.submitter import only_submitter, submit_missing
-from ablation.jobs.submit.wave import preview
 from ablation.specs.cell import Cell
 from ablation.store.store import Store
 from tests.fake_slurm import CONFIG, FakeSlurm, fake
@@ -92,19 +92,19 @@ def test_a_full_controller_that_makes_sbatch_wait_is_no_room(
 
 
 def test_limits_are_the_smallest_that_any_part_of_slurm_tells(fake: FakeSlurm) -> None:
-    assert limits(CLUSTER).array == 1001
+    assert read_queue_limits(CLUSTER).array == 1001
     fake.command(
         "scontrol",
         "printf 'MaxArraySize = 5\\nMaxJobCount = 900\\nAccountingStorageType = accounting_storage/slurmdbd\\n'",
     )
-    assert (limits(CLUSTER).array, limits(CLUSTER).room(890)) == (5, 10)
+    assert (read_queue_limits(CLUSTER).array, read_queue_limits(CLUSTER).room(890)) == (5, 10)
     fake.command("sacctmgr", '[ "$4" = qos ] && echo "7|" || echo "|40"')
-    assert (limits(CLUSTER).queued, limits(CLUSTER).named) == (7, "MaxSubmitJobs of the QOS=7")
+    assert (read_queue_limits(CLUSTER).queued, read_queue_limits(CLUSTER).named) == (7, "MaxSubmitJobs of the QOS=7")
     fake.command("scontrol", "printf 'MaxArraySize = 900\\nSchedulerParameters = defer,max_array_tasks=3\\n'")
-    assert limits(CLUSTER).array == 3
+    assert read_queue_limits(CLUSTER).array == 3
     fake.command("scontrol", "printf 'MaxArraySize = 0\\n'")
     with pytest.raises(ConfigProblems, match="takes no job arrays"):
-        limits(CLUSTER)
+        read_queue_limits(CLUSTER)
 
 
 def test_launching_again_replaces_what_waits_in_vain(fake: FakeSlurm, jobs: list[Job], study: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_preview_is_what_the_launch_then_writes(
     jobs: list[Job], study: Path, store: Store, split: bool, canary: bool
 ) -> None:
     cluster, cells = CLUSTER.model_copy(update={"split": split, "canary": canary}), [job.cell for job in jobs]
-    told = preview(cells, cluster, study, store)
+    told = preview_scripts(cells, cluster, study, store)
     assert len(told) == (1 + split) * (1 + canary)
     assert not list(study.iterdir()), "looking writes nothing"
     submit_missing(jobs, cluster, study)
@@ -147,9 +147,9 @@ def test_a_preview_leaves_out_what_is_in_the_queue_and_names_the_canary_by_its_i
     fake.command("scontrol", "printf 'MaxArraySize = 1001\\nMaxJobCount = 1\\n'")
     [canary] = submit_missing(jobs, cluster, study).taken
     fake.command("squeue", f'case "$*" in *--name=*) ;; *) echo "7_0|RUNNING|None|{canary.name}";; esac')
-    assert preview(cells, cluster, study, store) == {}, "there is no room"
+    assert preview_scripts(cells, cluster, study, store) == {}, "there is no room"
     fake.command("scontrol", f"printf '{CONFIG}'")
-    [text] = preview(cells, cluster, study, store).values()
+    [text] = preview_scripts(cells, cluster, study, store).values()
     assert "--array=0-1%" in text
     assert "--dependency=afterok:7" in text
 
@@ -179,9 +179,9 @@ def test_only_what_may_pass_is_tried_again_and_only_so_often() -> None:
         CellStatus("c", "lost", "…", "lost"), CellStatus("d", "failed", "…", "cancelled"), CellStatus("e", "done"),
     ]  # fmt: skip
     before = [Submission("x", (("a",), ("c",)), "1", retries={"a": "oom_host", "c": "node_fail"})]
-    assert retries(states, before, 2) == [Retry("a", "oom_host", 2), Retry("c", "lost", 1)]
-    assert [one.cell for one in retries(states, [*before, replace(before[0], name="y")], 2)] == ["c"]
-    assert [one.cell for one in retries(states, before, None, ["config_error"])] == ["b"]
+    assert due_retries(states, before, 2) == [Retry("a", "oom_host", 2), Retry("c", "lost", 1)]
+    assert [one.cell for one in due_retries(states, [*before, replace(before[0], name="y")], 2)] == ["c"]
+    assert [one.cell for one in due_retries(states, before, None, ["config_error"])] == ["b"]
 
 
 def test_the_memory_of_a_retry_stands_in_its_sbatch_file_and_in_the_ledger(
@@ -227,7 +227,7 @@ def test_a_marker_that_cannot_be_read_still_holds(tmp_path: Path) -> None:
     assert held.why_held(tmp_path, "one") == "because"
     held.marker(tmp_path, "one").write_text("{")
     assert held.why_held(tmp_path, "one") is not None
-    held.unhold(tmp_path, "one", 0)
+    held.mark_released(tmp_path, "one", 0)
     assert held.why_held(tmp_path, "one") is None
 
 
@@ -241,14 +241,14 @@ def test_slurms_variables_become_those_of_a_world() -> None:
         "MASTER_PORT": "20345",
     }  # fmt: skip
     assert world_variables({}) == {} == world_variables({**told, "SLURM_NTASKS": "1"})
-    here = Here.of({**told, "SLURM_ARRAY_JOB_ID": "9", "SLURM_ARRAY_TASK_ID": "4", "SLURM_RESTART_COUNT": "2"})
+    here = SlurmTask.of({**told, "SLURM_ARRAY_JOB_ID": "9", "SLURM_ARRAY_TASK_ID": "4", "SLURM_RESTART_COUNT": "2"})
     assert (here.job, here.index, here.restart, here.rank) == ("9_4", 4, 2, 3)
 
 
 def test_tasks_that_slurm_writes_as_one_are_told_apart() -> None:
-    assert expanded("7_3") == ["7_3"]
-    assert expanded("7_[0-2,5%4]") == ["7_0", "7_1", "7_2", "7_5"]
-    assert expanded("7") == ["7"]
+    assert expand_task_ids("7_3") == ["7_3"]
+    assert expand_task_ids("7_[0-2,5%4]") == ["7_0", "7_1", "7_2", "7_5"]
+    assert expand_task_ids("7") == ["7"]
 
 
 def test_the_frozen_job_tells_who_submitted_it(fake: FakeSlurm, jobs: list[Job], study: Path) -> None:

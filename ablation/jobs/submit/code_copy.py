@@ -14,12 +14,12 @@ _ROOT = Path(__file__).resolve().parents[3]
 _FLUSHES_AT_ONCE = 8
 
 
-def snapshot(folder: Path) -> Path:
+def copy_code(folder: Path) -> Path:
     """Copy this installation's packages to ``FOLDER/DIGEST`` unless that copy exists; the copy's path.
 
     A copy that was edited or damaged since is moved aside: jobs that wait start from the code that their cells were frozen with.
     """
-    final, files = snapshot_path(folder), _files(_ROOT)
+    final, files = code_copy_path(folder), _files(_ROOT)
     if final.is_dir():
         if _is_whole(final, files):
             return final
@@ -37,7 +37,7 @@ def snapshot(folder: Path) -> Path:
     return final
 
 
-def snapshot_path(folder: Path) -> Path:
+def code_copy_path(folder: Path) -> Path:
     """Where the copy of the code as it is now is or would be, absolute; nothing is copied."""
     return (folder / _digest(_ROOT, _files(_ROOT))[:12]).resolve()
 

@@ -13,7 +13,7 @@ _MAX_ARRAY, _MAX_JOBS = 1001, 10000
 
 
 @dataclass(frozen=True)
-class Limits:
+class QueueLimits:
     """`array` tasks in one array; `queued` tasks of mine at a time, and the name of the limit that says so."""
 
     array: int
@@ -25,7 +25,7 @@ class Limits:
         return max(0, self.queued - mine)
 
 
-def limits(cluster: Slurm) -> Limits:
+def read_queue_limits(cluster: Slurm) -> QueueLimits:
     """The limits that hold for this user here. Raises SlurmUnreachable, and ConfigProblems where arrays are not allowed."""
     lines = slurm.run(["scontrol", "show", "config"]).splitlines()
     config = {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines)}
@@ -39,7 +39,7 @@ def limits(cluster: Slurm) -> Limits:
     if "slurmdbd" in config.get("AccountingStorageType", ""):
         found |= _of_accounting(cluster)
     named = min(found, key=lambda name: found[name])
-    return Limits(array, found[named], f"{named}={found[named]}")
+    return QueueLimits(array, found[named], f"{named}={found[named]}")
 
 
 def _of_accounting(cluster: Slurm) -> dict[str, int]:

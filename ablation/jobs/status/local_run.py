@@ -14,7 +14,7 @@ _RUNNING = ".running"
 
 
 @contextmanager
-def running_here(study: Path) -> Iterator[None]:
+def announce_local_run(study: Path) -> Iterator[None]:
     """Let it be seen that this process runs the study's cells. Of two that do so at once, the first speaks for both."""
     lease = LeaseWatcher(study / _RUNNING).take()
     if lease is None:
@@ -27,14 +27,14 @@ def running_here(study: Path) -> Iterator[None]:
         lease.release()
 
 
-def is_running(study: Path) -> bool:
+def is_running_locally(study: Path) -> bool:
     """True while a process runs the study's cells itself, as far as can be told from here."""
     watcher = LeaseWatcher(study / _RUNNING)
     holder = watcher.holder()
     return holder is not None and holder.is_gone(watcher.me) is not True
 
 
-def in_hand(cells: Sequence[Cell], store: Store) -> set[str]:
+def cells_at_work(cells: Sequence[Cell], store: Store) -> set[str]:
     """The names of those of these cells of which somebody works on a stage, shared ones included."""
     busy = {bench.stage_folder for bench in workbenches(store) if not bench.is_dead}
     return {cell.name for cell in cells if not busy.isdisjoint(cell.folders.values())}

@@ -12,7 +12,7 @@ _SCONTROL_TIMEOUT_S = 30
 
 
 @dataclass(frozen=True)
-class Here:
+class SlurmTask:
     """A task of an array. Outside Slurm the job is ``none``."""
 
     job: str
@@ -22,7 +22,7 @@ class Here:
     host: str
 
     @classmethod
-    def of(cls, environment: Mapping[str, str], index: int | None = None) -> "Here":
+    def of(cls, environment: Mapping[str, str], index: int | None = None) -> "SlurmTask":
         """Raises ValueError when no index is given and Slurm gives none."""
         told = environment.get("SLURM_ARRAY_TASK_ID") if index is None else str(index)
         if told is None:
@@ -79,6 +79,6 @@ def first_host(environment: Mapping[str, str]) -> str:
     return told.stdout.split()[0]
 
 
-def enter_world() -> None:
+def export_world_variables() -> None:
     """Tell torch.distributed, through the environment, which process of which world this is."""
     os.environ.update(world_variables(os.environ))

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from ablation.jobs.slurm import events as history
+from ablation.jobs.slurm import history
 from ablation.store.files import write_text_atomically
 
 _PASSES = ("preempted", "timeout", "cancelled", "node_fail", "lost")
@@ -36,13 +36,13 @@ def hold(jobs: Path, submission: str, why: str) -> None:
     write_text_atomically(marker(jobs, submission), json.dumps({"why": why}) + "\n")
 
 
-def unhold(jobs: Path, submission: str, ended: int) -> None:
+def mark_released(jobs: Path, submission: str, ended: int) -> None:
     """Remove the marker, and note that somebody has let it go on after so many of its cells had ended."""
     write_text_atomically(_released(jobs, submission), json.dumps({"ended": ended}) + "\n")
     marker(jobs, submission).unlink(missing_ok=True)
 
 
-def released_after(jobs: Path, submission: str) -> int | None:
+def ends_at_release(jobs: Path, submission: str) -> int | None:
     """How many of its cells had ended when somebody let it go on: those hold it no more. None: nobody has."""
     try:
         return int(json.loads(_released(jobs, submission).read_text(encoding="utf-8"))["ended"])
