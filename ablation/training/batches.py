@@ -1,8 +1,8 @@
-"""Which examples make up each update, and how an update is cut into what goes through the model at once.
+"""The examples of each update, and the micro-batches that go through the model at once.
 
-The first is science: a seeded order of its own in every epoch, the last update of an epoch taking what is left. The second must
-not change a number: an update is the same examples on any number of processes, padded or packed, and nothing is repeated to make
-shares even.
+Which examples make up an update is science: every epoch has a seeded order of its own, and its last update takes what remains.
+How an update is cut must not change a number: it is the same examples on any number of processes, padded or packed, and no
+example is repeated to make the processes' shares even.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,16 @@ from ablation.specs import Train
 
 @dataclass(frozen=True)
 class Updates:
-    """The first `count` updates on `examples` in batches of `batch`, shuffled anew in each epoch."""
+    """The first `count` updates on `examples` in batches of `batch`, shuffled anew in each epoch.
+
+    An update is the list of its examples, by their place in the data. The last of an epoch may be smaller.
+
+    >>> updates = Updates(examples=5, batch=2, count=4, seed=0)
+    >>> [len(update) for update in updates]
+    [2, 2, 1, 2]
+    >>> sorted(index for update in updates.of_epoch(0) for index in update)
+    [0, 1, 2, 3, 4]
+    """
 
     examples: int
     batch: int
@@ -28,8 +37,9 @@ class Updates:
 
     @staticmethod
     def of(recipe: Train, lengths: Sequence[int], seed: int) -> "Updates":
-        """As many as the recipe's budget allows; `lengths` are tokens by example. A budget of tokens ends with the update that
-        reaches it.
+        """Return as many updates as the recipe's budget allows. `lengths` are the tokens of each example.
+
+        A budget of tokens ends with the update that reaches it.
         """
         without_end = Updates(len(lengths), recipe.batch, 0, seed)
         if recipe.epochs:
@@ -37,10 +47,10 @@ class Updates:
         elif recipe.updates:
             count = recipe.updates
         else:
-            count, left = 0, recipe.tokens or 0
-            for chosen in without_end.endlessly():
-                count, left = count + 1, left - sum(lengths[index] for index in chosen)
-                if left <= 0:
+            count, tokens_left = 0, recipe.tokens or 0
+            for update in without_end.endlessly():
+                count, tokens_left = count + 1, tokens_left - sum(lengths[index] for index in update)
+                if tokens_left <= 0:
                     break
         return Updates(len(lengths), recipe.batch, count, seed)
 
@@ -50,12 +60,12 @@ class Updates:
         return -(-self.examples // self.batch)
 
     def of_epoch(self, epoch: int) -> list[list[int]]:
-        """The examples of each update of an epoch (from 0), by their place in the data."""
+        """Return the updates of an epoch, which count from 0."""
         shuffled = torch.randperm(self.examples, generator=torch.Generator().manual_seed(self.seed + epoch)).tolist()
         return [shuffled[start : start + self.batch] for start in range(0, self.examples, self.batch)]
 
     def endlessly(self) -> Iterator[list[int]]:
-        """The examples of update after update, whatever the count."""
+        """Yield update after update, whatever the count."""
         epoch = 0
         while True:
             yield from self.of_epoch(epoch)
@@ -65,65 +75,83 @@ class Updates:
         return islice(self.endlessly(), self.count)
 
     def sizes(self, lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
-        """Number of examples and of tokens of every update of the run, in order; `lengths` are tokens by example."""
-        return ((len(chosen), sum(lengths[index] for index in chosen)) for chosen in self)
+        """Yield the number of examples and of tokens of every update, in order. `lengths` are the tokens of each example."""
+        return ((len(update), sum(lengths[index] for index in update)) for update in self)
 
 
 class MicroBatching(Protocol):
-    """How an update is cut into micro-batches; the first `ranks` of them are the first step of that many processes."""
+    """A way to cut an update into micro-batches."""
 
     def width(self, lengths: Sequence[int]) -> int:
-        """Tokens that examples of these lengths take in one micro-batch, padding included."""
+        """Return the tokens that examples of these lengths take in one micro-batch, padding included."""
         ...
 
-    def __call__(self, chosen: Sequence[int], ranks: int) -> list[list[int]]:
-        """All examples of the update, each once."""
+    def cut(self, update: Sequence[int], processes: int, /) -> list[list[int]]:
+        """Return the micro-batches of an update, with each of its examples once.
+
+        The first `processes` of them are the first step of that many processes, the next ones the second step, and so on.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class PaddedBatching:
-    """`rows` examples at a time in their order, each filled up to the longest of them."""
+    """Micro-batches of `rows` examples, each example filled up to the longest of its micro-batch.
+
+    >>> PaddedBatching(rows=2).cut([7, 3, 5, 1, 9], 2)
+    [[7, 3], [5, 1], [9]]
+    >>> PaddedBatching(rows=2).width([10, 4])
+    20
+    """
 
     rows: int
 
     def width(self, lengths: Sequence[int]) -> int:
-        """All as long as the longest."""
+        """Return the size of a block in which all are as long as the longest."""
         return len(lengths) * max(lengths)
 
-    def __call__(self, chosen: Sequence[int], ranks: int) -> list[list[int]]:
-        """Any number of micro-batches."""
-        del ranks
-        return [list(chosen[start : start + self.rows]) for start in range(0, len(chosen), self.rows)]
+    def cut(self, update: Sequence[int], _processes: int, /) -> list[list[int]]:
+        """Return the examples in their order: the same micro-batches for any number of processes."""
+        return [list(update[start : start + self.rows]) for start in range(0, len(update), self.rows)]
 
 
 @dataclass(frozen=True)
 class PackedBatching:
-    """Examples end to end in rows of at most `room` tokens, as equally filled as longest-first into the emptiest row makes them.
+    """Micro-batches of one row each, in which examples stand end to end up to `room` tokens.
 
-    `lengths` are tokens by example, none above `room`. The rule is Graham's LPT (1969): the fullest row holds at most 4/3 of the
-    best possible.
+    `lengths` are the tokens of each example, none above `room`. The rows are about equally full: the longest example goes first,
+    each into the emptiest row. That is Graham's LPT rule (1969): the fullest row holds at most 4/3 of the best possible.
+
+    >>> PackedBatching(lengths=[6, 5, 4, 3, 2], room=11).cut([0, 1, 2, 3, 4], 2)
+    [[0, 3, 4], [1, 2]]
+    >>> PackedBatching(lengths=[6], room=11).cut([0], 2)
+    [[0], []]
     """
 
     lengths: Sequence[int]
     room: int
 
     def width(self, lengths: Sequence[int]) -> int:
-        """End to end."""
+        """Return the sum of the lengths: a row has no padding."""
         return sum(lengths)
 
-    def __call__(self, chosen: Sequence[int], ranks: int) -> list[list[int]]:
-        """A multiple of `ranks` micro-batches, so that every process has a row in each step; some may be empty."""
-        tokens = sum(self.lengths[index] for index in chosen)
-        steps = max(1, -(-tokens // (self.room * ranks)))
-        while (rows := self._spread(chosen, steps * ranks)) is None:
+    def cut(self, update: Sequence[int], processes: int, /) -> list[list[int]]:
+        """Return a multiple of `processes` rows, the fullest first; some may be empty.
+
+        So every process has a row in each step.
+        """
+        tokens = sum(self.lengths[index] for index in update)
+        steps = max(1, -(-tokens // (self.room * processes)))
+        # Rows of that total may still not fit the examples, since an example is never split over two rows.
+        while (rows := self._spread(update, steps * processes)) is None:
             steps += 1
         return rows
 
-    def _spread(self, chosen: Sequence[int], count: int) -> list[list[int]] | None:
+    def _spread(self, update: Sequence[int], count: int) -> list[list[int]] | None:
+        """Return the update in `count` rows, or None where one would have to hold more than `room` tokens."""
         rows: list[list[int]] = [[] for _ in range(count)]
         filled = [0] * count
-        for index in sorted(chosen, key=lambda index: (-self.lengths[index], index)):
+        for index in sorted(update, key=lambda index: (-self.lengths[index], index)):
             emptiest = filled.index(min(filled))
             rows[emptiest].append(index)
             filled[emptiest] += self.lengths[index]
@@ -133,64 +161,76 @@ class PackedBatching:
 
 @dataclass(frozen=True)
 class MicroBatchPlan:
-    """How each update goes through the model on `ranks` processes, a micro-batch in each of them at a time.
+    """The steps in which each update goes through the model: one micro-batch a step in each of `processes`.
 
-    A micro-batch with nothing in it is ``[examples]``, the index behind the last example: the data hold a filler there that
-    carries no loss.
+    The trainer needs equally many steps in every process and update. A process that has no examples in a step gets
+    ``[examples]``, the index behind the last example: the data hold a filler there that carries no loss.
+
+    An update of five examples, two at a time on two processes, needs two steps. In the second one process 1 has nothing left:
+
+    >>> plan = MicroBatchPlan(Updates(examples=5, batch=5, count=1, seed=0), PaddedBatching(rows=2), processes=2)
+    >>> plan.steps_per_update
+    2
+    >>> [sorted(micro_batch) for micro_batch in plan.of_epoch(0, process=0)]
+    [[0, 4], [2]]
+    >>> [sorted(micro_batch) for micro_batch in plan.of_epoch(0, process=1)]
+    [[1, 3], [5]]
     """
 
     updates: Updates
-    cut: MicroBatching
-    ranks: int = 1
+    batching: MicroBatching
+    processes: int = 1
 
     @cached_property
-    def per_update(self) -> int:
+    def steps_per_update(self) -> int:
         """Steps of every update but the last of an epoch: as many as the one that needs most."""
-        return max(self._needed)
+        return max(self._steps_needed)
 
     @cached_property
-    def per_last(self) -> int:
+    def steps_per_last(self) -> int:
         """Steps of the last update of every epoch, which may be smaller."""
-        return max(self._needed[self.updates.per_epoch - 1 :: self.updates.per_epoch], default=self.per_update)
+        per_epoch = self.updates.per_epoch
+        return max(self._steps_needed[per_epoch - 1 :: per_epoch], default=self.steps_per_update)
 
     @property
-    def per_epoch(self) -> int:
+    def steps_per_epoch(self) -> int:
         """Steps of an epoch."""
-        return (self.updates.per_epoch - 1) * self.per_update + self.per_last
+        return (self.updates.per_epoch - 1) * self.steps_per_update + self.steps_per_last
 
-    def of_epoch(self, epoch: int, rank: int) -> Iterator[list[int]]:
-        """The micro-batches of a process, equally many in each process."""
-        for number, chosen in enumerate(self.updates.of_epoch(epoch), start=1):
-            given = self.cut(chosen, self.ranks)[rank :: self.ranks]
-            steps = self.per_last if number == self.updates.per_epoch else self.per_update
-            given += [[]] * (steps - len(given))
-            yield from (one or [self.updates.examples] for one in given)
+    def of_epoch(self, epoch: int, process: int) -> Iterator[list[int]]:
+        """Yield the micro-batches of a process, equally many in each process."""
+        for number, update in enumerate(self.updates.of_epoch(epoch), start=1):
+            micro_batches = self.batching.cut(update, self.processes)[process :: self.processes]
+            steps = self.steps_per_last if number == self.updates.per_epoch else self.steps_per_update
+            micro_batches += [[]] * (steps - len(micro_batches))
+            yield from (micro_batch or [self.updates.examples] for micro_batch in micro_batches)
 
-    def tokens_through(self, lengths: Sequence[int], first: int) -> tuple[int, int]:
-        """Tokens of the examples, and with padding, of all updates from the `first` (0) on, over all processes."""
-        useful = through = 0
-        for chosen in islice(self.updates, first, None):
-            micro_batches = [[lengths[index] for index in one] for one in self.cut(chosen, self.ranks) if one]
+    def count_tokens(self, lengths: Sequence[int], first: int) -> tuple[int, int]:
+        """Return the tokens of all updates from the `first` (0) on, without and with padding, over all processes."""
+        useful = padded = 0
+        for update in islice(self.updates, first, None):
+            cut = self.batching.cut(update, self.processes)
+            micro_batches = [[lengths[index] for index in micro_batch] for micro_batch in cut if micro_batch]
             useful += sum(map(sum, micro_batches))
-            through += sum(map(self.cut.width, micro_batches))
-        return useful, through
+            padded += sum(map(self.batching.width, micro_batches))
+        return useful, padded
 
     @cached_property
-    def _needed(self) -> list[int]:
-        return [-(-len(self.cut(chosen, self.ranks)) // self.ranks) for chosen in self.updates]
+    def _steps_needed(self) -> list[int]:
+        return [-(-len(self.batching.cut(update, self.processes)) // self.processes) for update in self.updates]
 
 
 class MicroBatchSampler(Sampler[list[int]]):
-    """The micro-batches of one process, for `DataLoader(batch_sampler=…)`: every process gets equally many in each update.
+    """The micro-batches of one process, for ``DataLoader(batch_sampler=…)``.
 
-    `update` tells how many updates are done, so that a loader made anew goes on in the right epoch.
+    `updates_done` returns how many updates are done, so that a loader which is made anew goes on in the right epoch.
     """
 
-    def __init__(self, steps: MicroBatchPlan, rank: int, update: Callable[[], int]) -> None:
-        self.steps, self.rank, self.update = steps, rank, update
+    def __init__(self, plan: MicroBatchPlan, process: int, updates_done: Callable[[], int]) -> None:
+        self.plan, self.process, self.updates_done = plan, process, updates_done
 
     def __len__(self) -> int:
-        return self.steps.per_epoch
+        return self.plan.steps_per_epoch
 
     def __iter__(self) -> Iterator[list[int]]:
-        return self.steps.of_epoch(self.update() // self.steps.updates.per_epoch, self.rank)
+        return self.plan.of_epoch(self.updates_done() // self.plan.updates.per_epoch, self.process)

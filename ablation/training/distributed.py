@@ -1,8 +1,8 @@
-"""Several processes that train one cell as one world.
+"""Several processes that train one cell as one group.
 
-Process 0 runs the cell as always. The others wait for its word in `hear`, and take part in the training alone. The word goes
-through torch's key-value store as JSON: nothing is pickled, and waiting costs nothing however long process 0 prepares. Which
-process this is stands in RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT; without WORLD_SIZE it is alone.
+Process 0 runs the cell as always. The others wait in `next_work` for its messages, and take part in the training alone. Messages
+go through torch's key-value store as JSON: nothing is pickled, and waiting costs nothing however long process 0 prepares. The
+variables RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT tell a process its number; without WORLD_SIZE it is alone.
 """
 
 import gc
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-# How long process 0 may take to open the meeting place, and one process may keep the others waiting in training.
+# The time that process 0 may take to open the store, and that one process may keep the others waiting in training.
 MEETING_S, TOGETHER_S = 600.0, 1800.0
-# How long a process that failed has to say why, before its silence is reported.
+# The time that a process which failed has to report why, before its silence is reported.
 LAST_WORDS_S = 3.0
-# How long a process that failed waits for process 0 to have recorded it.
+# The time that a process which failed waits for process 0 to have recorded it.
 RECORDED_S = 30.0
 
 
@@ -35,63 +35,76 @@ class ProcessGroup:
 
     def __init__(self, rank: int = 0, size: int = 1, address: str = "", port: int = 0) -> None:
         self.rank, self.size, self.address, self.port = rank, size, address, port
-        self.words = 0
+        self.messages = 0
+        """Number of messages that process 0 has sent, or that this process has received."""
         self.is_broken = False
+        """True after a failure: the processes are no longer in step, and the group trains no more."""
         self._store: TCPStore | None = None
 
     @staticmethod
     @cache
     def here() -> "ProcessGroup":
-        """The world that the environment describes. Raises ConfigProblems."""
+        """Return the group that this process's environment describes, the same object at every call. Raises ConfigProblems."""
         return ProcessGroup.of(os.environ)
 
     @staticmethod
     def of(environment: Mapping[str, str]) -> "ProcessGroup":
-        """The world described by the variables. Raises ConfigProblems."""
+        """Return the group that the variables describe. Raises ConfigProblems.
+
+        >>> variables = {"RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_ADDR": "node3", "MASTER_PORT": "29500"}
+        >>> group = ProcessGroup.of(variables)
+        >>> group.rank, group.size
+        (1, 4)
+        >>> ProcessGroup.of({}).size
+        1
+        """
         if environment.get("WORLD_SIZE", "1") == "1":
             return ProcessGroup()
         try:
             rank, size, _, address, port = (environment[name] for name in VARIABLES)
-            world = ProcessGroup(int(rank), int(size), address, int(port))
+            group = ProcessGroup(int(rank), int(size), address, int(port))
         except (KeyError, ValueError) as error:
-            given = {name: environment.get(name) for name in VARIABLES}
-            raise ConfigProblems([f"the variables of a world do not fit together: {given} ({error})"]) from error
-        if not 0 <= world.rank < world.size:
-            raise ConfigProblems([f"RANK: given {rank}; allowed: 0 to {world.size - 1}, since WORLD_SIZE is {size}"])
-        return world
+            values = {name: environment.get(name) for name in VARIABLES}
+            raise ConfigProblems([f"the variables of a world do not fit together: {values} ({error})"]) from error
+        if not 0 <= group.rank < group.size:
+            raise ConfigProblems([f"RANK: given {rank}; allowed: 0 to {group.size - 1}, since WORLD_SIZE is {size}"])
+        return group
 
     def begin(self) -> None:
-        """Process 0 opens the meeting place, the others come to it. Raises AblationError when they cannot meet."""
+        """Open the store on process 0, and connect to it elsewhere. Raises AblationError when the processes cannot meet."""
         if self.size > 1 and self._store is None:
-            self._store = self._meet()
+            self._store = self._connect()
 
-    def call(self, message: Mapping[str, Any]) -> None:
-        """Process 0: give the others their next work, and begin it with them."""
+    def start_work(self, message: Mapping[str, Any]) -> None:
+        """Process 0: send the others their next work, and begin it with them. Raises AblationError in a broken group."""
         if self.size == 1:
             return
         if self.is_broken:
             raise AblationError(
                 "a process of this world has failed, so nothing more can be trained in it; start the job again"
             )
-        self._say(message)
+        self._send(message)
         self.join()
 
-    def hear(self) -> dict[str, Any] | None:
-        """Other processes: wait for the next work; None when there is no more. Raises AblationError when process 0 is gone."""
-        store, key = self._met(), f"word/{self.words}"
+    def next_work(self) -> dict[str, Any] | None:
+        """Other processes: wait for the next work, and return it; None when there is no more.
+
+        Raises AblationError when process 0 is gone.
+        """
+        store, key = self._connected_store(), f"word/{self.messages}"
         while not _has(store, key):
             pass
-        self.words += 1
+        self.messages += 1
         message: dict[str, Any] | None = json.loads(store.get(key))
         if message is None:
             store.add("left", 1)
         return message
 
     def dismiss(self, within_s: float = 30.0) -> None:
-        """Process 0: tell the others that there is no more work, and wait until they have heard it."""
+        """Process 0: tell the others that there is no more work, and wait until they have received it."""
         if self.size == 1 or self._store is None:
             return
-        self._say(None)
+        self._send(None)
         deadline = time.monotonic() + (LAST_WORDS_S if self.is_broken else within_s)
         while self._store.add("left", 0) < self.size - 1 and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -107,66 +120,67 @@ class ProcessGroup:
         os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())  # else accelerate chooses another number
         distributed.init_process_group(
             backend(),
-            store=PrefixStore("group", self._met()),
+            store=PrefixStore("group", self._connected_store()),
             rank=self.rank,
             world_size=self.size,
             timeout=timedelta(seconds=TOGETHER_S),
         )
 
     def any(self, *flags: bool) -> tuple[bool, ...]:
-        """Each flag, true where any process says so: the same answer everywhere."""
+        """Return each flag as true where it is true in any process: the same answer in all of them."""
         if self.size == 1:
             return flags
         import torch
         from torch import distributed
 
-        said = torch.tensor(flags, dtype=torch.int32, device="cuda" if torch.cuda.is_available() else "cpu")
-        distributed.all_reduce(said, op=distributed.ReduceOp.MAX)
-        return tuple(bool(flag) for flag in said.tolist())
+        shared = torch.tensor(flags, dtype=torch.int32, device="cuda" if torch.cuda.is_available() else "cpu")
+        distributed.all_reduce(shared, op=distributed.ReduceOp.MAX)
+        return tuple(bool(flag) for flag in shared.tolist())
 
     def barrier(self) -> None:
         """Wait for all processes."""
         self.any(False)
 
-    def tell_failure(self, error: Exception) -> None:
-        """Other processes: say why this one ends, and wait until process 0 has recorded it.
+    def report_failure(self, error: Exception) -> None:
+        """Other processes: report why this one ends, and wait until process 0 has recorded it.
 
-        Process 0 is in the midst of an exchange with this one, and sees no more than a closed connection; the end of this process
-        would make Slurm end it too.
+        Process 0 is in the midst of an exchange with this one, and sees no more than a closed connection. It needs the reason
+        from here before this process ends, since Slurm would then end process 0 too.
         """
         kind = error.kind if isinstance(error, AblationError) else "error"
         text = f"process {self.rank} of {self.size}: {error if isinstance(error, AblationError) else repr(error)}"
         with suppress(RuntimeError, AblationError):  # process 0 has gone before
-            self._met().set("failed", json.dumps({"kind": kind, "text": text}))
-            _close_group(error)
+            self._connected_store().set("failed", json.dumps({"kind": kind, "text": text}))
+            _close_connections(error)
             deadline = time.monotonic() + RECORDED_S
-            while not _has(self._met(), f"word/{self.words}", 0.5) and time.monotonic() < deadline:
+            # Process 0 sends its next message, or that there is no more work, after the record.
+            while not _has(self._connected_store(), f"word/{self.messages}", 0.5) and time.monotonic() < deadline:
                 pass
-            self._met().add("left", 1)
+            self._connected_store().add("left", 1)
 
     def failure(self) -> AblationError | None:
-        """What another process said before it ended; from then on this world trains no more."""
+        """Process 0: return the error that another process reported before it ended. From now on the group is broken."""
         if self.size == 1:
             return None
         self.is_broken = True
-        store, deadline = self._met(), time.monotonic() + LAST_WORDS_S
+        store, deadline = self._connected_store(), time.monotonic() + LAST_WORDS_S
         while not store.check(["failed"]):
             if time.monotonic() > deadline:
                 return None
             time.sleep(0.05)
-        told = json.loads(store.get("failed"))
-        return (OutOfMemory if told["kind"] == OutOfMemory.kind else AblationError)(told["text"])
+        report = json.loads(store.get("failed"))
+        return (OutOfMemory if report["kind"] == OutOfMemory.kind else AblationError)(report["text"])
 
-    def _say(self, message: Mapping[str, Any] | None) -> None:
-        self._met().set(f"word/{self.words}", json.dumps(message))
-        self.words += 1
+    def _send(self, message: Mapping[str, Any] | None) -> None:
+        self._connected_store().set(f"word/{self.messages}", json.dumps(message))
+        self.messages += 1
 
-    def _met(self) -> "TCPStore":
+    def _connected_store(self) -> "TCPStore":
         self.begin()
         assert self._store is not None
         return self._store
 
-    def _meet(self) -> "TCPStore":
+    def _connect(self) -> "TCPStore":
         from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
         try:
@@ -185,14 +199,14 @@ class ProcessGroup:
 
 
 def backend() -> str:
-    """What the processes of a world talk through."""
+    """Return the name of torch's backend between the processes of a group."""
     import torch
 
     return "nccl" if torch.cuda.is_available() else "gloo"
 
 
-def _close_group(error: Exception) -> None:
-    """Close this process's connections to the others; the frames of the error hold the model, which holds them."""
+def _close_connections(error: Exception) -> None:
+    """Close this process's connections to the others. The frames of the error hold the model, which holds the connections."""
     from torch import distributed
 
     traceback.clear_frames(error.__traceback__)

@@ -35,144 +35,158 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What is to be fitted, with what, and among whom. The same in every process of the world but for `world`."""
+    """A model to be fitted: the data, the means and the processes. The same in every process of the group but for `group`."""
 
     cell: Cell
     recipe: Train
     tokenizer: PreTrainedTokenizerBase
-    encoded: EncodedExamples
-    means: RuntimeOptions
+    examples: EncodedExamples
+    options: RuntimeOptions
     stage_run: StageRun
-    world: ProcessGroup
+    group: ProcessGroup
 
     @cached_property
     def updates(self) -> Updates:
         """The updates of the run."""
-        return Updates.of(self.recipe, self.encoded.lengths, self.cell.seed.train)
+        return Updates.of(self.recipe, self.examples.lengths, self.cell.seed.train)
 
     @property
-    def groups(self) -> int:
-        """Processes that take examples of their own; where tokens are shared, groups of them."""
-        return self.means.groups(self.world.size)
+    def data_processes(self) -> int:
+        """Number of processes that take examples of their own. Those that share the tokens of an example count as one."""
+        return self.options.groups(self.group.size)
 
     @property
     def origin(self) -> CheckpointSource:
-        """What this run's checkpoints are of."""
-        zero = self.means.zero if self.world.size > 1 else 0
-        return CheckpointSource(addresses(self.cell)["train"].digest, zero, self.world.size)
+        """The source of this run's checkpoints."""
+        zero = self.options.zero if self.group.size > 1 else 0
+        return CheckpointSource(addresses(self.cell)["train"].digest, zero, self.group.size)
 
-    def steps(self, rows: int) -> MicroBatchPlan:
-        """How the updates go through the model; packed, `rows` longest examples are the room of one row."""
-        lengths = self.encoded.lengths
-        cut: MicroBatching = (
+    def plan(self, rows: int) -> MicroBatchPlan:
+        """Return the steps of the updates, with `rows` examples at once.
+
+        Packed, a row has room for `rows` examples of the greatest length.
+        """
+        lengths = self.examples.lengths
+        batching: MicroBatching = (
             PackedBatching(lengths, rows * max(lengths)) if self.recipe.packing else PaddedBatching(rows)
         )
-        return MicroBatchPlan(self.updates, cut, self.groups)
+        return MicroBatchPlan(self.updates, batching, self.data_processes)
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """A model after its last update, the trainer's log of every update, and what it took.
-
-    `spent_s` are the seconds of training over all attempts, `here_s` those of this one, `first_s` those of its first update, and
-    `load_s` those in which the base model was read. The updates `began` at that time of the monotonic clock, from number
-    `went_on_from`, and `halvings` says how often the micro-batch did not fit.
-    """
+    """A model after its last update, with the log and the times of its training."""
 
     model: Any
     weights: dict[str, Any] | None
+    """All weights by name, on process 0, where the model is split among processes; None elsewhere."""
     log: list[dict[str, Any]]
+    """The trainer's log: a line for every update, and one at the end."""
     updates: int
     rows: int
+    """Rows that went through the model at once."""
     halvings: int
-    went_on_from: int
+    """Number of times that the rows did not fit in memory."""
+    resumed_from: int
+    """The update of the checkpoint from which this run went on; 0 for a new one."""
     began: float
+    """The time of the monotonic clock when the updates began."""
     load_s: float
+    """Seconds in which the base model was read."""
     first_s: float
+    """Seconds of this run's first update."""
     spent_s: float
-    here_s: float
-    speed: Throughput
+    """Seconds of training over all runs, up to their checkpoints."""
+    this_run_s: float
+    """Seconds of training of this run."""
+    throughput: Throughput
 
 
-def fit(task: TrainingRun, resume: Checkpoint | None) -> FitResult:
-    """Train to the last update. Raises Interrupted, BadLoss, OutOfMemory and ConfigProblems.
+def fit(training: TrainingRun, resume: Checkpoint | None) -> FitResult:
+    """Train to the last update, from a checkpoint on where there is one.
 
     Where the rows do not fit in the device's memory, half of them are tried, from the last checkpoint on: the update stays the
-    same. Several processes cannot agree on that once one of them has failed; then the error says what to ask for.
+    same. Several processes cannot agree on that once one of them has failed; then the error says what to ask for. Raises
+    Interrupted, BadLoss, OutOfMemory and ConfigProblems.
     """
-    rows, halvings = _first_rows(task), 0
-    while (fitted := _try(task, rows, halvings, resume)) is None:
-        fewer = task.recipe.fewer_rows(rows, task.groups)
-        if fewer is None or task.world.size > 1:
-            raise OutOfMemory(_out_of_memory(task, rows, fewer))
+    rows, halvings = _first_rows(training), 0
+    while (result := _try(training, rows, halvings, resume)) is None:
+        fewer = training.recipe.fewer_rows(rows, training.data_processes)
+        if fewer is None or training.group.size > 1:
+            raise OutOfMemory(_out_of_memory(training, rows, fewer))
         _log.warning("out of memory with %d rows at once; going on with %d, at the same effective batch", rows, fewer)
         rows, halvings = fewer, halvings + 1
-        resume = newest_checkpoint(task.stage_run.kept, task.stage_run.earlier, task.origin)
-    return fitted
+        resume = newest_checkpoint(training.stage_run.kept, training.stage_run.earlier, training.origin)
+    return result
 
 
-def _first_rows(task: TrainingRun) -> int:
-    problem = task.recipe.indivisible(task.means.micro_batch, task.world.size, task.means.sequence_parallel)
-    if torch.cuda.device_count() > 1 and task.world.size == 1:
+def _first_rows(training: TrainingRun) -> int:
+    """Return the rows to try first. Raises ConfigProblems where the processes cannot share the batch, or GPUs lie idle."""
+    options, processes = training.options, training.group.size
+    problem = training.recipe.indivisible(options.micro_batch, processes, options.sequence_parallel)
+    if torch.cuda.device_count() > 1 and processes == 1:
         # The trainer would wrap the model in DataParallel and multiply the batch by the devices that it sees.
         seen = torch.cuda.device_count()
         problem = f"{seen} GPUs are visible to one process; give each GPU a process, or set cluster.gpus_per_node=1"
     if problem:
         raise ConfigProblems([problem])
-    return 1 if task.groups < task.world.size else task.recipe.rows(task.means.micro_batch, task.groups)
+    shares_tokens = training.data_processes < processes
+    return 1 if shares_tokens else training.recipe.rows(options.micro_batch, training.data_processes)
 
 
-def _try(task: TrainingRun, rows: int, halvings: int, resume: Checkpoint | None) -> FitResult | None:
-    """One run, None when the rows do not fit; what a failed one held in memory is given back."""
+def _try(training: TrainingRun, rows: int, halvings: int, resume: Checkpoint | None) -> FitResult | None:
+    """Train once. Return None when the rows do not fit; the memory that the failed training held is given back then."""
     try:
-        return _run(task, rows, halvings, resume)
+        return _train_once(training, rows, halvings, resume)
     except torch.OutOfMemoryError:
         pass
     finally:
-        if task.world.rank == 0:
-            remove_old_checkpoints(task.stage_run.kept)  # half a checkpoint may be what filled the disk
+        if training.group.rank == 0:
+            remove_old_checkpoints(training.stage_run.kept)  # half a checkpoint may be what filled the disk
+    # Not in the handler: there, the error's frames would still hold the model.
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return None
 
 
-def _run(task: TrainingRun, rows: int, halvings: int, resume: Checkpoint | None) -> FitResult:
-    recipe, seed = task.recipe, task.cell.seed.train
+def _train_once(training: TrainingRun, rows: int, halvings: int, resume: Checkpoint | None) -> FitResult:
+    recipe, seed, run, group = training.recipe, training.cell.seed.train, training.stage_run, training.group
     set_seed(seed)
-    steps = task.steps(rows)
-    sharding = Sharding.of(task.means, task.world)
-    pace = CheckpointCallback(
-        task.stage_run, task.world, task.means.checkpoint_s, resume.spent_s if resume else 0.0, sharding, task.origin
+    plan = training.plan(rows)
+    sharding = Sharding.of(training.options, group)
+    checkpoints = CheckpointCallback(
+        run, group, training.options.checkpoint_s, resume.spent_s if resume else 0.0, sharding, training.origin
     )
     # Before the model: at ZeRO's stage 3 the weights are split as they are loaded.
-    arguments = sft_config(recipe, seed, task.stage_run.kept, steps, sharding, task.means.activations)
+    arguments = sft_config(recipe, seed, run.kept, plan, sharding, training.options.activations)
     load_began = time.monotonic()
-    keeps = task.means.keeps_base and task.world.size == 1
-    model = BaseModelCache.here().fresh(task.cell.model, keeps, frozen=recipe.lora is not None)
+    keeps_base = training.options.keeps_base and group.size == 1
+    model = BaseModelCache.here().fresh(training.cell.model, keeps_base, frozen=recipe.lora is not None)
     load_s = time.monotonic() - load_began
     trainer = Trainer(
-        steps,
-        task.world,
+        plan,
+        group,
         sharding,
         model=model,
         args=arguments,
         data_collator=DataCollatorForLanguageModeling(
-            task.tokenizer.pad_token_id, padding_free=recipe.packing, pad_to_multiple_of=sharding.degree
+            training.tokenizer.pad_token_id, padding_free=recipe.packing, pad_to_multiple_of=sharding.degree
         ),
-        train_dataset=_dataset(task),
-        processing_class=task.tokenizer,
+        train_dataset=_dataset(training),
+        processing_class=training.tokenizer,
         peft_config=recipe.lora and lora_config(recipe.lora),
-        callbacks=[TrainingGuard(recipe, len(task.tokenizer)), pace],
+        callbacks=[TrainingGuard(recipe, len(training.tokenizer)), checkpoints],
     )
     trainer.remove_callback(PrinterCallback)
-    if task.world.rank:
-        set_seed(seed + task.world.rank)  # each process drops out other units
+    if group.rank:
+        set_seed(seed + group.rank)  # each process drops out other units
     with restored_attention(sharding.degree):
         trainer.train(resume_from_checkpoint=str(resume.folder) if resume else None)
-    if trainer.state.global_step < trainer.state.max_steps:
-        task.stage_run.halt.check()
-    spent_s = pace.spent_s
+    if trainer.state.global_step < trainer.state.max_steps:  # the callback stopped it, at a request that ends this run
+        run.halt.check()
+    spent_s, resumed_from = checkpoints.spent_s, resume.update if resume else 0
+    this_run_s = spent_s - checkpoints.before_s
     return FitResult(
         model=trainer.model,
         weights=whole_weights(trainer) if sharding.stage else None,
@@ -180,33 +194,36 @@ def _run(task: TrainingRun, rows: int, halvings: int, resume: Checkpoint | None)
         updates=trainer.state.global_step,
         rows=rows,
         halvings=halvings,
-        went_on_from=resume.update if resume else 0,
-        began=pace.began,
+        resumed_from=resumed_from,
+        began=checkpoints.began,
         load_s=load_s,
-        first_s=pace.first_s,
+        first_s=checkpoints.first_s,
         spent_s=spent_s,
-        here_s=spent_s - pace.before_s,
-        speed=_speed(task, steps, trainer.model, resume.update if resume else 0, spent_s - pace.before_s),
+        this_run_s=this_run_s,
+        throughput=_throughput(training, plan, trainer.model, resumed_from, this_run_s),
     )
 
 
-def _speed(task: TrainingRun, steps: MicroBatchPlan, model: Any, first: int, seconds: float) -> Throughput:
-    useful, through = steps.tokens_through(task.encoded.lengths, first)
-    return Throughput(useful, through, seconds, count_parameters(model), task.world.size)
+def _throughput(
+    training: TrainingRun, plan: MicroBatchPlan, model: Any, first_update: int, seconds: float
+) -> Throughput:
+    useful_tokens, tokens = plan.count_tokens(training.examples.lengths, first_update)
+    return Throughput(useful_tokens, tokens, seconds, count_parameters(model), training.group.size)
 
 
-def _dataset(task: TrainingRun) -> Dataset:
-    ids, labels = task.encoded.input_ids, task.encoded.labels
-    if task.world.size > 1 or task.recipe.packing:
-        filler = [task.tokenizer.eos_token_id] * 2
+def _dataset(training: TrainingRun) -> Dataset:
+    """Return the examples, and behind them the filler for a micro-batch that has none."""
+    ids, labels = training.examples.input_ids, training.examples.labels
+    if training.group.size > 1 or training.recipe.packing:
+        filler = [training.tokenizer.eos_token_id] * 2
         ids, labels = [*ids, filler], [*labels, [IGNORED_LABEL] * 2]
     return Dataset.from_dict({"input_ids": ids, "labels": labels})
 
 
-def _out_of_memory(task: TrainingRun, rows: int, fewer: int | None) -> str:
+def _out_of_memory(training: TrainingRun, rows: int, fewer: int | None) -> str:
     if fewer is not None:
         return f"out of memory with {rows} rows at once; set cluster.micro_batch={fewer}: the update stays the same"
     return (
         "out of memory with a single row of the batch; use a device with more memory, more processes, train.method=lora, "
-        f"or a smaller train.block_tokens (given {task.recipe.block_tokens})"
+        f"or a smaller train.block_tokens (given {training.recipe.block_tokens})"
     )

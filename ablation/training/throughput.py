@@ -1,4 +1,4 @@
-"""What a run got out of its hardware: tokens a second, padding, memory, and the share of the GPU's peak."""
+"""The use that a run made of its hardware: tokens a second, padding, memory, and the share of the GPU's peak."""
 
 import resource
 from dataclasses import dataclass
@@ -11,20 +11,21 @@ PEAK_FLOPS = {"H100 PCIe": 756e12, "H100": 989e12, "H200": 989e12, "A100": 312e1
 
 @dataclass(frozen=True)
 class Throughput:
-    """`useful_tokens` are those of the examples, `tokens` all that went through the model, padding included, in `seconds`.
-
-    Both count every process of the world.
-    """
+    """The tokens of a run and the time they took, over all its processes."""
 
     useful_tokens: int
+    """Tokens of the examples."""
     tokens: int
+    """Tokens that went through the model, padding included."""
     seconds: float
     parameters: int
     processes: int
 
     def as_json(self) -> dict[str, float | str | None]:
-        """For the record. `mfu` is the model FLOPs utilisation of Chowdhery et al. (2022, appendix B) without its attention
-        term: 6 × parameters × useful tokens a second over the GPUs' dense bf16 peak; None where no such peak is known.
+        """Return the columns of the record.
+
+        `mfu` is the model FLOPs utilisation of Chowdhery et al. (2022, appendix B) without its attention term: 6 × parameters ×
+        useful tokens a second over the GPUs' dense bf16 peak. It is None where no such peak is known.
         """
         rate = self.useful_tokens / self.seconds if self.seconds > 0 else None
         peak = _peak_flops()
@@ -39,7 +40,7 @@ class Throughput:
 
 
 def peak_memory_gb() -> float:
-    """The most that was held so far: on the GPU where there is one, else by this process since its start."""
+    """Return the most memory that was held so far: on the GPU where there is one, else by this process since its start."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 1e9
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9

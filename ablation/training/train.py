@@ -27,10 +27,7 @@ from ablation.training.zero import deepspeed_only_for
 
 @dataclass(frozen=True)
 class TrainSummary:
-    """What was realised: counts of the run, not of the plan. Losses are per target token.
-
-    `dropped_examples` are trajectories of the cell's N with nothing to train; no update has seen them.
-    """
+    """The counts of a training run as it was made, not as it was planned. Losses are per target token."""
 
     updates: int
     train_examples: int
@@ -38,147 +35,153 @@ class TrainSummary:
     target_tokens: int
     truncated_examples: int
     dropped_examples: int
+    """Trajectories of the cell's N with nothing to train; no update has seen them."""
     train_loss: float
 
 
-def train(cell: Cell, selection: Path, pool: Path, run: StageRun, means: RuntimeOptions) -> None:
-    """Write ``weights/`` (or an adapter there), ``loss.jsonl``, ``summary.json`` and ``timing.json``.
+def train(cell: Cell, selection: Path, pool: Path, run: StageRun, options: RuntimeOptions) -> None:
+    """Train a cell's model on its selection, and write ``weights/`` (or an adapter there) and the records of the run.
 
-    Deterministic on one CPU thread.
-
-    Goes on from the newest checkpoint that is whole. All but ``timing.json`` is the same however often that happened, byte for
-    byte in one process. Raises Interrupted, BadLoss, OutOfMemory, ConfigProblems and DataError.
+    The records are ``loss.jsonl``, ``summary.json`` and ``timing.json``. Training is deterministic on one CPU thread. It goes on
+    from the newest checkpoint that is whole. All but ``timing.json`` is the same however often that happened, byte for byte in
+    one process. Raises Interrupted, BadLoss, OutOfMemory, ConfigProblems and DataError.
     """
-    started, world = time.monotonic(), ProcessGroup.here()
-    task = _task(cell, selection, pool, run, means, world)
+    started, group = time.monotonic(), ProcessGroup.here()
+    training = _training_run(cell, selection, pool, run, options, group)
     encoded = time.monotonic()
     run.halt.check()
-    resume = newest_checkpoint(run.kept, run.earlier, task.origin)
-    world.call(_message(task, selection, pool, resume))
-    with deepspeed_only_for(means.zero):
-        fitted = _fit_in(world, task, resume)
-        _write(task, fitted, run.out)
+    resume = newest_checkpoint(run.kept, run.earlier, training.origin)
+    group.start_work(_message(training, selection, pool, resume))
+    with deepspeed_only_for(options.zero):
+        result = _fit_as_first(training, resume)
+        _write(training, result, run.out)
     # Not in the summary: a cell is the same science in whatever pieces its updates went through the memory.
-    means_told = {
-        "rows_at_once": fitted.rows,
-        "processes": world.size,
-        "out_of_memory": fitted.halvings,
-        "went_on_from_update": fitted.went_on_from,
+    circumstances = {
+        "rows_at_once": result.rows,
+        "processes": group.size,
+        "out_of_memory": result.halvings,
+        "went_on_from_update": result.resumed_from,
     }
-    phases = _phases(fitted, started, encoded - started)
-    write_json(run.out / TIMING_FILE, {**phases, **means_told, **fitted.speed.as_json()})
+    phases = _phases(result, started, encoded - started)
+    write_json(run.out / TIMING_FILE, {**phases, **circumstances, **result.throughput.as_json()})
 
 
-def _fit_in(world: ProcessGroup, task: TrainingRun, resume: Checkpoint | None) -> FitResult:
-    """Process 0's part. Where another process has failed, its error is raised, with ours as its cause: ours only follows from it.
+def _fit_as_first(training: TrainingRun, resume: Checkpoint | None) -> FitResult:
+    """Fit as process 0. Where another process has failed, raise its error, with ours as the cause: ours only follows from it.
 
-    Nothing is kept back: whatever ends the training here leaves the others in the midst of an exchange, and breaks the world.
+    No exception is held back: whatever ends the training here leaves the others in the midst of an exchange. So the group is
+    broken then, and trains no more.
     """
     try:
-        return fit(task, resume)
+        return fit(training, resume)
     except (Interrupted, BadLoss):
-        raise  # in every process at the same update: the world is as it was
+        raise  # in every process at the same update: the group is as it was
     except AblationError:
-        world.is_broken = True
+        training.group.is_broken = True
         raise
     except Exception as error:
-        if told := world.failure():
-            raise told from error
+        if failure := training.group.failure():
+            raise failure from error
         raise
 
 
 def follow(halt: StopRequest) -> None:
-    """Take part in the training of the world's process 0 until there is no more. For every other process of the world.
+    """Take part in the training of process 0 until there is no more. For every other process of the group.
 
     A request to stop in any process ends the training of all at the same update. Raises AblationError when process 0 is gone.
     """
-    world = ProcessGroup.here()
-    while (message := world.hear()) is not None:
+    group = ProcessGroup.here()
+    while (message := group.next_work()) is not None:
         try:
-            world.join()
-            _take_part(message, world, halt)
+            group.join()
+            _take_part(message, group, halt)
         except (Interrupted, BadLoss):
-            continue  # process 0 says what comes next
+            continue  # process 0 decides what comes next
         except Exception as error:
-            world.tell_failure(error)
+            group.report_failure(error)
             raise
 
 
-def _task(
-    cell: Cell, selection: Path, pool: Path, run: StageRun, means: RuntimeOptions, world: ProcessGroup
+def _training_run(
+    cell: Cell, selection: Path, pool: Path, run: StageRun, options: RuntimeOptions, group: ProcessGroup
 ) -> TrainingRun:
     if cell.train is None:
         raise ConfigProblems(["count.size: 0 is the base model; there is nothing to train"])
     tokenizer = load_tokenizer(cell.model)
-    encoded = encode(read_conversations(selection, pool), cell.train.block_tokens, cell.train.drop_untrainable)
-    return TrainingRun(cell, cell.train, tokenizer, encoded, means, run, world)
+    examples = encode(read_conversations(selection, pool), cell.train.block_tokens, cell.train.drop_untrainable)
+    return TrainingRun(cell, cell.train, tokenizer, examples, options, run, group)
 
 
-def _message(task: TrainingRun, selection: Path, pool: Path, resume: Checkpoint | None) -> dict[str, Any]:
+def _message(training: TrainingRun, selection: Path, pool: Path, resume: Checkpoint | None) -> dict[str, Any]:
+    """Return the work as JSON, for `_take_part` in the other processes."""
     return {
-        "cell": task.cell.model_dump(mode="json"),
+        "cell": training.cell.model_dump(mode="json"),
         "selection": str(selection),
         "pool": str(pool),
-        "kept": str(task.stage_run.kept),
-        "means": asdict(task.means),
+        "kept": str(training.stage_run.kept),
+        "options": asdict(training.options),
         "threads": torch.get_num_threads(),
         "resume": [str(resume.folder), resume.update, resume.spent_s] if resume else None,
     }
 
 
-def _take_part(message: dict[str, Any], world: ProcessGroup, halt: StopRequest) -> None:
-    """Fit as process 0 does, and leave the result to it. What has to be kept of this process goes where its own goes."""
+def _take_part(message: dict[str, Any], group: ProcessGroup, halt: StopRequest) -> None:
+    """Fit as process 0 does, and leave the result to it. This process's part of a checkpoint goes to the same folder as its."""
     torch.set_num_threads(message["threads"])
     run = StageRun(out=Path(message["kept"]), kept=Path(message["kept"]), halt=halt)
-    cell, means = Cell.parse(message["cell"]), RuntimeOptions(**message["means"])
+    cell, options = Cell.parse(message["cell"]), RuntimeOptions(**message["options"])
     resume = message["resume"] and Checkpoint(Path(message["resume"][0]), *message["resume"][1:])
-    with deepspeed_only_for(means.zero):
-        fit(_task(cell, Path(message["selection"]), Path(message["pool"]), run, means, world), resume)
+    with deepspeed_only_for(options.zero):
+        fit(_training_run(cell, Path(message["selection"]), Path(message["pool"]), run, options, group), resume)
 
 
-def _phases(fitted: FitResult, started: float, data_s: float) -> dict[str, float]:
-    """Where the seconds went, now that all is written: what ends in ``_s`` adds up to all of them, those of earlier attempts at
-    training included.
+def _phases(result: FitResult, started: float, data_s: float) -> dict[str, float]:
+    """Return the seconds of each phase, now that all is written.
 
-    Libraries (none in a process that has trained before); data and base model; all else before the updates (the trainer, the
-    optimizer, what DeepSpeed compiles, rows that did not fit); the updates and checkpoints; what becomes of the weights.
+    Those whose names end in ``_s`` add up to all of them, earlier runs of this training included:
+
+    - ``import_s``: libraries; none in a process that has trained before
+    - ``load_s``: data and base model
+    - ``setup_s``: all else before the updates: the trainer, the optimizer, what DeepSpeed compiles, rows that did not fit
+    - ``train_s``: updates and checkpoints
+    - ``save_s``: merging and writing the weights
     """
-    import_s, load_s, start_s = take_import_s(), data_s + fitted.load_s, fitted.began - started
+    import_s, load_s, start_s = take_import_s(), data_s + result.load_s, result.began - started
     return {
         "import_s": import_s,
         "load_s": load_s,
         "setup_s": start_s - load_s,
-        "train_s": fitted.spent_s,
-        "save_s": time.monotonic() - fitted.began - fitted.here_s,
-        "seconds_to_first_update": import_s + start_s + fitted.first_s,
+        "train_s": result.spent_s,
+        "save_s": time.monotonic() - result.began - result.this_run_s,
+        "seconds_to_first_update": import_s + start_s + result.first_s,
     }
 
 
-def _write(task: TrainingRun, fitted: FitResult, folder: Path) -> None:
-    model, weights = fitted.model, fitted.weights
-    if task.recipe.leaves_adapter:
-        save_adapter(model, weights, task.cell.model, folder / WEIGHTS_FOLDER)
+def _write(training: TrainingRun, result: FitResult, folder: Path) -> None:
+    model, weights = result.model, result.weights
+    if training.recipe.leaves_adapter:
+        save_adapter(model, weights, training.cell.model, folder / WEIGHTS_FOLDER)
     else:
-        if task.recipe.lora:
-            trained = model if weights is None else with_adapter(task.cell.model, task.recipe.lora, weights)
+        if training.recipe.lora:
+            trained = model if weights is None else with_adapter(training.cell.model, training.recipe.lora, weights)
             # Safe: in new tensors, since those of the base model may be kept for the next cell.
             model, weights = trained.merge_and_unload(safe_merge=True), None
         model.save_pretrained(folder / WEIGHTS_FOLDER, state_dict=weights)
-    task.tokenizer.save_pretrained(folder / WEIGHTS_FOLDER)
-    lines = curve_lines(fitted.log, task.updates.sizes(task.encoded.lengths))
+    training.tokenizer.save_pretrained(folder / WEIGHTS_FOLDER)
+    lines = curve_lines(result.log, training.updates.sizes(training.examples.lengths))
     (folder / LOSS_FILE).write_text("".join(f"{line}\n" for line in lines))
-    write_json(folder / SUMMARY_FILE, asdict(_summary(task, fitted)))
+    write_json(folder / SUMMARY_FILE, asdict(_summary(training, result)))
 
 
-def _summary(task: TrainingRun, fitted: FitResult) -> TrainSummary:
-    lengths, targets = task.encoded.lengths, task.encoded.target_lengths
-    seen = [index for chosen in task.updates for index in chosen]
+def _summary(training: TrainingRun, result: FitResult) -> TrainSummary:
+    lengths, targets = training.examples.lengths, training.examples.target_lengths
+    seen = [index for update in training.updates for index in update]
     return TrainSummary(
-        updates=fitted.updates,
+        updates=result.updates,
         train_examples=len(seen),
         train_tokens=sum(lengths[index] for index in seen),
         target_tokens=sum(targets[index] for index in seen),
-        truncated_examples=task.encoded.truncated,
-        dropped_examples=task.encoded.dropped,
-        train_loss=mean_loss(fitted.log),
+        truncated_examples=training.examples.truncated,
+        dropped_examples=training.examples.dropped,
+        train_loss=mean_loss(result.log),
     )

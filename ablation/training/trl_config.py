@@ -1,4 +1,4 @@
-"""A recipe in the words of TRL, PEFT and transformers."""
+"""A recipe as the arguments of TRL, PEFT and transformers."""
 
 import copy
 from collections.abc import Mapping
@@ -25,14 +25,14 @@ def sft_config(
     recipe: Train,
     seed: int,
     folder: Path,
-    steps: MicroBatchPlan,
+    plan: MicroBatchPlan,
     sharding: Sharding = NO_SHARDING,
     activations: Activations = "auto",
 ) -> SFTConfig:
-    """TRL's arguments for a recipe whose updates are cut into `steps`; checkpoints go below `folder`.
+    """Return TRL's arguments for a recipe whose updates go through the model by `plan`; checkpoints go below `folder`.
 
-    Which examples a step takes is the sampler's matter; the trainer's own batch size is not used. The trainer saves when it
-    is asked to, not by a schedule. Raises ConfigProblems.
+    The sampler decides which examples a step takes; the trainer's own batch size is not used. The trainer saves when it is asked
+    to, not by a schedule. Raises ConfigProblems.
     """
     on_gpu = torch.cuda.is_available()
     if activations == "offload" and not on_gpu:
@@ -44,8 +44,8 @@ def sft_config(
         )
     return SFTConfig(
         output_dir=str(folder),
-        gradient_accumulation_steps=steps.per_update,
-        max_steps=steps.updates.count,
+        gradient_accumulation_steps=plan.steps_per_update,
+        max_steps=plan.updates.count,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type=recipe.schedule,
         warmup_steps=recipe.warmup_share,
@@ -59,8 +59,10 @@ def sft_config(
         use_cpu=not on_gpu,
         gradient_checkpointing=on_gpu if activations == "auto" else activations != "keep",
         activation_offloading=activations == "offload",
-        parallelism_config=parallelism(sharding.degree, steps.ranks),
-        per_device_train_batch_size=1 if sharding.degree > 1 else 8,  # the sampler's matter, but for what is told of it
+        parallelism_config=parallelism(sharding.degree, plan.processes),
+        per_device_train_batch_size=1
+        if sharding.degree > 1
+        else 8,  # for what the trainer reports: the sampler decides
         dataset_kwargs={"skip_prepare_dataset": True},
         seed=seed,
         data_seed=seed,
@@ -70,13 +72,13 @@ def sft_config(
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,
-        ddp_backend=backend() if steps.ranks > 1 else None,
+        ddp_backend=backend() if plan.processes > 1 else None,
         ddp_find_unused_parameters=False,
     )
 
 
 def load_model(model: Model) -> PreTrainedModel:
-    """The base model with float32 weights: AdamW at small learning rates would round most updates of bf16 weights away.
+    """Return the base model with float32 weights. AdamW at small learning rates would round most updates of bf16 weights away.
 
     ``train.precision=bf16`` is the autocast of the forward pass over these masters. Raises OSError where there is no safetensors.
     """
@@ -92,31 +94,34 @@ def load_model(model: Model) -> PreTrainedModel:
 
 
 def with_adapter(model: Model, lora: Lora, weights: Mapping[str, Any]) -> PeftModel:
-    """The base model, loaded anew, with the adapter of a trained one, whose weights are given by name."""
+    """Return the base model, loaded anew, with the adapter of a trained one; `weights` are that one's, by name."""
     fresh = get_peft_model(load_model(model), lora_config(lora))
     set_peft_model_state_dict(fresh, get_peft_model_state_dict(fresh, state_dict=dict(weights)))
     return fresh
 
 
 def save_adapter(trained: PeftModel, weights: Mapping[str, Any] | None, model: Model, folder: Path) -> None:
-    """Write a trained model's adapter in PEFT's format, the same bytes on every machine; `weights` are all by name where it was
-    split among processes.
+    """Write a trained model's adapter in PEFT's format, the same bytes on every machine.
+
+    `weights` are all of the model's by name where it was split among processes, else None.
     """
-    found = get_peft_model_state_dict(trained, state_dict=weights and dict(weights), save_embedding_layers=False)
+    tensors = get_peft_model_state_dict(trained, state_dict=weights and dict(weights), save_embedding_layers=False)
     folder.mkdir()
-    save_file({name: one.contiguous().cpu() for name, one in found.items()}, folder / "adapter_model.safetensors")
+    save_file(
+        {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, folder / "adapter_model.safetensors"
+    )
     config: Any = copy.copy(trained.peft_config["default"])
     config.target_modules = (
         sorted(config.target_modules) if isinstance(config.target_modules, set) else config.target_modules
     )
-    # Not where it lay: sampling takes the base model from the cell.
+    # Not the folder in which it lay: sampling takes the base model from the cell.
     config.base_model_name_or_path, config.revision = model.source.hub or model.name, model.source.revision
     config.inference_mode = True
     config.save_pretrained(str(folder))
 
 
 def lora_config(lora: Lora) -> LoraConfig:
-    """The adapter in PEFT's words."""
+    """Return the adapter as PEFT's configuration."""
     targets = lora.targets if isinstance(lora.targets, str) else list(lora.targets)
     return LoraConfig(
         r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=targets, task_type="CAUSAL_LM"

@@ -1,4 +1,4 @@
-"""DeepSpeed ZeRO (Rajbhandari et al. 2020): the processes of a world hold parts of one model's states instead of copies.
+"""DeepSpeed ZeRO (Rajbhandari et al. 2020): the processes of a group hold parts of one model's states instead of copies.
 
 It is a matter of the allocation: weights and sums stay in float32, and ``train.precision=bf16`` is the same autocast over float32
 masters as without it, so an update is the same up to the order of sums.
@@ -18,24 +18,25 @@ from ablation.training.distributed import ProcessGroup
 
 @dataclass(frozen=True)
 class Sharding:
-    """ZeRO's stage (0: every process holds all; 2: gradients and optimizer are split; 3: weights too), and whether the optimizer
-    and, at stage 3, the weights rest in the host's memory. `degree` processes share the tokens of each example.
-    """
+    """The way in which the processes of a group share a model and its examples."""
 
     stage: int = 0
+    """ZeRO's stage. 0: every process holds everything; 2: gradients and optimizer are split; 3: weights too."""
     offload: bool = False
+    """The optimizer and, at stage 3, the weights rest in the host's memory."""
     degree: int = 1
+    """Number of processes that share the tokens of each example."""
 
     @staticmethod
-    def of(means: RuntimeOptions, world: ProcessGroup) -> "Sharding":
-        """As asked for; a process that is alone has nobody to share with. Raises ConfigProblems without DeepSpeed."""
-        if world.size == 1 or means.zero == 0:
+    def of(options: RuntimeOptions, group: ProcessGroup) -> "Sharding":
+        """Return the sharding that is asked for; none for a process that is alone. Raises ConfigProblems without DeepSpeed."""
+        if group.size == 1 or options.zero == 0:
             return Sharding()
-        _require_deepspeed(means.zero)
-        return Sharding(means.zero, means.offload, means.sequence_parallel)
+        _require_deepspeed(options.zero)
+        return Sharding(options.zero, options.offload, options.sequence_parallel)
 
     def config(self, recipe: Train) -> dict[str, Any] | None:
-        """What DeepSpeed is started with, None without it."""
+        """Return DeepSpeed's configuration, or None without it."""
         if not self.stage:
             return None
         zero: dict[str, Any] = {"stage": self.stage, "stage3_gather_16bit_weights_on_model_save": self.stage == 3}
@@ -43,7 +44,7 @@ class Sharding:
             zero["offload_optimizer"] = {"device": "cpu"}
             if self.stage == 3:
                 zero["offload_param"] = {"device": "cpu"}
-        told = {
+        config = {
             "zero_optimization": zero,
             "zero_force_ds_cpu_optimizer": False,  # torch's AdamW, as everywhere else
             "gradient_accumulation_steps": "auto",
@@ -51,22 +52,33 @@ class Sharding:
             "gradient_clipping": "auto",
         }
         if recipe.precision == "bf16":
-            told["torch_autocast"] = {"enabled": True, "dtype": "bfloat16"}
-        return told
+            config["torch_autocast"] = {"enabled": True, "dtype": "bfloat16"}
+        return config
 
     def gradient_divisor(self, processes: int) -> int:
-        """By what DeepSpeed divides the sum of all processes' gradients.
+        """Return the number by which DeepSpeed divides the sum of all processes' gradients.
 
         Stage 2 counts processes that share tokens as one. Stage 3 should, and does not (0.19.8, `reduce_scatter_coalesced`).
+        So four processes, two of which share each example, divide by 2 or by 4:
+
+        >>> Sharding(stage=2, degree=2).gradient_divisor(4), Sharding(stage=3, degree=2).gradient_divisor(4)
+        (2, 4)
         """
         return processes if self.stage == 3 else processes // self.degree
 
-    def files(self, update: int, ranks: int) -> list[str]:
-        """What every process writes to a checkpoint, by its path in there."""
+    def files(self, update: int, processes: int) -> list[str]:
+        """Return the files that the processes write to a checkpoint, by their paths in it.
+
+        >>> Sharding(stage=2).files(update=7, processes=2)  # doctest: +NORMALIZE_WHITESPACE
+        ['global_step7/zero_pp_rank_0_mp_rank_00_optim_states.pt',
+         'global_step7/zero_pp_rank_1_mp_rank_00_optim_states.pt']
+        """
         folder = Path(f"global_step{update}")
         kinds = {0: [], 2: ["optim"], 3: ["optim", "model"]}[self.stage]
         return [
-            str(folder / f"zero_pp_rank_{rank}_mp_rank_00_{kind}_states.pt") for kind in kinds for rank in range(ranks)
+            str(folder / f"zero_pp_rank_{rank}_mp_rank_00_{kind}_states.pt")
+            for kind in kinds
+            for rank in range(processes)
         ]
 
 
@@ -79,12 +91,12 @@ def deepspeed_only_for(zero: int) -> AbstractContextManager[None]:
 
 
 def whole_weights(trainer: Any) -> dict[str, Any]:
-    """All weights of a trained model by name, on process 0; every process takes part."""
+    """Return all weights of a trained model by name, on process 0. Every process must call it."""
     from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
-    found: dict[str, Any] = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    weights: dict[str, Any] = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     unset_hf_deepspeed_config()  # type: ignore[no-untyped-call]  # or the next model of this process would be split as it is loaded
-    return found
+    return weights
 
 
 def _require_deepspeed(stage: int) -> None:

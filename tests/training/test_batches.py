@@ -19,8 +19,7 @@ from ablation.training.batches import (
 CellOf = Callable[..., Cell]
 
 
-def padded(rows: int, examples: int) -> MicroBatching:
-    del examples
+def padded(rows: int, _examples: int) -> MicroBatching:
     return PaddedBatching(rows)
 
 
@@ -31,21 +30,21 @@ def packed(rows: int, examples: int) -> MicroBatching:
 
 @pytest.mark.parametrize(("examples", "batch", "rows"), [(12, 8, 2), (13, 8, 1), (5, 8, 2), (16, 8, 2), (33, 32, 4)])
 @pytest.mark.parametrize("ranks", [1, 2, 4])
-@pytest.mark.parametrize("cut", [padded, packed])
+@pytest.mark.parametrize("batching", [padded, packed])
 def test_the_shares_of_all_processes_are_the_update(
-    cut: Callable[[int, int], MicroBatching], examples: int, batch: int, rows: int, ranks: int
+    batching: Callable[[int, int], MicroBatching], examples: int, batch: int, rows: int, ranks: int
 ) -> None:
     updates = Updates(examples, batch, count=2 * -(-examples // batch), seed=3)
-    steps = MicroBatchPlan(updates, cut(rows, examples), ranks)
+    plan = MicroBatchPlan(updates, batching(rows, examples), ranks)
     for epoch in range(2):
         done = epoch * updates.per_epoch
-        shares = [list(MicroBatchSampler(steps, rank, lambda done=done: done)) for rank in range(ranks)]  # type: ignore[misc]
-        lengths = {len(share) for share in shares} | {len(MicroBatchSampler(steps, 0, lambda: 0))}
+        shares = [list(MicroBatchSampler(plan, rank, lambda done=done: done)) for rank in range(ranks)]  # type: ignore[misc]
+        lengths = {len(share) for share in shares} | {len(MicroBatchSampler(plan, 0, lambda: 0))}
         assert len(lengths) == 1
         taken = [index for share in shares for micro in share for index in micro if index < examples]
         assert sorted(taken) == list(range(examples))
         for number, wanted in enumerate(updates.of_epoch(epoch)):
-            parts = [share[number * steps.per_update : (number + 1) * steps.per_update] for share in shares]
+            parts = [share[number * plan.steps_per_update : (number + 1) * plan.steps_per_update] for share in shares]
             assert {i for part in parts for micro in part for i in micro} - {examples} == set(wanted)
             assert all(micro for part in parts for micro in part)
 
@@ -54,11 +53,11 @@ def test_the_shares_of_all_processes_are_the_update(
 def test_a_packed_update_fills_rows_evenly_and_never_beyond_their_room(
     lengths: list[int], rows: int, ranks: int
 ) -> None:
-    cut = PackedBatching(lengths, rows * max(lengths))
-    made = cut(range(len(lengths)), ranks)
+    batching = PackedBatching(lengths, rows * max(lengths))
+    made = batching.cut(range(len(lengths)), ranks)
     assert sorted(index for row in made for index in row) == list(range(len(lengths)))
     filled = [sum(lengths[index] for index in row) for row in made]
-    assert max(filled) <= cut.room
+    assert max(filled) <= batching.room
     assert len(made) % ranks == 0
     # LPT: the fullest row exceeds the emptiest by no more than one example.
     assert max(filled) - min(filled) <= max(lengths)
