@@ -1,4 +1,7 @@
-"""Attempts at one stage as the store makes them, and a request to stop at a moment that a test chooses."""
+"""Attempts at one stage as the store makes them, and a request to stop at a moment that a test chooses.
+
+Walks through store.
+"""
 
 from pathlib import Path
 

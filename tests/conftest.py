@@ -1,4 +1,7 @@
-"""Small real things that many tests share: composed configurations, a corpus of a few rows, a store in a fresh folder."""
+"""Small real things that many tests share: composed configurations, a corpus of a few rows, a store in a fresh folder.
+
+Walks through specs, config, data, store, jobs.
+"""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""A Slurm that is only commands on the path: it answers what a healthy one would not."""
+"""A Slurm that is only commands on the path: it answers what a healthy one would not.
+
+Walks through no room: it stands in for Slurm.
+"""
 
 import os
 import stat

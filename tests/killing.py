@@ -1,4 +1,7 @@
-"""Kill work for real: a child process that shares what the test has imported, so that a death costs no start-up."""
+"""Kill work for real: a child process that shares what the test has imported, so that a death costs no start-up.
+
+Walks through no room: it kills the work that a test gives it.
+"""
 
 import os
 import signal

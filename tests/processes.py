@@ -1,4 +1,7 @@
-"""Several processes that train one cell as one world, each a fork of the test's."""
+"""Several processes that train one cell as one world, each a fork of the test's.
+
+Walks through training.
+"""
 
 import json
 import os

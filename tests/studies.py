@@ -1,4 +1,7 @@
-"""A study on disk in a moment: real plan, real store, stage folders that hold little more than their seals."""
+"""A study on disk in a moment: real plan, real store, stage folders that hold little more than their seals.
+
+Walks through config, data, store, study.
+"""
 
 import json
 from collections.abc import Collection, Mapping, Sequence

@@ -1,4 +1,7 @@
-"""Clocks that are wrong, and file systems that show a file later than it was written: neither decides anything."""
+"""Clocks that are wrong, and file systems that show a file later than it was written: neither decides anything.
+
+Walks through store, training, jobs.
+"""
 
 import io
 import json

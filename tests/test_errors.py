@@ -1,4 +1,4 @@
-"""What is raised on purpose has a kind, by which a launcher decides whether to try again."""
+"""Every error that is raised on purpose has a kind, by which a launcher decides whether to try again."""
 
 from ablation.errors import AblationError, ConfigProblems, DataError, NanLoss, OutOfMemory, RecordError
 

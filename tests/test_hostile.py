@@ -1,4 +1,7 @@
-"""What a config or a model's folder may bring along to be run: it is refused, and not run."""
+"""Code that a configuration or a model's folder brings along is refused, and not run.
+
+Walks through config, data, training, jobs, cli.
+"""
 
 import copy
 import json

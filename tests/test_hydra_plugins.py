@@ -1,4 +1,7 @@
-"""Hydra's own published suites for launcher plugins: our launcher serves any Hydra application and any sweeper."""
+"""Hydra's own published suites for launcher plugins: our launcher serves any Hydra application and any sweeper.
+
+Walks through config, jobs and hydra_plugins.
+"""
 
 import subprocess
 import sys

@@ -1,4 +1,7 @@
-"""What a user waits for at every start: nothing heavy may be imported before there is work for it."""
+"""Commands start at once: no heavy library is imported before there is work for it.
+
+Walks through all rooms, by importing them.
+"""
 
 import subprocess
 import sys

@@ -1,4 +1,7 @@
-"""The notebook in docs runs, and nothing of it names a path of the machine that made it."""
+"""The notebook in docs runs, and nothing of it names a path of the machine that made it.
+
+Walks through analysis.
+"""
 
 import re
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Names and folders as people give them, handed over to a Slurm that is only commands on the path."""
+"""Names and folders as people give them, handed over to a Slurm that is only commands on the path.
+
+Walks through config, jobs.
+"""
 
 import os
 import shlex

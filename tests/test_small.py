@@ -1,4 +1,7 @@
-"""A real language model out of a GGUF file, tuned on real solutions and asked real questions: two cells and the base model."""
+"""A real language model out of a GGUF file, tuned on real solutions and asked real questions: two cells and the base model.
+
+Walks through data, jobs, training, evaluation.
+"""
 
 import json
 import subprocess

@@ -1,3 +1,5 @@
+"""Text from files and models cannot command the terminal, and a reader that leaves ends a command in silence."""
+
 import os
 import subprocess
 import sys

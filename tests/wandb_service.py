@@ -3,6 +3,8 @@
 It keeps every GraphQL operation and every file-stream row that it was sent. `fails_after` makes it answer 500 from the given
 number of file-stream requests on, as a service does that goes away in the middle of a run; `refuses` names GraphQL operations
 that it answers with an error.
+
+Walks through no room: it stands in for W&B.
 """
 
 import json

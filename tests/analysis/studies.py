@@ -1,4 +1,7 @@
-"""Tiny studies with known counts, built in memory in the format of the records."""
+"""Tiny studies with known counts, built in memory in the format of the records.
+
+Walks through analysis.
+"""
 
 import json
 from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,7 @@
-"""Whatever is missing, extreme or unequal: no crash, no invented number, and a reason for everything that has none."""
+"""Records that are missing, extreme or unequal crash nothing: no number is invented, and every absent number has a reason.
+
+Walks through analysis.
+"""
 
 from dataclasses import replace
 

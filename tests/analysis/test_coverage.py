@@ -1,4 +1,7 @@
-"""What is missing, or was judged by another rule, is never averaged in silence."""
+"""Attempts that are missing, or that another rule judged, are never averaged in silence.
+
+Walks through analysis.
+"""
 
 import pytest
 

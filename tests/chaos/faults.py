@@ -1,4 +1,7 @@
-"""What may happen to a study at a random moment. Each fault tells whom it hit, or None when there was nobody."""
+"""The faults that may hit a study at a random moment. Each returns the victim, or None where there was none.
+
+Walks through jobs, store, study.
+"""
 
 import random
 import signal

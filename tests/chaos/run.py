@@ -3,6 +3,8 @@
 The seed gives the kinds of the faults and the pauses between them; what they hit depends on the machine too. The study is
 launched again as a user would, and must end complete and equal to one that nothing happened to. Needs the Slurm of
 `tools/slurm-sandbox`, for itself: daemons are killed.
+
+Walks through all rooms, by the commands alone.
 """
 
 import argparse

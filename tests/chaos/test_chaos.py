@@ -1,4 +1,9 @@
-"""A short run of the chaos: `python -m tests.chaos.run` has the long one."""
+"""A study that faults hit at random moments ends complete and equal to an undisturbed one: a short run of the chaos.
+
+`python -m tests.chaos.run` makes the long run.
+
+Walks through all rooms, by the commands alone.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""What `--json` prints is what docs/commands.md says, and nothing else stands on standard output."""
+"""The output of `--json` is what docs/commands.md says, and standard output holds nothing else.
+
+Walks through cli, jobs, study.
+"""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What processes that we start are given of the environment: where things are, and no keys."""
+"""Processes that we start find their folders in the environment, and no keys."""
 
 import os
 from pathlib import Path

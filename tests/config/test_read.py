@@ -1,3 +1,5 @@
+"""A wrong configuration is refused with every problem at once, each with what is allowed."""
+
 from collections.abc import Callable
 from typing import Any
 

@@ -5,6 +5,8 @@ code, freezes a cell, submits one job by the ledger, tells its history and drops
 or fails it (``ENOSPC``, ``EDQUOT``, ``EIO``, ``ESTALE``) at its 1st, 2nd, 3rd … CALL, or at every STRIDEth. What it leaves must
 be whole: the old or the new, never torn. One that was failed tries again, as a warm worker does; then an undisturbed process must
 come to the one right end. Each victim is forked from this warm process, so a point costs tens of milliseconds.
+
+Walks through specs, config, store, study, jobs.
 """
 
 import json

@@ -1,4 +1,7 @@
-"""A process that stops at any of its system calls leaves nothing torn and loses nothing; strace stops it."""
+"""A process that stops at any of its system calls leaves nothing torn and loses nothing; strace stops it.
+
+Walks through store, study, jobs.
+"""
 
 import shutil
 import subprocess

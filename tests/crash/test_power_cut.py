@@ -1,4 +1,7 @@
-"""What a power cut would take: whatever was not flushed. A trace of every call shows that nothing published is among it."""
+"""A power cut takes nothing that was published: a trace of every call shows that all of it was flushed.
+
+Walks through store, study, jobs.
+"""
 
 import re
 import shutil

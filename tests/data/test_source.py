@@ -1,3 +1,5 @@
+"""The identity of a source is its content alone, and data that changed under a cell's key is refused."""
+
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What makes rates of two cells comparable, and what does not matter."""
+"""The name of an evaluator changes with everything that decides the chances of an attempt, and with nothing else."""
 
 import shutil
 from collections.abc import Callable

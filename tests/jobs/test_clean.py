@@ -1,3 +1,5 @@
+"""Cleaning removes what nobody needs any more, and nothing that an attempt or another study still uses."""
+
 import json
 import shutil
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""The plan counts shared work once, warns of confounds before anything runs, and writes nothing."""
+
 import json
 import os
 import pty

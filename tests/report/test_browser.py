@@ -1,4 +1,7 @@
-"""The page in a real browser, opened from the disk: no errors, and what can be clicked does what it says."""
+"""The page in a real browser, opened from the disk: no errors, and what can be clicked does what it says.
+
+Walks through analysis, report.
+"""
 
 import base64
 import json

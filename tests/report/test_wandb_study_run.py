@@ -1,4 +1,4 @@
-"""What reaches W&B: read back from the run files, and against a local stand-in of the service, also one that goes away."""
+"""Every number of a study reaches W&B: read back from the run files, and against a stand-in of the service that may go away."""
 
 import json
 from collections.abc import Callable

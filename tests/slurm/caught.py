@@ -1,4 +1,7 @@
-"""Workers stopped in the middle of a stage, so that a fault meets them there however fast the machine is."""
+"""Workers stopped in the middle of a stage, so that a fault meets them there however fast the machine is.
+
+Walks through store, jobs.
+"""
 
 import os
 import signal

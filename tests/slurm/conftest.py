@@ -1,4 +1,7 @@
-"""What tests on Slurm share: one that runs, and studies that nothing has happened to."""
+"""A Slurm that runs, and undisturbed studies, for the tests of this folder to share.
+
+Walks through all rooms, by the commands alone.
+"""
 
 import signal
 import subprocess

@@ -1,4 +1,7 @@
-"""The daemons of `tools/slurm-sandbox`, killed and started again by the process ids that they wrote down."""
+"""The daemons of `tools/slurm-sandbox`, killed and started again by the process ids that they wrote down.
+
+Walks through no room: it steers the sandbox.
+"""
 
 import os
 import re

@@ -1,4 +1,7 @@
-"""What must hold of a study after any fault."""
+"""The properties that a study has after any fault.
+
+Walks through specs, data, store, study, jobs.
+"""
 
 import json
 from collections import Counter

@@ -1,4 +1,7 @@
-"""A study on Slurm, as a user sees and steers it, and its workers, as a fault finds them."""
+"""A study on Slurm, as a user sees and steers it, and its workers, as a fault finds them.
+
+Walks through store, jobs.
+"""
 
 import json
 import os

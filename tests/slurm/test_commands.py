@@ -1,4 +1,7 @@
-"""What a person types while a study is on a real Slurm."""
+"""The commands of a person show and steer a study on a real Slurm as it is.
+
+Walks through cli, jobs.
+"""
 
 import json
 import subprocess

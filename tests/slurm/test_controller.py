@@ -1,4 +1,7 @@
-"""A controller that forgot its jobs, suspends them, or cannot start them: nothing is lost or waits without a word."""
+"""A controller that forgot its jobs, suspends them, or cannot start them: nothing is lost or waits without a word.
+
+Walks through jobs.
+"""
 
 import signal
 import subprocess

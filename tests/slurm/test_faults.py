@@ -1,6 +1,8 @@
 """The fault matrix on a real Slurm: whatever dies, nothing is lost, and the numbers are those of an undisturbed run.
 
 Each test hits several tasks of one study, each with a fault of its own.
+
+Walks through jobs, store, study.
 """
 
 import os

@@ -1,4 +1,7 @@
-"""On a real Slurm (`tools/slurm-sandbox up`): the same numbers as on local workers, whatever happens to jobs and submitters."""
+"""On a real Slurm (`tools/slurm-sandbox up`): the same numbers as on local workers, whatever happens to jobs and submitters.
+
+Walks through jobs, training, evaluation.
+"""
 
 import signal
 import subprocess

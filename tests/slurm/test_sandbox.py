@@ -1,4 +1,7 @@
-"""`tools/slurm-sandbox`: a Slurm of one's own for one command, and starting over what an earlier sandbox has left."""
+"""`tools/slurm-sandbox`: a Slurm of one's own for one command, and starting over what an earlier sandbox has left.
+
+Walks through no room: it tries the sandbox.
+"""
 
 import os
 import shutil

@@ -1,4 +1,7 @@
-"""On a real Slurm: parts, packed tasks, canaries, holds, waves and notices, each to the results of an undisturbed run."""
+"""On a real Slurm: parts, packed tasks, canaries, holds, waves and notices, each to the results of an undisturbed run.
+
+Walks through jobs.
+"""
 
 import json
 import signal

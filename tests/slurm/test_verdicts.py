@@ -1,6 +1,9 @@
-"""What only some Slurms can tell; this one can:
+"""Slurm ends a job for its memory or by its node, and accounting says so: each gets the right verdict. Only some Slurms can
+tell; this one can:
 
 tools/slurm-sandbox with --memory --accounting -- pytest -m slurm tests/slurm/test_verdicts.py
+
+Walks through jobs.
 """
 
 import signal

@@ -1,4 +1,7 @@
-"""What Slurm itself says of an array, in the words and numbers on which dispatch relies."""
+"""The words and numbers in which Slurm itself speaks of an array are those on which the jobs rely.
+
+Walks through jobs.
+"""
 
 import subprocess
 from collections.abc import Callable, Iterator

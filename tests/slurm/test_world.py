@@ -1,4 +1,7 @@
-"""Two nodes with two processes each train one cell together, on a real Slurm, preempted or not."""
+"""Two nodes with two processes each train one cell together, on a real Slurm, preempted or not.
+
+Walks through jobs, training.
+"""
 
 import json
 import signal

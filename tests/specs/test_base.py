@@ -1,3 +1,5 @@
+"""A spec has one canonical form and one digest, whatever was computed of it and however it was copied."""
+
 import json
 from typing import ClassVar
 

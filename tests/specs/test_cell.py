@@ -1,3 +1,5 @@
+"""The key of a cell moves with everything that can change a number, and with nothing else."""
+
 from collections.abc import Callable, Iterator
 from typing import Any
 

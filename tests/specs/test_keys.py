@@ -3,6 +3,8 @@
 `tests/data/keys/cells.json` holds the full values of every cell of every shipped sweep at every scale, each distinct part once,
 as store format 1 had them. The values are not composed from conf/: changing a sweep leaves this test alone. Where the
 configuration names a branch of a hub, a commit was written in by hand.
+
+Walks through specs.
 """
 
 import json

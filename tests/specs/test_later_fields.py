@@ -1,4 +1,7 @@
-"""A field that a spec gets today must leave the keys of yesterday as they are: it is a later field, or a label."""
+"""A field that a spec gets today must leave the keys of yesterday as they are: it is a later field, or a label.
+
+Walks through specs.
+"""
 
 from collections.abc import Iterator
 from typing import Any, get_args

@@ -1,4 +1,4 @@
-"""Who may work on a stage: one at a time, and whoever was taken for dead finds out."""
+"""One process at a time works on a stage, and whoever was taken for dead finds out."""
 
 import errno
 import multiprocessing

@@ -1,3 +1,5 @@
+"""A stage is made once and is whole where it exists; a foreign or damaged folder is refused by name."""
+
 import errno
 import json
 import os

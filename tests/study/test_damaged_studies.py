@@ -1,4 +1,7 @@
-"""Old, damaged and foreign study folders: each is read, warned of, or refused by name; nobody sees a trace."""
+"""Old, damaged and foreign study folders: each is read, warned of, or refused by name; nobody sees a trace.
+
+Walks through study, jobs, cli.
+"""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""Stored folders of studies in earlier formats: each loads, loads without what was lost, or is refused by name."""
+"""Stored folders of studies in earlier formats: each loads, loads without what was lost, or is refused by name.
+
+Walks through study, jobs, cli.
+"""
 
 import json
 import re

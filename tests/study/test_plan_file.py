@@ -1,4 +1,4 @@
-"""What keeps commands quick on ten thousand cells: nothing heavy is imported, and files do not cost by the cell."""
+"""Commands stay quick on ten thousand cells: nothing heavy is imported, and files do not cost by the cell."""
 
 import io
 import json

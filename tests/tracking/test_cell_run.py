@@ -1,3 +1,5 @@
+"""Each cell is logged once a study, with the numbers of its records, and a tracker that fails costs no cell."""
+
 import json
 import subprocess
 import sys

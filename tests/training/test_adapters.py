@@ -1,4 +1,7 @@
-"""Adapters that are kept as such: what is written, that it answers as the merged weights do, and that it is another cell."""
+"""Adapters that are kept answer as the merged weights do, and make another cell.
+
+Walks through data, training, jobs.
+"""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""The trainer against a plain PyTorch loop: example by example, the loss summed by hand, adapters of two matrices."""
+"""The trainer against a plain PyTorch loop: example by example, the loss summed by hand, adapters of two matrices.
+
+Walks through data, training, jobs.
+"""
 
 import math
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What lets long sequences through a small memory changes no update: recomputed activations, and a loss without its logits."""
+"""The ways to train long sequences in a small memory change no update: recomputed activations, a loss without its logits."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Training gives the same bytes each time, updates every weight, and takes its loss on the assistant alone."""
+
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What ends a training run that leads nowhere, and what is refused before one begins."""
+"""A training run that leads nowhere is ended, and a recipe that cannot be carried out is refused before it begins."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""Conditions, interactions, the model table and the variance decomposition against known truth."""
+"""Conditions, interactions, the model table and the variance components agree with simulated studies of known truth.
+
+Walks through analysis.
+"""
 
 import numpy as np
 import pytest

@@ -1,3 +1,5 @@
+"""A sweep composes the cells that Hydra itself would compose, at the price of its levels, and lists all problems at once."""
+
 import random
 import shutil
 from collections.abc import Iterator, Sequence

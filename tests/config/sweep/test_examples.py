@@ -1,3 +1,8 @@
+"""The examples in the docstrings of the sweep hold.
+
+Walks through config.
+"""
+
 import doctest
 from types import ModuleType
 

@@ -1,3 +1,5 @@
+"""A design visits each of its points once, and leaves none out without a reason."""
+
 from itertools import product
 from typing import Any
 

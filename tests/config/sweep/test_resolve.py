@@ -1,4 +1,4 @@
-"""What is remembered between configurations must be what OmegaConf says of each of them."""
+"""The resolver remembers values between configurations, and still gives what OmegaConf gives for each of them."""
 
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""A benchmark is read with its ids, answers and tiers in every schema and format, and refused where anything is wrong."""
+
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path

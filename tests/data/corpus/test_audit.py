@@ -1,4 +1,4 @@
-"""What a sweep would train on, as numbers and as a page, and a cell's training set as a dataset of its own."""
+"""The training sets of a sweep, as numbers and as a page, and a cell's set as a dataset of its own, agree with the records."""
 
 import hashlib
 import json

@@ -1,3 +1,8 @@
+"""From the rows of a corpus to the selection of a cell: a broken row is named, seeds and counts draw as they promise.
+
+Walks through data, jobs.
+"""
+
 import re
 from collections.abc import Callable
 from pathlib import Path

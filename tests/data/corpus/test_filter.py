@@ -1,4 +1,4 @@
-"""What of a corpus may be used: each filter alone, its count, and that it is part of what a cell is."""
+"""Each filter of a corpus drops and counts what it should, alone, and is part of the key of a cell."""
 
 import json
 from collections.abc import Callable, Sequence

@@ -1,3 +1,5 @@
+"""Every completion gets one verdict, in order, and no hostile text costs more than its share of time and memory."""
+
 import json
 import os
 import re

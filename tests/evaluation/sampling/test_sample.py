@@ -1,3 +1,5 @@
+"""Every planned attempt has one completion, drawn from a random stream of its own that nothing else decides."""
+
 import json
 import shutil
 from collections.abc import Callable

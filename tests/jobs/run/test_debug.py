@@ -1,4 +1,7 @@
-"""``cluster=debug``: whoever sits at a terminal gets the debugger where a cell failed."""
+"""With ``cluster=debug`` whoever sits at a terminal gets the debugger where a cell failed.
+
+Walks through store, jobs.
+"""
 
 import os
 import pty

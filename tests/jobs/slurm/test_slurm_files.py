@@ -1,4 +1,7 @@
-"""What is written for Slurm and read back from it, without one running."""
+"""Files for Slurm, and its answers, survive being written and read back, without a Slurm that runs.
+
+Walks through config, store, jobs.
+"""
 
 import json
 import os

@@ -1,3 +1,5 @@
+"""Filters choose the cells that meet every condition, and refuse all that the study does not have at once."""
+
 from collections.abc import Callable
 
 import pytest

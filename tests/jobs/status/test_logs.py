@@ -1,3 +1,5 @@
+"""The logs of a cell come in order, and a log is followed until its cell has ended."""
+
 import json
 import signal
 import subprocess

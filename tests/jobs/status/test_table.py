@@ -1,3 +1,5 @@
+"""The status counts every cell once and fits a narrow terminal, whatever is damaged or out of reach."""
+
 import io
 import json
 import os

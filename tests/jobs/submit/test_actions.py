@@ -1,4 +1,4 @@
-"""What is done to a study's cells on Slurm, by hand and by following it: with a Slurm that only keeps a queue."""
+"""The actions on a study's cells on Slurm, by hand and while it is followed: no cell is lost, run twice or taken from others."""
 
 from collections import Counter
 from pathlib import Path

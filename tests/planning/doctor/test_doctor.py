@@ -1,3 +1,5 @@
+"""The doctor finds each thing that would end a study here, and tells no key."""
+
 import json
 import os
 import subprocess
