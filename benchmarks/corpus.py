@@ -149,7 +149,7 @@ def measured(what: str, path: Path, model: Path) -> dict[str, Any]:
     """One measurement in this process: the bare tokenizer, the first command on a corpus, or a later one."""
     if what == "tokenizer":
         return bare(path, model)
-    from ablation.data.corpus.select import room, usable
+    from ablation.data.corpus.select import find_candidates, read_usable
     from ablation.data.source import pinned_cell
     from ablation.data.tokenizer import load_tokenizer
     from ablation.jobs.run.pipeline import run_cell
@@ -166,7 +166,7 @@ def measured(what: str, path: Path, model: Path) -> dict[str, Any]:
     run_cell(cell, store, last="pool")
     encoded, encoded_cpu = time.monotonic(), time.process_time()
     paths = run_cell(cell, store, last="sift")
-    room(usable(paths["sift"]), cell)
+    find_candidates(read_usable(paths["sift"]), cell)
     spans = {"": [(began, encoded)], "whole_": [(started, pinned), (began, time.monotonic())]}
     numbers = {"cpu_s": encoded_cpu - worked, "whole_cpu_s": time.process_time() - started_cpu}
     return {"spans": spans, "numbers": {**numbers, "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}}

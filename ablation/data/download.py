@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablation.data.source import local_path, place_of
+from ablation.data.source import absolute_path, local_path
 from ablation.errors import AblationError, first_line
 from ablation.specs import Source
 from ablation.specs.cell import Cell
@@ -19,7 +19,7 @@ class HubUnreachable(AblationError):  # noqa: N818 named after what was seen
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RequiredSource:
     """One source of a sweep, and what it is for: ``model``, ``corpus`` or ``benchmark``; `gguf` is what a folder is made of."""
 
     kind: str
@@ -34,16 +34,16 @@ class Wanted:
     @property
     def is_yet_to_be_made(self) -> bool:
         """Whether it is a folder that is to be made of a GGUF file."""
-        return self.gguf is not None and not place_of(str(self.source.path)).exists()
+        return self.gguf is not None and not absolute_path(str(self.source.path)).exists()
 
 
-def wanted(cells: Sequence[Cell]) -> list[Wanted]:
+def required_sources(cells: Sequence[Cell]) -> list[RequiredSource]:
     """Every source that these cells read, once."""
     every = [
-        *(Wanted("model", cell.model.source, cell.model.gguf) for cell in cells),
-        *(Wanted("corpus", cell.corpus.source) for cell in cells if cell.corpus),
-        *(Wanted("benchmark", cell.benchmark.source) for cell in cells),
-        *(Wanted("model", source) for cell in cells if (source := _embedding(cell))),
+        *(RequiredSource("model", cell.model.source, cell.model.gguf) for cell in cells),
+        *(RequiredSource("corpus", cell.corpus.source) for cell in cells if cell.corpus),
+        *(RequiredSource("benchmark", cell.benchmark.source) for cell in cells),
+        *(RequiredSource("model", source) for cell in cells if (source := _embedding(cell))),
     ]
     return list(dict.fromkeys(every))
 
@@ -53,7 +53,7 @@ def _embedding(cell: Cell) -> Source | None:
     return near.embedding.source if near else None
 
 
-def check(one: Wanted) -> Path | None:
+def cached_path(one: RequiredSource) -> Path | None:
     """Where the source is on this machine; None for what `fetch` would get. Raises DataError on a path that is not there."""
     from huggingface_hub.errors import HFValidationError
 
@@ -66,17 +66,17 @@ def check(one: Wanted) -> Path | None:
         return None
 
 
-def fetch(one: Wanted) -> Path:
+def fetch(one: RequiredSource) -> Path:
     """Download what is missing, with progress bars, and make the folder of a GGUF file; where it is now.
 
     Raises DataError, HubUnreachable.
     """
     from huggingface_hub.errors import HFValidationError
 
-    from ablation.data.gguf import make_folder
+    from ablation.data.gguf import unpack_gguf
 
     if one.gguf is not None and one.is_yet_to_be_made:
-        make_folder(one.gguf, place_of(str(one.source.path)))
+        unpack_gguf(one.gguf, absolute_path(str(one.source.path)))
     found = local_path(one.source)
     try:
         return found or _snapshot(one, local_files_only=False)
@@ -90,7 +90,7 @@ def fetch(one: Wanted) -> Path:
         ) from error
 
 
-def _snapshot(one: Wanted, local_files_only: bool) -> Path:
+def _snapshot(one: RequiredSource, local_files_only: bool) -> Path:
     """Every library error about the hub is an OSError, but for a malformed id."""
     from huggingface_hub import snapshot_download
 

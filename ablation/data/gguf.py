@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablation.data.source import place_of
+from ablation.data.source import absolute_path
 from ablation.errors import DataError
 from ablation.libraries import without_module
 from ablation.store.files import partial_folder
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def make_folder(gguf: str, folder: Path) -> None:
+def unpack_gguf(gguf: str, folder: Path) -> None:
     """Write the folder beside, then rename it into place. Raises DataError."""
-    file = place_of(gguf)
+    file = absolute_path(gguf)
     if not file.is_file():
         raise DataError(f"model.gguf: {file} is no file; give the path of a .gguf file")
     model, tokenizer = _read(file)

@@ -16,7 +16,7 @@ from ablation.data.text_rows import csv_rows, json_rows
 from ablation.errors import DataError
 from ablation.specs import Source
 
-Row = Mapping[str, Any]
+TableRow = Mapping[str, Any]
 Format = Literal["Parquet", "JSON", "CSV"]
 
 _PACKINGS = ("", ".gz", ".zst")
@@ -29,7 +29,7 @@ ENDINGS: dict[Format, tuple[str, ...]] = {
 _ALLOWED = "allowed: .parquet, .jsonl, .ndjson, .json, .csv, .tsv (but for .parquet also with .gz or .zst behind)"
 
 
-def read_rows(source: Source, use: Use) -> Iterator[tuple[str, Row]]:
+def read_rows(source: Source, use: Use) -> Iterator[tuple[str, TableRow]]:
     """Yield each row with its name for messages, ``SOURCE, row NUMBER``. Numbers count from 0 over all files of the source.
 
     Values have the types that the format gives them. CSV has none, so that each value is a text, or None for an empty field.
@@ -50,7 +50,7 @@ def holds_only_texts(source: Source) -> bool:
     return path is not None and _table(path)[0] == "CSV"
 
 
-def _file_rows(path: Path, name: str) -> Iterator[Row]:
+def _file_rows(path: Path, name: str) -> Iterator[TableRow]:
     table_format, files = _table(path)
     refuse_missing_shards([file.name for file in files], name)
     reader = {"Parquet": parquet_rows, "JSON": json_rows, "CSV": csv_rows}[table_format]

@@ -8,14 +8,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, TypeVar, cast
 
-from ablation.data.checksum import file_sha256
+from ablation.data.checksum_cache import file_sha256
 from ablation.errors import DataError, first_line
 from ablation.specs import Benchmark, Corpus, Embedding, Model, Source
 from ablation.specs.base import Spec, canonical_json
 from ablation.specs.cell import Cell
 
-Kind = Literal["dataset", "model"]
-Known = dict[tuple[Kind, Spec], Spec]
+RepoType = Literal["dataset", "model"]
+PinnedSpecs = dict[tuple[RepoType, Spec], Spec]
 
 PACKAGE_SCHEME = "package:"
 # Files of this package that lie elsewhere since plans named them; a plan that is frozen keeps the name of then.
@@ -37,7 +37,7 @@ def local_path(source: Source) -> Path | None:
     """
     if source.path is None:
         return None
-    path = place_of(source.path)
+    path = absolute_path(source.path)
     if not path.exists():
         raise DataError(
             f"{source.path} does not exist (looked at {path}); give a path that does, or a hub id with hub= and revision="
@@ -56,7 +56,7 @@ def source_name(source: Source) -> str:
     return str(source.path or source.hub)
 
 
-def place_of(path: str) -> Path:
+def absolute_path(path: str) -> Path:
     """Where a path lies, absolute, whether or not something is there.
 
     What ``package:NAME/FILE`` names is found without running the package. Raises DataError when it is not installed.
@@ -75,7 +75,7 @@ def place_of(path: str) -> Path:
     return Path(found.submodule_search_locations[0]) / inner
 
 
-def pinned(source: Source, kind: Kind = "dataset", strict: bool = True) -> Source:
+def pinned(source: Source, kind: RepoType = "dataset", strict: bool = True) -> Source:
     """The same source as what it is now: absolute path and SHA-256 of a local one and nothing else, the commit of a hub id.
 
     Raises DataError when the hub cannot say which commit a branch or tag is. With `strict` False it then stays as it is: enough
@@ -101,7 +101,7 @@ def pinned_cell(cell: Cell, strict: bool = True) -> Cell:
     return decontaminated([with_pinned_sources(cell, {}, strict)])[0]
 
 
-def with_pinned_sources(cell: Cell, known: Known, strict: bool = True) -> Cell:
+def with_pinned_sources(cell: Cell, known: PinnedSpecs, strict: bool = True) -> Cell:
     """The cell with every source pinned, before it is `decontaminated`.
 
     `known` remembers sources, and the parts that hold them, from one cell to the next: a study's cells share few, and all of one
@@ -118,7 +118,7 @@ def with_pinned_sources(cell: Cell, known: Known, strict: bool = True) -> Cell:
 
 def pinned_cells(cells: Sequence[Cell], strict: bool = True) -> list[Cell]:
     """The cells of one sweep with every source pinned, none trained on what any of them is evaluated on."""
-    known: Known = {}
+    known: PinnedSpecs = {}
     return decontaminated([with_pinned_sources(cell, known, strict) for cell in cells])
 
 
@@ -143,7 +143,7 @@ def _held_against(evaluated: Sequence[Benchmark], corpus: Corpus) -> Corpus:
 S = TypeVar("S", bound=Spec)
 
 
-def _pinned_within(spec: S, kind: Kind, strict: bool, known: Known) -> S:
+def _pinned_within(spec: S, kind: RepoType, strict: bool, known: PinnedSpecs) -> S:
     """The same spec with every source in it pinned, however deep."""
     if (kind, spec) not in known:
         known[kind, spec] = pinned(spec, kind, strict) if isinstance(spec, Source) else _rebuilt(spec, strict, known)
@@ -152,10 +152,10 @@ def _pinned_within(spec: S, kind: Kind, strict: bool, known: Known) -> S:
 
 def is_yet_to_be_made(model: Model) -> bool:
     """Whether the model comes as a GGUF file of which no folder was made here."""
-    return model.gguf is not None and not place_of(str(model.source.path)).exists()
+    return model.gguf is not None and not absolute_path(str(model.source.path)).exists()
 
 
-def _rebuilt(spec: S, strict: bool, known: Known) -> S:
+def _rebuilt(spec: S, strict: bool, known: PinnedSpecs) -> S:
     if isinstance(spec, Model) and is_yet_to_be_made(spec):
         if strict:
             raise DataError(
@@ -163,7 +163,7 @@ def _rebuilt(spec: S, strict: bool, known: Known) -> S:
                 "sweep, scale and model"
             )
         return spec
-    inner: Kind = "model" if isinstance(spec, (Model, Embedding)) else "dataset"
+    inner: RepoType = "model" if isinstance(spec, (Model, Embedding)) else "dataset"
     changed: dict[str, object] = {}
     for name in type(spec).model_fields:
         value = getattr(spec, name)
@@ -174,7 +174,7 @@ def _rebuilt(spec: S, strict: bool, known: Known) -> S:
     return spec.model_copy(update=changed) if changed else spec
 
 
-def commit_of(hub: str, revision: str, kind: Kind) -> str:
+def commit_of(hub: str, revision: str, kind: RepoType) -> str:
     """The commit that a branch or tag of the hub names now; without the hub, what it named when it was last downloaded.
 
     Raises DataError when neither can say.
@@ -196,7 +196,7 @@ def is_pinned(source: Source) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _looked_up(hub: str, revision: str, kind: Kind) -> tuple[str, str]:
+def _looked_up(hub: str, revision: str, kind: RepoType) -> tuple[str, str]:
     """A commit, or the empty string and why; asked once a process, so that a sweep sees one commit."""
     from huggingface_hub import HfApi, constants
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]

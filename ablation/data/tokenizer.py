@@ -17,7 +17,7 @@ def load_tokenizer(model: Model) -> "PreTrainedTokenizerBase":
     hide_sklearn_from_transformers()
     from transformers import AutoTokenizer
 
-    place, revision = model_place(model)
+    place, revision = model_location(model)
     at = f" at revision {revision}" if revision else ""
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=model.trust_remote_code)
@@ -43,7 +43,7 @@ def load_tokenizer(model: Model) -> "PreTrainedTokenizerBase":
     return tokenizer
 
 
-def model_place(model: Model) -> tuple[str, str | None]:
+def model_location(model: Model) -> tuple[str, str | None]:
     """What `from_pretrained` takes: a local folder, or a hub id with its revision."""
     path = local_path(model.source)
     return (str(path), None) if path else (str(model.source.hub), model.source.revision)

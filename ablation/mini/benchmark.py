@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ablation.data.benchmark.tier_rule import ReferenceCount, tiers
+from ablation.data.benchmark.tier_rule import ReferenceCount, question_tiers
 from ablation.mini import BENCHMARK, CANDIDATE_TIERS, CANDIDATES, REFERENCE_RUNS, TIERS
 from ablation.mini.candidates import candidates
 from ablation.mini.corpus import solution
@@ -68,7 +68,7 @@ def write_tiers(path: Path, members: Mapping[str, list[int]]) -> None:
 
 def write_benchmark() -> None:
     """Apply the rule to the kept reference runs and write the chosen questions and their tiers."""
-    chosen = choose_questions(tiers(read_reference_runs(REFERENCE_RUNS), TIER_RULE), CHOICE_SEED)
+    chosen = choose_questions(question_tiers(read_reference_runs(REFERENCE_RUNS), TIER_RULE), CHOICE_SEED)
     write_questions(BENCHMARK, sorted(i for ids in chosen.values() for i in ids))
     write_tiers(TIERS, chosen)
 

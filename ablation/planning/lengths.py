@@ -22,19 +22,19 @@ class CorpusFacts:
 
 def corpus_facts(cells: Sequence[Cell], store: Store) -> CorpusFacts:
     """Hold the trained cells against their corpora, as far as these are in the store. Nothing is read for it."""
-    from ablation.data.corpus.capacity import by_source, fill
-    from ablation.data.corpus.select import usable
+    from ablation.data.corpus.capacity import cells_by_source, check_fill
+    from ablation.data.corpus.select import read_usable
 
     lengths: dict[Cell, float] = {}
     # A dictionary, as a set that keeps its order.
     unfilled: dict[str, None] = {}
     unread: set[str] = set()
-    for members in by_source(cells):
+    for members in cells_by_source(cells):
         stages = [
             address for name, address in addresses(members[0]).items() if name in (StageName.SIFT, StageName.NEAR)
         ]
         if all(map(store.is_complete, stages)):
-            filled = fill(usable(*map(store.path, stages)), members)
+            filled = check_fill(read_usable(*map(store.path, stages)), members)
             lengths |= filled.lengths
             unfilled |= dict.fromkeys(filled.problems)
         elif members[0].corpus:

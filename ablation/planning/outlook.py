@@ -10,7 +10,7 @@ from typing import Any
 from ablation.config.cluster import Local, Slurm
 from ablation.config.execution import Execution
 from ablation.config.sweep.design import LeftOut
-from ablation.data.download import Wanted, wanted
+from ablation.data.download import RequiredSource, required_sources
 from ablation.data.source import is_pinned
 from ablation.jobs.status.time_left import TimeLeft, estimate_time_left
 from ablation.planning.confounds import Confound, comparison_warnings, find_confounds
@@ -123,10 +123,10 @@ def unpinned_sources(cells: Sequence[Cell]) -> list[str]:
 
     That is a branch whose commit cannot be looked up here, or a folder that is yet to be made.
     """
-    return [_unpinned_sentence(source) for source in wanted(cells) if not is_pinned(source.source)]
+    return [_unpinned_sentence(source) for source in required_sources(cells) if not is_pinned(source.source)]
 
 
-def _unpinned_sentence(source: Wanted) -> str:
+def _unpinned_sentence(source: RequiredSource) -> str:
     if source.is_yet_to_be_made:
         return (
             f"{source.kind} {source.name}: yet to be made of {source.gguf}; "

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ablation.config.cluster import Cluster
-from ablation.data.base_model import unusable
-from ablation.data.benchmark import asked_questions, read_tiers
-from ablation.data.source import Known, decontaminated, with_pinned_sources
+from ablation.data.benchmark import read_tiers, sampled_questions
+from ablation.data.model_check import base_model_problems
+from ablation.data.source import PinnedSpecs, decontaminated, with_pinned_sources
 from ablation.errors import ConfigProblems, DataError
 from ablation.evaluation.grading.references import unreadable_answers
 from ablation.evaluation.sampling.engine import engine
@@ -44,7 +44,7 @@ def prepare_cells(cells: Sequence[Cell], store: Store, say: Say, cluster: Cluste
 
 def _pin_sources(cells: Sequence[Cell], problems: list[str]) -> list[Cell]:
     """Return the cells whose sources can be pinned; add the problems of the others."""
-    commits: Known = {}
+    commits: PinnedSpecs = {}
     pinned = []
     for cell in cells:
         with _collecting(problems):
@@ -65,7 +65,7 @@ def _check_sampling(cells: Sequence[Cell], problems: list[str]) -> None:
     """Add a problem for each benchmark whose questions cannot be chosen, and each engine that is not to be had here."""
     for benchmark, sample in dict.fromkeys((cell.benchmark, cell.sample) for cell in cells if cell.sample.decides):
         with _collecting(problems):
-            asked_questions(benchmark, sample)
+            sampled_questions(benchmark, sample)
     for sample in dict.fromkeys(cell.sample for cell in cells if cell.sample.engine == "vllm"):
         with _collecting(problems):
             engine(sample.engine).version(sample)
@@ -80,7 +80,7 @@ def _model_problems(cells: Sequence[Cell], store: Store, cluster: Cluster) -> li
     # Where every cell of a model is complete, the model itself is not needed here.
     open_cells = [cell for cell in cells if not store.is_complete(cell.outcome)]
     for model in dict.fromkeys(cell.model for cell in open_cells):
-        problems += unusable(model)
+        problems += base_model_problems(model)
     for model, recipe in dict.fromkeys((cell.model, cell.train) for cell in open_cells if cell.train):
         problems += model_problems(model, recipe, cluster.means_for(model.name).sequence_parallel)
     return problems
@@ -99,17 +99,17 @@ def _collecting(problems: list[str]) -> Iterator[None]:
 
 def _shortages(cells: Sequence[Cell], store: Store, say: Say) -> list[str]:
     """Return a sentence for each cell that its corpus cannot fill. Makes what is missing of the corpora."""
-    from ablation.data.corpus.capacity import by_source, fill
-    from ablation.data.corpus.select import usable
+    from ablation.data.corpus.capacity import cells_by_source, check_fill
+    from ablation.data.corpus.select import read_usable
 
     problems: list[str] = []
-    for members in by_source(cells):
+    for members in cells_by_source(cells):
         folders: dict[str, Path] = {}
         with _collecting(problems):
             folders = _make_pool(members[0], store, say)
         if folders:
-            pool = usable(folders[StageName.SIFT], folders.get(StageName.NEAR))
-            problems += fill(pool, members).problems
+            pool = read_usable(folders[StageName.SIFT], folders.get(StageName.NEAR))
+            problems += check_fill(pool, members).problems
     return problems
 
 

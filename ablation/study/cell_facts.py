@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from ablation.data.benchmark import asked_questions, tier_names
+from ablation.data.benchmark import sampled_questions, tier_names
 from ablation.specs.cell import Cell
 from ablation.store.store import Store
 
@@ -17,7 +17,7 @@ def state_of(cell: Cell, store: Store, errors: Mapping[str, str]) -> Literal["do
 
 def planned_attempts(cell: Cell) -> int:
     """Questions × attempts; where a pass line ends them, at most so many, at the questions of its tier."""
-    return len(asked_questions(cell.benchmark, cell.sample)) * cell.sample.n
+    return len(sampled_questions(cell.benchmark, cell.sample)) * cell.sample.n
 
 
 def tier_order(cells: Sequence[Cell]) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ablation.config.cluster import RuntimeOptions
-from ablation.data.tokenizer import model_place
+from ablation.data.tokenizer import model_location
 from ablation.specs import Model, Train
 
 
@@ -35,7 +35,7 @@ def model_problems(model: Model, recipe: Train, degree: int = 1) -> Iterator[str
     """
     from transformers import AutoConfig
 
-    place, revision = model_place(model)
+    place, revision = model_location(model)
     try:
         config = AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=model.trust_remote_code)
     except (OSError, ValueError):  # what is wrong with the place is said when its tokenizer is loaded

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from ablation.config.cluster import Activations
-from ablation.data.tokenizer import model_place
+from ablation.data.tokenizer import model_location
 from ablation.errors import ConfigProblems
 from ablation.specs import Lora, Model, Train
 from ablation.training.batches import MicroBatchPlan
@@ -82,7 +82,7 @@ def load_model(model: Model) -> PreTrainedModel:
 
     ``train.precision=bf16`` is the autocast of the forward pass over these masters. Raises OSError where there is no safetensors.
     """
-    place, revision = model_place(model)
+    place, revision = model_location(model)
     loaded: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         place,
         revision=revision,

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablation.data.benchmark import read_questions, read_tiers
-from ablation.data.corpus.read import read
+from ablation.data.corpus.generations import read_generations
 from ablation.data.hub_rows import Use
 from ablation.data.rows import ENDINGS, read_rows
 from ablation.errors import DataError
@@ -85,7 +85,7 @@ def test_a_benchmark_and_a_corpus_can_be_the_same_file(ending: str, tmp_path: Pa
     assert [(question.id, question.answer) for question in questions] == [("7", "033"), ("8", "1.50")]
     columns = CorpusColumns(id="id", problem="problem", trajectories={"r1": Texts(text="answer")})
     corpus = Corpus(name="c", reader="columns", keep="all", source=source, columns=columns)
-    assert [generation.text for row in read(corpus) for generation in row] == ["033", "1.50"]
+    assert [generation.text for row in read_generations(corpus) for generation in row] == ["033", "1.50"]
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".ndjson", ".json", ".csv", ".tsv"])

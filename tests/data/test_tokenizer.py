@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ablation.config.read import read_cell
-from ablation.data.tokenizer import load_tokenizer, model_place
+from ablation.data.tokenizer import load_tokenizer, model_location
 from ablation.errors import DataError
 from ablation.planning.memory import parameters_of_shape
 from ablation.specs.cell import Cell
@@ -30,7 +30,7 @@ def test_a_model_s_weights_are_counted_by_its_shape_and_its_commit_is_pinned(com
 def test_a_tokenizer_without_a_pad_token_is_given_one_that_changes_no_key(
     cell_of: Callable[..., Cell], tmp_path: Path
 ) -> None:
-    folder = shutil.copytree(model_place(cell_of().model)[0], tmp_path / "model")
+    folder = shutil.copytree(model_location(cell_of().model)[0], tmp_path / "model")
     told = json.loads((folder / "tokenizer_config.json").read_text())
     word = told.pop("pad_token")
     (folder / "tokenizer_config.json").write_text(json.dumps(told))

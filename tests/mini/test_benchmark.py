@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from ablation.data.benchmark.tier_rule import ReferenceCount, tier, tiers
+from ablation.data.benchmark.tier_rule import ReferenceCount, question_tier, question_tiers
 from ablation.mini import BENCHMARK, CANDIDATE_TIERS, CANDIDATES, CORPUS, REFERENCE_RUNS, TIERS
 from ablation.mini.base_text import make_document
 from ablation.mini.benchmark import CHOICE_SEED, question_row, read_reference_runs, read_tiers, write_reference_runs
@@ -60,7 +60,7 @@ def test_questions_are_candidates_in_the_schema_of_aime24() -> None:
 
 def test_tiers_follow_from_the_kept_reference_runs() -> None:
     chosen = read_tiers(TIERS)
-    assert chosen == choose_questions(tiers(read_reference_runs(REFERENCE_RUNS), TIER_RULE), CHOICE_SEED)
+    assert chosen == choose_questions(question_tiers(read_reference_runs(REFERENCE_RUNS), TIER_RULE), CHOICE_SEED)
     assert sorted(i for mine in chosen.values() for i in mine) == [question["id"] for question in questions()]
 
 
@@ -83,12 +83,12 @@ def counts(**correct: int) -> list[ReferenceCount[int]]:
     ],
 )
 def test_the_rule_at_its_lines(table: list[ReferenceCount[int]], expected: str) -> None:
-    assert tier(table, TIER_RULE) == expected
+    assert question_tier(table, TIER_RULE) == expected
 
 
 def test_a_question_without_base_run_is_refused() -> None:
     with pytest.raises(ValueError, match="question 1 has no reference run of role 'base'"):
-        tier(counts(small=3, large=4), TIER_RULE)
+        question_tier(counts(small=3, large=4), TIER_RULE)
 
 
 @pytest.mark.parametrize(("role", "attempts", "correct"), [("medium", 8, 1), ("base", 8, 9), ("base", 0, 0)])

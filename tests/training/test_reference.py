@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Llama
 
 from ablation.config.cluster import RuntimeOptions
 from ablation.data.corpus.select import read_selection
-from ablation.data.tokenizer import load_tokenizer, model_place
+from ablation.data.tokenizer import load_tokenizer, model_location
 from ablation.jobs.run.pipeline import run_cell
 from ablation.specs import Lora, Train
 from ablation.specs.cell import Cell
@@ -104,7 +104,7 @@ class Reference:
         model = load_model(self.cell.model)
         if self.recipe.lora is None:
             return model
-        made = AutoModelForCausalLM.from_pretrained(model_place(self.cell.model)[0], dtype=torch.float32)
+        made = AutoModelForCausalLM.from_pretrained(model_location(self.cell.model)[0], dtype=torch.float32)
         made.requires_grad_(False)
         adapters = dict(get_peft_model(model, lora_config(self.recipe.lora)).named_parameters())
         for name, module in list(made.named_modules()):

@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from ablation.config.cluster import RuntimeOptions
 from ablation.data.corpus.pool import Conversation
 from ablation.data.corpus.select import read_selection
-from ablation.data.tokenizer import load_tokenizer, model_place, prompt_ids
+from ablation.data.tokenizer import load_tokenizer, model_location, prompt_ids
 from ablation.errors import ConfigProblems, DataError, StillWeights
 from ablation.jobs.run.pipeline import run_cell
 from ablation.specs.cell import Cell
@@ -98,7 +98,7 @@ def test_no_recipe_updates_weights_of_half_precision(
     trained: Callable[..., Path], cell_of: CellOf, tmp_path: Path, recipe: str
 ) -> None:
     """A model that is stored in bf16, as large ones are; in bf16 AdamW would round most of such small updates away."""
-    place = model_place(cell_of().model)[0]
+    place = model_location(cell_of().model)[0]
     AutoModelForCausalLM.from_pretrained(place, dtype=torch.bfloat16).save_pretrained(tmp_path / "model")
     AutoTokenizer.from_pretrained(place).save_pretrained(tmp_path / "model")
     seen: set[torch.dtype] = set()

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, set_seed
 
 from ablation.config.cluster import RuntimeOptions
-from ablation.data.tokenizer import model_place
+from ablation.data.tokenizer import model_location
 from ablation.specs.cell import Cell
 from ablation.training.train import train
 from tests.attempts import StopAt
@@ -103,7 +103,7 @@ def test_bf16_is_the_same_autocast_over_float32_masters(processes: Callable[...,
 @pytest.fixture
 def four_heads(cell_of: Callable[..., Cell], tmp_path: Path) -> str:
     """The override for a model whose heads can be dealt out among two and four processes; the embedded one has three."""
-    place = model_place(cell_of().model)[0]
+    place = model_location(cell_of().model)[0]
     told = AutoConfig.from_pretrained(
         place, hidden_size=64, intermediate_size=128, num_attention_heads=4, num_key_value_heads=2
     )

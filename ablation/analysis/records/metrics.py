@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from ablation.analysis.records.evaluators import mixed
 from ablation.analysis.records.load import ALL
 from ablation.analysis.records.scores import Floats, complete_c, count, marked_q, mean_or_nan, questions_of
-from ablation.data.benchmark.answers import canonical
+from ablation.data.benchmark.answers import canonical_answer
 
 _NOTHING_TO_COMPARE = ("no_answer", "truncated", "ungradable")
 RIGHT, NOBODY = "\0right", "\0nobody"  # no answer reads like these
@@ -87,7 +87,7 @@ def maj_of(votes: Sequence[str]) -> float:
 
 def _votes(correct: Sequence[bool], answers: Sequence[str | None]) -> list[str]:
     return [
-        RIGHT if right else canonical(str(answer)) if answer else NOBODY
+        RIGHT if right else canonical_answer(str(answer)) if answer else NOBODY
         for right, answer in zip(correct, answers, strict=True)
     ]
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ablation.cli.commands.arguments import Commands
-    from ablation.data.corpus.audit import Audit, Made
+    from ablation.data.corpus.audit import Audit, SelectedCells
     from ablation.specs.cell import Cell
     from ablation.store.store import Store
 
@@ -60,16 +60,16 @@ def _audit(given: argparse.Namespace) -> int:
     return 0
 
 
-def _made(cells: "list[Cell]", store: "Store") -> "list[Made]":
+def _made(cells: "list[Cell]", store: "Store") -> "list[SelectedCells]":
     """The selections of the cells, each made or found once."""
-    from ablation.data.corpus.audit import Made
+    from ablation.data.corpus.audit import SelectedCells
     from ablation.jobs.run.pipeline import run_cell
     from ablation.specs.cell import addresses
 
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(addresses(cell)["select"].digest, []).append(cell)
-    return [Made(tuple(members), run_cell(members[0], store, last="select")) for members in groups.values()]
+    return [SelectedCells(tuple(members), run_cell(members[0], store, last="select")) for members in groups.values()]
 
 
 def _table(found: "Audit", width: int) -> "Table":

@@ -22,10 +22,10 @@ def register(commands: "Commands") -> None:
 
 def _prefetch(given: argparse.Namespace) -> int:
     from ablation.config.sweep.cells import compose_sweep
-    from ablation.data.download import fetch, wanted
+    from ablation.data.download import fetch, required_sources
 
     found = []
-    for one in wanted(compose_sweep(given.overrides).cells):
+    for one in required_sources(compose_sweep(given.overrides).cells):
         path = fetch(one)
         found.append({"kind": one.kind, "name": one.name, "path": str(path)})
         if not given.json:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import Literal
 
-Outcome = Literal["equal", "different", "undecided"]
+Comparison = Literal["equal", "different", "undecided"]
 
 # An answer is short. What is longer is a text that was boxed by mistake, or an attack.
 MAX_ANSWER_CHARS = 1_000
@@ -20,7 +20,7 @@ _INVISIBLE = {"Cc", "Cf", "Cs"}
 def final_answer(text: str) -> str | None:
     """What stands in the last balanced box, else behind the last ``Answer:``, or None. One pass over the text."""
     boxed = last_boxed(text)
-    return stated(text) if boxed is None else boxed
+    return stated_answer(text) if boxed is None else boxed
 
 
 def last_boxed(text: str) -> str | None:
@@ -36,7 +36,7 @@ def last_boxed(text: str) -> str | None:
     return found
 
 
-def stated(text: str) -> str | None:
+def stated_answer(text: str) -> str | None:
     """The line behind the last ``Answer:``, without Markdown's stars, or None."""
     end = None
     for match in _STATED.finditer(text):
@@ -46,7 +46,7 @@ def stated(text: str) -> str | None:
     return text[end:].lstrip("* \t\r\n").split("\n", 1)[0].strip("* \t\r") or None
 
 
-def plain(answer: str) -> str:
+def plain_answer(answer: str) -> str:
     """The answer without what changes nothing: invisible characters, outer space and dollar signs, a full stop at the end, commas
     between thousands.
     """
@@ -60,13 +60,13 @@ def is_integer(answer: str) -> bool:
     return _INTEGER.fullmatch(answer) is not None
 
 
-def compare(given: str, reference: str) -> Outcome | None:
+def compare(given: str, reference: str) -> Comparison | None:
     """Whether an answer equals the reference; None where only algebra can tell.
 
     Integers compare as integers, so ``025`` is 25; otherwise texts that differ in white space are equal (but ``2 5`` is not 25);
     too long an answer is undecided.
     """
-    given, reference = plain(given), plain(reference)
+    given, reference = plain_answer(given), plain_answer(reference)
     numbers = [_INTEGER.fullmatch(text) for text in (given, reference)]
     if numbers[0] and numbers[1]:
         return "equal" if _value(numbers[0]) == _value(numbers[1]) else "different"
@@ -75,9 +75,9 @@ def compare(given: str, reference: str) -> Outcome | None:
     return "undecided" if len(given) > MAX_ANSWER_CHARS else None
 
 
-def canonical(answer: str) -> str:
+def canonical_answer(answer: str) -> str:
     """One text for answers that are the same integer, or the same but for white space: what a vote is counted for."""
-    bare = plain(answer)
+    bare = plain_answer(answer)
     number = _INTEGER.fullmatch(bare)
     return ("-" if _value(number)[0] else "") + number[2] if number else "".join(bare.split())
 

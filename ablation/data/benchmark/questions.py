@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from ablation.data.benchmark.answers import MAX_ANSWER_CHARS, compare, last_boxed
-from ablation.data.benchmark.steps import by_steps, step_count
-from ablation.data.rows import Row, read_rows
+from ablation.data.benchmark.solution_steps import step_count, tiers_by_count
+from ablation.data.rows import TableRow, read_rows
 from ablation.data.source import local_path, source_name
 from ablation.errors import DataError, nearest
 from ablation.specs import Benchmark, BenchmarkColumns
@@ -56,11 +56,13 @@ def _read(benchmark: Benchmark) -> tuple[tuple[Question, ...], dict[str, str]]:
             f"benchmark {benchmark.name}: {source_name(benchmark.source)} has {len(questions)} of {len(key)} questions; "
             f"not there: {', '.join(missing)}"
         )
-    tiers = by_steps(counts, benchmark.steps) if benchmark.steps else {}
+    tiers = tiers_by_count(counts, benchmark.steps) if benchmark.steps else {}
     return tuple(one for one in questions.values() if not benchmark.steps or one.id in tiers), tiers
 
 
-def _question(row: Row, number: int, where: str, columns: BenchmarkColumns | None, key: dict[str, str]) -> Question:
+def _question(
+    row: TableRow, number: int, where: str, columns: BenchmarkColumns | None, key: dict[str, str]
+) -> Question:
     found = _by_map(row, number, where, columns) if columns else _as_published(row)
     identifier = _text(found["id"], row, where, column_name(columns, "id"))
     problem = _text(found["problem"], row, where, column_name(columns, "problem"))
@@ -80,7 +82,7 @@ def _question(row: Row, number: int, where: str, columns: BenchmarkColumns | Non
     return Question(id=identifier, problem=problem, answer=answer)
 
 
-def _as_published(row: Row) -> dict[str, Any]:
+def _as_published(row: TableRow) -> dict[str, Any]:
     found = {
         part: next((row[name] for name in names if row.get(name) is not None), None)
         for part, names in _PUBLISHED.items()
@@ -90,7 +92,7 @@ def _as_published(row: Row) -> dict[str, Any]:
     return found
 
 
-def _by_map(row: Row, number: int, where: str, columns: BenchmarkColumns) -> dict[str, Any]:
+def _by_map(row: TableRow, number: int, where: str, columns: BenchmarkColumns) -> dict[str, Any]:
     answer = row.get(columns.answer)
     if columns.answer_after is not None and answer is not None:
         _, mark, answer = str(answer).rpartition(columns.answer_after)
@@ -100,7 +102,7 @@ def _by_map(row: Row, number: int, where: str, columns: BenchmarkColumns) -> dic
     return {"id": identifier, "problem": row.get(columns.problem), "answer": answer}
 
 
-def _text(value: Any, row: Row, where: str, column: str) -> str:
+def _text(value: Any, row: TableRow, where: str, column: str) -> str:
     text = "" if value is None or isinstance(value, list | dict | bool) else str(value).strip()
     if not text:
         hint = nearest(column, row) if column not in row else ""

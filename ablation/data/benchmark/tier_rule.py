@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-TIERS = ("easy", "medium", "hard", "exh")
+STUDY_TIERS = ("easy", "medium", "hard", "exh")
 ROLES = ("base", "small", "large")
 
 Id = TypeVar("Id", int, str)
@@ -64,22 +64,22 @@ class ReferenceCount(Generic[Id]):
         return self.correct / self.attempts
 
 
-def tier(counts: Sequence[ReferenceCount[Id]], rule: TierRule) -> str:
+def question_tier(counts: Sequence[ReferenceCount[Id]], rule: TierRule) -> str:
     """The tier of one question. Raises ValueError where a role that the rule needs has no count."""
     if _role_rate(counts, "base") > rule.easy_above:
         return "easy"
     if _role_rate(counts, "small") > rule.medium_above:
         return "medium"
-    rates = [pooled(counts)] if rule.exh_over == "pooled" else [count.rate for count in counts]
+    rates = [pooled_rate(counts)] if rule.exh_over == "pooled" else [count.rate for count in counts]
     return "exh" if all(rate < rule.exh_below for rate in rates) else "hard"
 
 
-def tiers(counts: Iterable[ReferenceCount[Id]], rule: TierRule) -> dict[Id, str]:
+def question_tiers(counts: Iterable[ReferenceCount[Id]], rule: TierRule) -> dict[Id, str]:
     """Question → tier for every question, in the order in which they first appear."""
     by_question: dict[Id, list[ReferenceCount[Id]]] = {}
     for count in counts:
         by_question.setdefault(count.question, []).append(count)
-    return {question: tier(mine, rule) for question, mine in by_question.items()}
+    return {question: question_tier(mine, rule) for question, mine in by_question.items()}
 
 
 def disagreements(by_rule: Mapping[Id, str], labels: Mapping[Id, str]) -> list[Id]:
@@ -87,7 +87,7 @@ def disagreements(by_rule: Mapping[Id, str], labels: Mapping[Id, str]) -> list[I
     return [question for question, found in by_rule.items() if labels.get(question, found) != found]
 
 
-def pooled(counts: Sequence[ReferenceCount[Id]]) -> float:
+def pooled_rate(counts: Sequence[ReferenceCount[Id]]) -> float:
     """The share of correct attempts of several counts together."""
     return sum(count.correct for count in counts) / sum(count.attempts for count in counts)
 
@@ -99,4 +99,4 @@ def _role_rate(counts: Sequence[ReferenceCount[Id]], role: str) -> float:
         raise ValueError(
             f"question {question} has no reference run of role {role!r}; the rule needs {', '.join(ROLES[:2])}"
         )
-    return pooled(mine)
+    return pooled_rate(mine)

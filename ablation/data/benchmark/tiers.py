@@ -23,12 +23,12 @@ def read_tiers(benchmark: Benchmark) -> dict[str, str]:
         return tiers_by_steps(benchmark)
     if benchmark.tiers is None:
         return _tiers_of_rows(benchmark)
-    pairs = [(one, tier) for tier, members in labels(benchmark.tiers).items() for one in members]
+    pairs = [(one, tier) for tier, members in tier_members(benchmark.tiers).items() for one in members]
     _check_partition(benchmark, benchmark.tiers, [one for one, _ in pairs])
     return dict(pairs)
 
 
-def labels(source: Source) -> dict[str, list[str]]:
+def tier_members(source: Source) -> dict[str, list[str]]:
     """Tier → question ids, as the file has them. Raises DataError when it is not such a map."""
     path = local_path(source)
     if path is None:

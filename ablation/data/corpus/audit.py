@@ -12,9 +12,9 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from ablation.data.corpus.contamination import BenchmarkQuestion, Contamination
-from ablation.data.corpus.filter import questions_of
 from ablation.data.corpus.pool import read_trajectories
 from ablation.data.corpus.select import read_chosen
+from ablation.data.corpus.sift import benchmark_questions
 from ablation.specs.cell import Cell, addresses
 from ablation.store.records import SUMMARY_FILE
 
@@ -58,18 +58,18 @@ class Audit:
 
 
 @dataclass(frozen=True)
-class Made:
+class SelectedCells:
     """Cells with one selection, and its stage folders."""
 
     cells: tuple[Cell, ...]
     paths: Mapping[str, Path]
 
 
-def audit(study: str, made: Sequence[Made], base_cells: int) -> Audit:
+def audit(study: str, made: Sequence[SelectedCells], base_cells: int) -> Audit:
     """Measure selections that are in the store."""
     chosen = [read_chosen(one.paths["select"]) for one in made]
     benchmarks = {cell.benchmark.source: cell.benchmark for one in made for cell in one.cells}
-    asked = [(one.name, questions_of([one])) for one in benchmarks.values()]
+    asked = [(one.name, benchmark_questions([one])) for one in benchmarks.values()]
     hits = _hits(made, chosen, [question for _, some in asked for question in some])
     selections = [_selection(*one) for one in zip(made, chosen, hits, strict=True)]
     # Ids are unique in a corpus, and corpora may number theirs alike.
@@ -81,7 +81,7 @@ def audit(study: str, made: Sequence[Made], base_cells: int) -> Audit:
     return Audit(study, tuple(selections), _common(ids), _common(problems), base_cells, dict(counts))
 
 
-def _selection(made: Made, chosen: pd.DataFrame, hits: tuple[str, ...]) -> Selection:
+def _selection(made: SelectedCells, chosen: pd.DataFrame, hits: tuple[str, ...]) -> Selection:
     told = json.loads((made.paths["select"] / SUMMARY_FILE).read_text(encoding="utf-8"))
     return Selection(
         name=addresses(made.cells[0])["select"].slug,
@@ -114,7 +114,7 @@ def _common(members: Sequence[Sequence[str]]) -> tuple[tuple[int, ...], ...]:
 
 
 def _hits(
-    made: Sequence[Made], chosen: Sequence[pd.DataFrame], questions: Sequence[BenchmarkQuestion]
+    made: Sequence[SelectedCells], chosen: Sequence[pd.DataFrame], questions: Sequence[BenchmarkQuestion]
 ) -> list[tuple[str, ...]]:
     """For each selection, the trajectories whose problem gives away one of the questions, as sentences.
 

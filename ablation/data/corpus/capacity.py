@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from ablation.data.corpus.select import Usable, lacking, mean_tokens, room, untrainable
+from ablation.data.corpus.select import UsableRows, find_candidates, mean_tokens, shortage_of, untrainable
 from ablation.errors import ConfigProblems
 from ablation.specs.cell import Cell
 
@@ -16,13 +16,13 @@ class Fill:
     problems: tuple[str, ...]
 
 
-def fill(given: Usable, cells: Sequence[Cell]) -> Fill:
+def check_fill(given: UsableRows, cells: Sequence[Cell]) -> Fill:
     """Hold cells against what they all draw from."""
     lengths: dict[Cell, float] = {}
     problems: list[str] = []
     for alike in _grouped(cells, lambda cell: (cell.category, cell.length, cell.style)):
         try:
-            found = room(given, alike[0])
+            found = find_candidates(given, alike[0])
         except ConfigProblems as error:
             problems += error.problems
             continue
@@ -30,11 +30,11 @@ def fill(given: Usable, cells: Sequence[Cell]) -> Fill:
             problems.append(told)
         lengths |= dict.fromkeys(alike, mean_tokens(found))
         counts = {cell.count: cell for cell in alike}
-        problems += [told for cell in counts.values() if (told := lacking(found, len(given.kept), cell))]
+        problems += [told for cell in counts.values() if (told := shortage_of(found, len(given.kept), cell))]
     return Fill(lengths, tuple(problems))
 
 
-def by_source(cells: Sequence[Cell]) -> list[list[Cell]]:
+def cells_by_source(cells: Sequence[Cell]) -> list[list[Cell]]:
     """The cells that train, those together that draw from the same rows of the same corpus."""
     return _grouped([cell for cell in cells if not cell.is_base], _source)
 

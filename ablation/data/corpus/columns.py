@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ablation.data.rows import Row
+from ablation.data.rows import TableRow
 from ablation.errors import DataError, nearest
 from ablation.specs import CorpusColumns, Texts
 
@@ -34,7 +34,7 @@ S1K = CorpusColumns(
 )
 
 
-def read_columns(columns: CorpusColumns, row: Row, number: str, where: str) -> list[Generation]:
+def read_columns(columns: CorpusColumns, row: TableRow, number: str, where: str) -> list[Generation]:
     """The generations of one row; `number` names it where the map has no id. Raises DataError naming the column."""
     problem = _text(row, columns.problem, where)
     name = _text(row, columns.id, where) if columns.id else number
@@ -47,7 +47,7 @@ def read_columns(columns: CorpusColumns, row: Row, number: str, where: str) -> l
     ]
 
 
-def _trajectories(texts: Texts, row: Row, suffix: str, where: str) -> Iterator[tuple[str, str, bool, bool]]:
+def _trajectories(texts: Texts, row: TableRow, suffix: str, where: str) -> Iterator[tuple[str, str, bool, bool]]:
     if isinstance(texts.text, str):
         given = _cell(row, texts.text, where)
         several = isinstance(given, list)
@@ -60,7 +60,7 @@ def _trajectories(texts: Texts, row: Row, suffix: str, where: str) -> Iterator[t
         yield f"{suffix}{index}" if several else suffix, text, is_right, is_complete
 
 
-def _joined(row: Row, column: str, where: str) -> str:
+def _joined(row: TableRow, column: str, where: str) -> str:
     """A text, or the only item of a list: s1K keeps its one thinking trajectory so."""
     given = _cell(row, column, where)
     if isinstance(given, list) and len(given) != 1:
@@ -68,7 +68,7 @@ def _joined(row: Row, column: str, where: str) -> str:
     return _texts(given if isinstance(given, list) else [given], column, where)[0]
 
 
-def _flags(row: Row, column: str | None, meaning: str | None, count: int, where: str) -> list[bool]:
+def _flags(row: TableRow, column: str | None, meaning: str | None, count: int, where: str) -> list[bool]:
     """True or false for each text; a single value holds for all of them."""
     if column is None:
         return [True] * count
@@ -84,7 +84,7 @@ def _flags(row: Row, column: str | None, meaning: str | None, count: int, where:
     return values
 
 
-def _text(row: Row, column: str, where: str) -> str:
+def _text(row: TableRow, column: str, where: str) -> str:
     value = _cell(row, column, where)
     return str(value) if isinstance(value, int) else _texts([value], column, where)[0]
 
@@ -96,7 +96,7 @@ def _texts(values: list[Any], column: str, where: str) -> list[str]:
     return values
 
 
-def _cell(row: Row, column: str, where: str) -> Any:
+def _cell(row: TableRow, column: str, where: str) -> Any:
     if column not in row:
         raise DataError(
             f"{where}, column {column}: Field required; the table has: {', '.join(row)}{nearest(column, row)}"

@@ -14,7 +14,7 @@ from ablation.errors import RecordError
 from ablation.specs.cell import Cell
 from ablation.store.records import SUMMARY_FILE, Trajectory
 
-Form = Literal["parquet", "jsonl"]
+ExportFormat = Literal["parquet", "jsonl"]
 _ROWS = 1000
 _SCHEMA = pa.schema(
     {
@@ -25,7 +25,7 @@ _SCHEMA = pa.schema(
 )
 
 
-def export_train(cell: Cell, paths: dict[str, Path], form: Form, output: Path) -> Path:
+def export_train(cell: Cell, paths: dict[str, Path], form: ExportFormat, output: Path) -> Path:
     """Write ``train.parquet`` or ``train.jsonl`` in drawing order, and ``README.md``. Raises RecordError on a folder in use."""
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise RecordError(f"{output} is not an empty folder; give --output another one")

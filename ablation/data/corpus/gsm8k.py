@@ -3,7 +3,7 @@
 import re
 
 from ablation.data.corpus.columns import Generation
-from ablation.data.rows import Row
+from ablation.data.rows import TableRow
 from ablation.errors import DataError
 
 STYLE = "worked"
@@ -11,7 +11,7 @@ _NOTE = re.compile(r"<<[^<>]*>>")
 _MARK = "####"
 
 
-def read_gsm8k(row: Row, number: int, where: str) -> list[Generation]:
+def read_gsm8k(row: TableRow, number: int, where: str) -> list[Generation]:
     """The one trajectory of a row. Raises DataError naming the column."""
     question, answer = (_text(row, column, where) for column in ("question", "answer"))
     text = trajectory(answer, where)
@@ -26,7 +26,7 @@ def trajectory(answer: str, where: str) -> str:
     return f"{_NOTE.sub('', worked).strip()}\nThe answer is \\boxed{{{final.strip()}}}."
 
 
-def _text(row: Row, column: str, where: str) -> str:
+def _text(row: TableRow, column: str, where: str) -> str:
     value = row.get(column)
     if not isinstance(value, str):
         raise DataError(f"{where}, column {column}: missing or no text; GSM8K has question and answer")

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ablation.data.corpus.batches import INDEX, TRAJECTORIES, tables
-from ablation.data.corpus.token_cache import encoding, reused, write_encoding
+from ablation.data.corpus.encoded_batches import INDEX, TRAJECTORIES, encoded_tables
+from ablation.data.corpus.token_cache import encoding_digest, link_equal_pool, write_encoding
 from ablation.data.tokenizer import load_tokenizer
 from ablation.specs import Corpus, Model
 from ablation.store.interrupt import StopRequest
@@ -50,8 +50,8 @@ def make_pool(
     Where `pools`, a folder of complete ones, has one that an equal tokenizer made of this corpus, nothing is encoded again.
     """
     tokenizer = load_tokenizer(model)
-    same = encoding(corpus, tokenizer)
-    if not (same and pools and reused(same, pools, folder)):
+    same = encoding_digest(corpus, tokenizer)
+    if not (same and pools and link_equal_pool(same, pools, folder)):
         _encode(corpus, tokenizer, folder, halt)
     write_encoding(same, folder)
 
@@ -62,7 +62,7 @@ def _encode(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", folder: Path, 
         pq.ParquetWriter(folder / INDEX_FILE, INDEX) as index,
         pa.OSFile(str(folder / TRAJECTORIES_FILE), "wb") as file,
         pa.ipc.new_file(file, TRAJECTORIES) as trajectories,
-        closing(tables(corpus, tokenizer, funnel)) as batches,
+        closing(encoded_tables(corpus, tokenizer, funnel)) as batches,
     ):
         for rows, texts in batches:
             if halt:

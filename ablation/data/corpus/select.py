@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from ablation.data.corpus.filter import read_kept
-from ablation.data.corpus.lengths import common, cut, matched
-from ablation.data.corpus.near import read_near
-from ablation.data.corpus.order import interleaved, shuffled
+from ablation.data.corpus.length_bands import band_of, common_capacity, draw_matched
+from ablation.data.corpus.near_benchmark import read_near
 from ablation.data.corpus.pool import FUNNEL_FILE, Conversation, read_trajectories
+from ablation.data.corpus.seeded_order import interleaved, shuffled
+from ablation.data.corpus.sift import read_kept
 from ablation.errors import ConfigProblems, nearest
 from ablation.specs import Across, Category, Length, Style
 from ablation.specs.cell import Cell
@@ -29,7 +29,7 @@ _QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 
 
 @dataclass(frozen=True)
-class Usable:
+class UsableRows:
     """What cells draw from: the rows that may be used, and the problems a category's `near` has picked (None: no such)."""
 
     kept: pd.DataFrame
@@ -37,7 +37,7 @@ class Usable:
 
 
 @dataclass(frozen=True)
-class Part:
+class Band:
     """One stratum's band. With a `capacity`, so many of each class of lengths are drawn (see lengths.matched), else all."""
 
     frame: pd.DataFrame
@@ -50,26 +50,26 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Room:
+class Candidates:
     """What a cell may draw from, by strata, and how many rows each condition left.
 
     `largest` is the largest count that stays even over the strata; `stratum` the size of the smallest stratum before its band
     was cut, and `cut` the size of that stratum's band.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[Band, ...]
     funnel: dict[str, int]
     largest: int
     stratum: int
     cut: int
 
 
-def usable(sifted: Path, near: Path | None = None) -> Usable:
+def read_usable(sifted: Path, near: Path | None = None) -> UsableRows:
     """What the folders of a cell's earlier stages hold."""
-    return Usable(read_kept(sifted), frozenset(read_near(near)["problem_key"]) if near else None)
+    return UsableRows(read_kept(sifted), frozenset(read_near(near)["problem_key"]) if near else None)
 
 
-def room(given: Usable, cell: Cell) -> Room:
+def find_candidates(given: UsableRows, cell: Cell) -> Candidates:
     """Apply C, S and L; neither N nor the seed has a say. Raises ConfigProblems when a level has nothing in this corpus."""
     category, length, style = _levels(cell)
     _refuse_absent_levels(given.kept, cell)
@@ -77,9 +77,9 @@ def room(given: Usable, cell: Cell) -> Room:
     in_category = _of_types(allowed, category.problem_types)
     strata_types = [(kind,) for kind in category.problem_types or ()] if category.balanced else [category.problem_types]
     strata = [of_style(_of_types(in_category, kinds), style, length) for kinds in strata_types]
-    bands = [cut(stratum, length, len(strata), index, _drawn_by(style)) for index, stratum in enumerate(strata)]
+    bands = [band_of(stratum, length, len(strata), index, _drawn_by(style)) for index, stratum in enumerate(strata)]
     capacities = [_capacity(allowed, kinds, cell) for kinds in strata_types]
-    parts = tuple(Part(frame, capacity) for frame, capacity in zip(bands, capacities, strict=True))
+    parts = tuple(Band(frame, capacity) for frame, capacity in zip(bands, capacities, strict=True))
     funnel = {
         **({"near": len(allowed)} if given.near is not None else {}),
         "in_category": len(in_category),
@@ -88,10 +88,10 @@ def room(given: Usable, cell: Cell) -> Room:
     }
     smallest = min(range(len(strata)), key=lambda index: len(strata[index]))
     largest = len(parts) * min(part.size for part in parts)
-    return Room(parts, funnel, largest, len(strata[smallest]), parts[smallest].size)
+    return Candidates(parts, funnel, largest, len(strata[smallest]), parts[smallest].size)
 
 
-def drawn(found: Room, cell: Cell) -> pd.DataFrame:
+def drawing_order(found: Candidates, cell: Cell) -> pd.DataFrame:
     """Everything that the cell may draw, in the order of its data seed; its trajectories are the first N."""
     _, length, style = _levels(cell)
     by, seed = _drawn_by(style), cell.seed.data
@@ -99,7 +99,7 @@ def drawn(found: Room, cell: Cell) -> pd.DataFrame:
         [
             shuffled(part.frame, seed, by)
             if part.capacity is None
-            else matched(part.frame, part.capacity, length.tolerance, seed, by)
+            else draw_matched(part.frame, part.capacity, length.tolerance, seed, by)
             for part in found.parts
         ]
     )
@@ -123,20 +123,20 @@ def of_style(frame: pd.DataFrame, style: Style, length: Length) -> pd.DataFrame:
     return own.assign(length=own["problem_key"].map(tokens.mean(axis=1)))
 
 
-def mean_tokens(found: Room) -> float:
+def mean_tokens(found: Candidates) -> float:
     """The mean length of what is drawn from, before it is drawn; strata weigh the same."""
     return float(pd.Series([part.frame["tokens"].mean() for part in found.parts]).mean())
 
 
-def shortage(given: Usable, cell: Cell) -> str | None:
+def shortage(given: UsableRows, cell: Cell) -> str | None:
     """Why a cell cannot be filled, as a sentence, or None when it can."""
     try:
-        return lacking(room(given, cell), len(given.kept), cell)
+        return shortage_of(find_candidates(given, cell), len(given.kept), cell)
     except ConfigProblems as error:
         return "; ".join(error.problems)
 
 
-def lacking(found: Room, kept: int, cell: Cell) -> str | None:
+def shortage_of(found: Candidates, kept: int, cell: Cell) -> str | None:
     """Why this room cannot fill the cell, or None; `kept` is how many trajectories may be used at all."""
     overlap = _overlap(found, cell)
     if overlap or cell.count.size <= found.largest:
@@ -150,7 +150,7 @@ def lacking(found: Room, kept: int, cell: Cell) -> str | None:
     )
 
 
-def untrainable(found: Room, cell: Cell) -> str | None:
+def untrainable(found: Candidates, cell: Cell) -> str | None:
     """Why some of what the cell may draw has nothing to train, or None; of these the training would refuse each."""
     train = cell.train
     if train is None or train.drop_untrainable:
@@ -166,7 +166,7 @@ def untrainable(found: Room, cell: Cell) -> str | None:
     )
 
 
-def _overlap(found: Room, cell: Cell) -> str | None:
+def _overlap(found: Candidates, cell: Cell) -> str | None:
     """Bands of more than half a stratum would hold the same trajectories in short and long: no contrast of lengths is left."""
     if cell.length is None or cell.length.name not in ("short", "long") or 2 * found.cut <= found.stratum + 1:
         return None
@@ -182,12 +182,12 @@ def make_selection(sifted: Path, near: Path | None, cell: Cell, folder: Path) ->
     The summary holds the funnel, quantiles and sums of tokens (`tokens`: the trajectories; `total`: with prompt and end, as
     trained), and the SHA-256 of the sorted ids.
     """
-    given = usable(sifted, near)
+    given = read_usable(sifted, near)
     missing = shortage(given, cell)
     if missing:
         raise ConfigProblems([missing])
-    found = room(given, cell)
-    chosen = drawn(found, cell).head(cell.count.size)
+    found = find_candidates(given, cell)
+    chosen = drawing_order(found, cell).head(cell.count.size)
     funnel = {**json.loads((sifted / FUNNEL_FILE).read_text()), **found.funnel, "chosen": len(chosen)}
     chosen.drop(columns="length").to_parquet(folder / CHOSEN_FILE, index=False)
     write_json(
@@ -269,7 +269,7 @@ def _capacity(allowed: pd.DataFrame, kinds: tuple[str, ...] | None, cell: Cell) 
         of_style(_of_types(allowed, of_types), style.model_copy(update={"name": name}), length)
         for of_types, name in product(types or [kinds], styles)
     ]
-    return common(compared, length.tolerance)
+    return common_capacity(compared, length.tolerance)
 
 
 def _refuse_absent_levels(pool: pd.DataFrame, cell: Cell) -> None:

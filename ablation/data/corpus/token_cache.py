@@ -19,7 +19,7 @@ ENCODING_FILE = "encoding.json"
 _FILES = ("index.parquet", "trajectories.arrow", "funnel.json")  # of a pool; the rest is its own
 
 
-def encoding(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase") -> str | None:
+def encoding_digest(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase") -> str | None:
     """A digest of all that decides the ids of a corpus, or None for a tokenizer that cannot be written down."""
     if not tokenizer.is_fast:
         return None
@@ -29,7 +29,7 @@ def encoding(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase") -> str | None
     return digest({"version": VERSIONS["pool"], "corpus": corpus.content(), "tokenizer": told})
 
 
-def reused(found: str, pools: Path, folder: Path) -> bool:
+def link_equal_pool(found: str, pools: Path, folder: Path) -> bool:
     """Link what a whole pool of this encoding holds into `folder`; False when there is none."""
     for other in sorted(listed(pools, "[!.]*")):
         try:

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Self
 
 from ablation.config.environment import PYTHON, inherited
-from ablation.data.benchmark.answers import Outcome
+from ablation.data.benchmark.answers import Comparison
 from ablation.errors import RecordError
 from ablation.evaluation.grading.verdict import AnswerPair
 from ablation.specs.versions import MATH_VERIFY
@@ -32,7 +32,7 @@ _PROGRAM = Path(__file__).with_name("worker.py")
 _START_S = 120.0
 # A pair without a given answer asks whether the reference can be read.
 AlgebraRequest = AnswerPair | tuple[None, str]
-_OUTCOMES: dict[bytes, Outcome] = {b"equal\n": "equal", b"different\n": "different", b"undecided\n": "undecided"}
+_OUTCOMES: dict[bytes, Comparison] = {b"equal\n": "equal", b"different\n": "different", b"undecided\n": "undecided"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class MathVerify:
     ) -> None:
         self._open.close()
 
-    def decide(self, pairs: Sequence[AlgebraRequest]) -> list[Outcome]:
+    def decide(self, pairs: Sequence[AlgebraRequest]) -> list[Comparison]:
         """One outcome a pair, in order. Raises RecordError when the installed Math-Verify is not the grader's."""
         if not pairs:
             return []
@@ -79,7 +79,7 @@ class MathVerify:
         """Whether each reference answer has a mathematical reading within the limits."""
         return [found == "equal" for found in self.decide([(None, one) for one in references])]
 
-    def _ask(self, pair: AlgebraRequest) -> Outcome:
+    def _ask(self, pair: AlgebraRequest) -> Comparison:
         worker = self._idle.get()
         try:
             return worker.ask(pair)
@@ -94,7 +94,7 @@ class _Worker:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
 
-    def ask(self, pair: AlgebraRequest) -> Outcome:
+    def ask(self, pair: AlgebraRequest) -> Comparison:
         """The process's word, or `undecided` when it died of the question or took too long."""
         if self._process and self._process.poll() is not None:  # it died, but not of this question
             self.stop()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from ablation.data.benchmark import asked_questions
+from ablation.data.benchmark import sampled_questions
 from ablation.errors import RecordError
 from ablation.evaluation.grading.algebra import MathVerify
 from ablation.evaluation.grading.verdict import VERDICTS, UngradedCompletion, grade_completions
@@ -29,7 +29,7 @@ def grade(cell: Cell, samples: Sequence[Path], folder: Path) -> None:
     Where a pass line ends the sampling, for each that was made, and they decide it; the decision is then in ``summary.json``.
     """
     started = time.perf_counter()
-    answers = {question.id: question.answer for question in asked_questions(cell.benchmark, cell.sample)}
+    answers = {question.id: question.answer for question in sampled_questions(cell.benchmark, cell.sample)}
     rows = read_completions(samples, list(answers))
     planned = [(question, attempt) for question in answers for attempt in range(cell.sample.n)]
     made = {(row.question, row.attempt) for row in rows}

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
-from ablation.data.benchmark.answers import MAX_ANSWER_CHARS, Outcome, compare, final_answer, plain
+from ablation.data.benchmark.answers import MAX_ANSWER_CHARS, Comparison, compare, final_answer, plain_answer
 
 VerdictName = Literal["correct", "wrong", "no_answer", "truncated", "ungradable"]
 VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
@@ -17,7 +17,7 @@ VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
 FINISHED = ("stop", "eos", "eos_token", "stop_sequence", "end_turn", "tool_calls", "tool_use", "refusal")
 CUT_OFF = ("length", "max_tokens", "repetition", "abort", "error", "content_filter", "safety", "recitation")
 
-_VERDICT_OF: dict[Outcome, VerdictName] = {"equal": "correct", "different": "wrong", "undecided": "ungradable"}
+_VERDICT_OF: dict[Comparison, VerdictName] = {"equal": "correct", "different": "wrong", "undecided": "ungradable"}
 _BATCH, _BATCH_CHARACTERS = 1_000, 4_000_000
 AnswerPair = tuple[str, str]  # (given answer, reference answer)
 
@@ -25,7 +25,7 @@ AnswerPair = tuple[str, str]  # (given answer, reference answer)
 class Algebra(Protocol):
     """Decides whether answers are equal where text and integers cannot."""
 
-    def decide(self, pairs: Sequence[AnswerPair]) -> list[Outcome]:
+    def decide(self, pairs: Sequence[AnswerPair]) -> list[Comparison]:
         """One outcome a pair, in order."""
         ...
 
@@ -88,7 +88,9 @@ def _read(attempt: UngradedCompletion) -> GradedCompletion | AnswerPair:
         return GradedCompletion("no_answer", _shown(answer))
     outcome = compare(answer, attempt.reference)
     return (
-        GradedCompletion(_VERDICT_OF[outcome], _shown(answer)) if outcome else (plain(answer), plain(attempt.reference))
+        GradedCompletion(_VERDICT_OF[outcome], _shown(answer))
+        if outcome
+        else (plain_answer(answer), plain_answer(attempt.reference))
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from ablation.data.benchmark import asked_questions
+from ablation.data.benchmark import sampled_questions
 from ablation.evaluation.grading.algebra import MathVerify
 from ablation.evaluation.grading.verdict import UngradedCompletion, grade_completions
 from ablation.evaluation.pass_line import Decision
@@ -21,7 +21,7 @@ def early_stop(cell: Cell) -> Iterator[IsDecided]:
     if line is None:
         yield lambda completions: False  # noqa: ARG005 nobody looks
         return
-    answers = {question.id: question.answer for question in asked_questions(cell.benchmark, cell.sample)}
+    answers = {question.id: question.answer for question in sampled_questions(cell.benchmark, cell.sample)}
     decision = Decision(line, len(answers) * cell.sample.n)
     with MathVerify() as algebra:
 

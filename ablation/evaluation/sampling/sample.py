@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablation.data.benchmark import asked_questions
-from ablation.data.tokenizer import load_tokenizer, model_place
+from ablation.data.benchmark import sampled_questions
+from ablation.data.tokenizer import load_tokenizer, model_location
 from ablation.errors import RecordError
 from ablation.evaluation.evaluator_name import EVALUATOR_FILE
 from ablation.evaluation.sampling.adapter import holds_adapter
@@ -32,8 +32,8 @@ def sample(cell: Cell, attempts: range, weights: Path | None, run: StageRun) -> 
     """
     started, folder, runs = time.perf_counter(), run.out, engine(cell.sample.engine)
     adapter = str(weights) if weights and holds_adapter(weights) else None
-    place, revision = (str(weights), None) if weights and not adapter else model_place(cell.model)
-    questions, tokenizer = asked_questions(cell.benchmark, cell.sample), load_tokenizer(cell.model)
+    place, revision = (str(weights), None) if weights and not adapter else model_location(cell.model)
+    questions, tokenizer = sampled_questions(cell.benchmark, cell.sample), load_tokenizer(cell.model)
     trusted = cell.model.trust_remote_code
     sampling = SamplingRun(place, revision, tokenizer, cell.sample, cell.seed.sample, adapter, trusted)
     units = _units(cell, tokenizer, questions, attempts, runs.unit_rows(cell.sample))

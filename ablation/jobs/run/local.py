@@ -12,7 +12,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from ablation.config.cluster import Local
 from ablation.config.environment import PYTHON, SLURM, inherited
-from ablation.data.download import fetch, wanted
+from ablation.data.download import fetch, required_sources
 from ablation.jobs.run.job import Job, JobResult, print_trace, quiet_libraries, run_job, run_logged_job
 from ablation.jobs.run.live_table import LiveTable
 from ablation.specs.cell import addresses
@@ -112,6 +112,6 @@ def _replace_environment(wanted: Mapping[str, str]) -> None:
 
 def _fetch_models(jobs: Sequence[Job]) -> None:
     """Download what workers, which have no key of the hub's, will train and sample. Raises HubUnreachable."""
-    for one in wanted([job.cell for job in jobs]):
+    for one in required_sources([job.cell for job in jobs]):
         if one.kind == "model" and one.source.hub:
             fetch(one)

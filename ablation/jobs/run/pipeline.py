@@ -86,13 +86,13 @@ def _pool(corpus: Corpus, model: Model, run: StageRun) -> None:
 
 
 def _sift(cell: Cell, pool: Path, run: StageRun) -> None:
-    from ablation.data.corpus.filter import make_sifted
+    from ablation.data.corpus.sift import make_sifted
 
     make_sifted(pool, cell, run.out)
 
 
 def _near(category: Category, pool: Path, sift: Path, run: StageRun) -> None:
-    from ablation.data.corpus.near import make_near
+    from ablation.data.corpus.near_benchmark import make_near
 
     make_near(pool, sift, category, run.out)
 

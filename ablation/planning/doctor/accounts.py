@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ablation.config.tracker import Tracker, mode_of
-from ablation.data.download import Wanted, check, wanted
+from ablation.data.download import RequiredSource, cached_path, required_sources
 from ablation.errors import DataError
 from ablation.planning.doctor.check import Check, fail, ok, warn
 from ablation.specs.cell import Cell
@@ -17,7 +17,7 @@ def checks(cells: Sequence[Cell], tracker: Tracker) -> Iterator[Check]:
     """The models and data of these cells, the cache they go to, and both keys."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    sources = wanted(cells)
+    sources = required_sources(cells)
     yield _cache(Path(HF_HUB_CACHE), any(one.source.hub for one in sources))
     for one in sources:
         yield _source(one)
@@ -25,9 +25,9 @@ def checks(cells: Sequence[Cell], tracker: Tracker) -> Iterator[Check]:
     yield _wandb(tracker)
 
 
-def _source(one: Wanted) -> Check:
+def _source(one: RequiredSource) -> Check:
     try:
-        found = check(one)
+        found = cached_path(one)
     except DataError as error:
         return fail(one.kind, str(error), "correct the path")
     if found:

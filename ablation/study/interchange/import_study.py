@@ -14,8 +14,8 @@ from ablation.analysis.effects.conditions import cell_errors
 from ablation.analysis.records.metrics import cell_table
 from ablation.analysis.records.scores import Scores
 from ablation.config.execution import RESERVED
-from ablation.data.benchmark.tier_rule import TIERS
-from ablation.data.benchmark.tiers import UNDIVIDED, labels
+from ablation.data.benchmark.tier_rule import STUDY_TIERS
+from ablation.data.benchmark.tiers import UNDIVIDED, tier_members
 from ablation.errors import ConfigProblems, DataError, RecordError
 from ablation.specs import Name, Source
 from ablation.store.files import write_text_atomically
@@ -80,14 +80,14 @@ def _tiers(imported: Imported, columns: ColumnMap, source: Path) -> tuple[dict[s
     questions = list(dict.fromkeys(one.question for model in imported.models for one in model.attempts))
     tier_of, order = imported.tier_of, list(dict.fromkeys(imported.tier_of.values()))
     if columns.tiers:
-        members = labels(Source(path=columns.tiers))
+        members = tier_members(Source(path=columns.tiers))
         tier_of, order = {one: tier for tier, ids in members.items() for one in ids}, list(members)
     if not tier_of:
         return dict.fromkeys(questions, UNDIVIDED), [UNDIVIDED]
     if without := [question for question in questions if question not in tier_of]:
         raise DataError(f"{source}: questions in no tier: {', '.join(without[:10])}; name them in the file of tiers")
-    if set(order) <= set(TIERS):
-        order = [tier for tier in TIERS if tier in order]
+    if set(order) <= set(STUDY_TIERS):
+        order = [tier for tier in STUDY_TIERS if tier in order]
     return {question: tier_of[question] for question in questions}, order
 
 

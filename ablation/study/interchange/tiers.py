@@ -10,7 +10,15 @@ import yaml
 
 from ablation.analysis.records.evaluators import apart
 from ablation.analysis.records.load import Study
-from ablation.data.benchmark.tier_rule import ROLES, TIERS, ReferenceCount, TierRule, disagreements, pooled, tiers
+from ablation.data.benchmark.tier_rule import (
+    ROLES,
+    STUDY_TIERS,
+    ReferenceCount,
+    TierRule,
+    disagreements,
+    pooled_rate,
+    question_tiers,
+)
 from ablation.errors import RecordError
 from ablation.store.files import write_text_atomically
 
@@ -64,10 +72,10 @@ def left_out(study: Study) -> list[str]:
 def derive(counts: Sequence[ReferenceCount[str]], rule: TierRule, labels: Mapping[str, str]) -> Derived:
     """The tiers, and one sentence for each question whose label is another tier."""
     try:
-        found = tiers(counts, rule)
+        found = question_tiers(counts, rule)
     except ValueError as error:
         raise RecordError(f"{error}; run these cells, or leave them out of the study") from error
-    members = {name: sorted((one for one in found if found[one] == name), key=_by_number) for name in TIERS}
+    members = {name: sorted((one for one in found if found[one] == name), key=_by_number) for name in STUDY_TIERS}
     differing = disagreements(found, labels)
     if not labels:
         return Derived(rule, members, ["no labels to compare with"])
@@ -79,12 +87,12 @@ def derive(counts: Sequence[ReferenceCount[str]], rule: TierRule, labels: Mappin
 def read_labels(study: Study, file: Path | None) -> dict[str, str]:
     """The tier of each question in a file, else as recorded; empty where the record has only one tier."""
     if file is not None:
-        from ablation.data.benchmark.tiers import labels
+        from ablation.data.benchmark.tiers import tier_members
         from ablation.specs import Source
 
-        return {one: tier for tier, members in labels(Source(path=str(file))).items() for one in members}
+        return {one: tier for tier, members in tier_members(Source(path=str(file))).items() for one in members}
     known = dict(zip(study.results["question"].astype(str), study.results["tier"].astype(str), strict=True))
-    return known if set(known.values()) & set(TIERS) else {}
+    return known if set(known.values()) & set(STUDY_TIERS) else {}
 
 
 def write_tiers(file: Path, derived: Derived, study: str) -> None:
@@ -110,7 +118,7 @@ def _rates(question: str, counts: Sequence[ReferenceCount[str]]) -> str:
         mine = [count for count in counts if count.question == question and count.role == role]
         if mine:
             right, of = sum(one.correct for one in mine), sum(one.attempts for one in mine)
-            parts.append(f"{role} {right} of {of} = {pooled(mine):.1%}")
+            parts.append(f"{role} {right} of {of} = {pooled_rate(mine):.1%}")
     return ", ".join(parts)
 
 

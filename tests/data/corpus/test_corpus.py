@@ -11,10 +11,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ablation.data.corpus.filter import read_kept
+from ablation.data.corpus.generations import read_generations
 from ablation.data.corpus.pool import INDEX_FILE, make_pool
-from ablation.data.corpus.read import read
-from ablation.data.corpus.select import Usable, drawn, make_selection, read_selection, room, shortage
+from ablation.data.corpus.select import (
+    UsableRows,
+    drawing_order,
+    find_candidates,
+    make_selection,
+    read_selection,
+    shortage,
+)
+from ablation.data.corpus.sift import read_kept
 from ablation.errors import ConfigProblems, DataError
 from ablation.jobs.run.pipeline import run_cell
 from ablation.specs import Corpus
@@ -35,13 +42,13 @@ def test_either_checker_makes_a_generation_right(tmp_path: Path) -> None:
         openr1_row(0, correctness_math_verify=[True, False], correctness_llama=[False, True]),
         openr1_row(1, correctness_math_verify=[True, False], correctness_llama=None),
     ]
-    found = list(read(corpus(write_lines(tmp_path / "c.jsonl", rows))))
+    found = list(read_generations(corpus(write_lines(tmp_path / "c.jsonl", rows))))
     assert [[one.right for one in row] for row in found] == [[True, True], [True, False]]
 
 
 def test_absent_styles_mean_r1(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "c.jsonl", [openr1_row(0), openr1_row(1, generation_styles=["r1", "gemini"])])
-    assert [one.style for row in read(corpus(path)) for one in row] == ["r1", "r1", "r1", "gemini"]
+    assert [one.style for row in read_generations(corpus(path)) for one in row] == ["r1", "r1", "r1", "gemini"]
 
 
 @pytest.mark.parametrize(
@@ -58,13 +65,13 @@ def test_a_corrupt_row_is_named_by_row_and_column(tmp_path: Path, columns: dict[
     """Alone in its file, so that the reader takes the column's type as it stands and the schema has to refuse it."""
     path = write_lines(tmp_path / "c.jsonl", [openr1_row(0, **columns)])
     with pytest.raises(DataError, match=re.escape(named)):
-        list(read(corpus(path)))
+        list(read_generations(corpus(path)))
 
 
 def test_rows_are_counted_from_zero(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "c.jsonl", [openr1_row(0), openr1_row(1), openr1_row(2, generations=None)])
     with pytest.raises(DataError, match="row 2, column generations"):
-        list(read(corpus(path)))
+        list(read_generations(corpus(path)))
 
 
 @pytest.mark.parametrize(
@@ -83,13 +90,13 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
     row = openr1_row(0)
     row["generation"] = row.pop("generations")
     with pytest.raises(DataError, match=r"row 0, column generations: Field required.*did you mean 'generation'"):
-        list(read(corpus(write_lines(tmp_path / "c.jsonl", [row]))))
+        list(read_generations(corpus(write_lines(tmp_path / "c.jsonl", [row]))))
 
 
 def test_a_file_that_is_not_parquet_is_refused(tmp_path: Path) -> None:
     (tmp_path / "c.parquet").write_bytes(b"PAR1 but not really")
     with pytest.raises(DataError, match="cannot be read"):
-        list(read(corpus(tmp_path / "c.parquet")))
+        list(read_generations(corpus(tmp_path / "c.parquet")))
 
 
 def test_two_rows_with_one_uuid_are_refused(tmp_path: Path, cell_of: CellOf) -> None:
@@ -105,8 +112,8 @@ def pool_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(tmp_path_factory.mktemp("pool"))
 
 
-def usable_of(cell: Cell, store: Store) -> Usable:
-    return Usable(read_kept(run_cell(cell, store, last="sift")["sift"]))
+def usable_of(cell: Cell, store: Store) -> UsableRows:
+    return UsableRows(read_kept(run_cell(cell, store, last="sift")["sift"]))
 
 
 @pytest.fixture
@@ -139,7 +146,7 @@ def test_seeds_draw_other_trajectories(chosen: Callable[..., list[str]]) -> None
 def test_bands_are_the_shortest_and_longest_of_the_pool(cell_of: CellOf, pool_store: Store) -> None:
     cells = {name: cell_of(f"length={name}", "category=algebra") for name in ("short", "normal", "long")}
     pool = usable_of(cells["normal"], pool_store)
-    bands = {name: drawn(room(pool, cell), cell)["tokens"] for name, cell in cells.items()}
+    bands = {name: drawing_order(find_candidates(pool, cell), cell)["tokens"] for name, cell in cells.items()}
     assert bands["short"].max() <= bands["long"].min()
     assert bands["short"].min() == bands["normal"].min()
     assert bands["long"].max() == bands["normal"].max()
@@ -149,7 +156,7 @@ def test_bands_are_the_shortest_and_longest_of_the_pool(cell_of: CellOf, pool_st
 def test_diverse_is_even_over_categories_at_every_count(cell_of: CellOf, pool_store: Store) -> None:
     cell = cell_of("category=diverse", "length=short")
     pool = usable_of(cell, pool_store)
-    ordered = drawn(room(pool, cell), cell)
+    ordered = drawing_order(find_candidates(pool, cell), cell)
     for size in (7, 30, 70):
         counts = ordered["problem_type"].head(size).value_counts()
         assert counts.max() - counts.min() <= 1
@@ -180,7 +187,7 @@ def test_the_funnel_adds_up(cell_of: CellOf, pool_store: Store) -> None:
 def test_a_count_beyond_the_band_says_how_many_there_are(cell_of: CellOf, pool_store: Store, tmp_path: Path) -> None:
     cell = cell_of("count.size=99999")
     sifted = run_cell(cell, pool_store, last="sift")["sift"]
-    found = shortage(Usable(read_kept(sifted)), cell)
+    found = shortage(UsableRows(read_kept(sifted)), cell)
     assert found is not None
     assert "count.size: given 99999" in found
     assert "allowed: 1 to " in found
@@ -201,7 +208,7 @@ def test_a_balanced_category_is_even_or_refused(cell_of: CellOf, pool_store: Sto
     pool = usable_of(cell, pool_store)
     kept = pool.kept
     rare = kept[(kept["problem_type"] != "Geometry") | (kept.groupby("problem_type").cumcount() < 30)]
-    found = shortage(Usable(rare), cell)
+    found = shortage(UsableRows(rare), cell)
     assert shortage(pool, cell) is None
     assert found is not None
     assert "count.size: given 700" in found
@@ -210,7 +217,7 @@ def test_a_balanced_category_is_even_or_refused(cell_of: CellOf, pool_store: Sto
 def test_a_band_in_numbers_is_shared_out_exactly(cell_of: CellOf, pool_store: Store) -> None:
     cell = cell_of("category=diverse", "length=short", "length.band=1000")
     pool = usable_of(cell, pool_store)
-    assert len(drawn(room(pool, cell), cell)) == 1000
+    assert len(drawing_order(find_candidates(pool, cell), cell)) == 1000
 
 
 def test_an_empty_category_is_named_with_what_the_corpus_has(cell_of: CellOf, pool_store: Store) -> None:

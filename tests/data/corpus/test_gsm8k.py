@@ -11,9 +11,9 @@ import pytest
 from ablation.config.read import read_cell
 from ablation.data.benchmark import read_questions, read_tiers, tier_names
 from ablation.data.benchmark.answers import final_answer
-from ablation.data.benchmark.steps import by_steps
+from ablation.data.benchmark.solution_steps import tiers_by_count
+from ablation.data.corpus.generations import read_generations
 from ablation.data.corpus.gsm8k import trajectory
-from ablation.data.corpus.read import read
 from ablation.data.source import pinned_cell
 from ablation.errors import ConfigProblems, DataError
 from ablation.evaluation.grading.references import unreadable_answers
@@ -54,7 +54,7 @@ def test_a_solution_becomes_a_trajectory_that_ends_in_a_box() -> None:
 
 def test_every_published_row_is_one_trajectory_with_the_published_answer() -> None:
     rows = published(TRAIN)
-    found = [one for row in read(corpus(TRAIN)) for one in row]
+    found = [one for row in read_generations(corpus(TRAIN)) for one in row]
     assert [one.problem for one in found] == [row["question"] for row in rows]
     assert [final_answer(one.text) for one in found] == [row["answer"].split("#### ")[1] for row in rows]
     assert not any("<<" in one.text or ">>" in one.text or "####" in one.text for one in found)
@@ -75,7 +75,7 @@ def test_every_published_row_is_one_trajectory_with_the_published_answer() -> No
 def test_a_wrong_row_is_named(tmp_path: Path, row: dict[str, Any], named: str) -> None:
     path = write_lines(tmp_path / "t.jsonl", [published(TRAIN)[0], row])
     with pytest.raises(DataError, match=named):
-        list(read(corpus(path)))
+        list(read_generations(corpus(path)))
 
 
 def test_the_tiers_are_the_noted_calculations(asked: Callable[..., Benchmark]) -> None:
@@ -92,13 +92,15 @@ def test_the_tiers_are_the_noted_calculations(asked: Callable[..., Benchmark]) -
 
 def test_a_solution_without_notes_is_not_asked_rather_than_taken_for_short() -> None:
     steps = Steps(column="answer", mark="<<", tiers={"few": (1, 2)})
-    assert by_steps({"a": 0, "b": 1, "c": 2, "d": 3}, steps) == {"b": "few", "c": "few"}
+    assert tiers_by_count({"a": 0, "b": 1, "c": 2, "d": 3}, steps) == {"b": "few", "c": "few"}
 
 
 def test_fewer_questions_are_among_more_and_keep_their_order() -> None:
     counts = {str(number): 1 + number % 2 for number in range(40)}
     tiers = {"one": (1, 1), "two": (2, 2)}
-    drawn = [list(by_steps(counts, Steps(column="a", mark="<<", tiers=tiers, per_tier=most))) for most in (3, 7, 40)]
+    drawn = [
+        list(tiers_by_count(counts, Steps(column="a", mark="<<", tiers=tiers, per_tier=most))) for most in (3, 7, 40)
+    ]
     assert [len(ids) for ids in drawn] == [6, 14, 40]
     assert set(drawn[0]) < set(drawn[1]) < set(drawn[2])
     assert all(ids == sorted(ids, key=int) for ids in drawn)

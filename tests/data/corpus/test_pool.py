@@ -12,8 +12,8 @@ import pytest
 from transformers import ByT5Tokenizer
 
 from ablation.config.cluster import RuntimeOptions
-from ablation.data.corpus import batches, pool
-from ablation.data.corpus.chat import encoded
+from ablation.data.corpus import encoded_batches, pool
+from ablation.data.corpus.chat_template import encoded
 from ablation.data.corpus.pool import INDEX_FILE, TRAJECTORIES_FILE, make_pool, read_trajectories
 from ablation.data.tokenizer import load_tokenizer
 from ablation.errors import DataError
@@ -34,7 +34,7 @@ def model(cell_of: Callable[..., Cell]) -> Model:
 
 @pytest.fixture
 def a_batch_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "_BATCH_CHARACTERS", 1)
+    monkeypatch.setattr(encoded_batches, "_BATCH_CHARACTERS", 1)
 
 
 def corpus(folder: Path, *wrong: int) -> Corpus:
@@ -49,7 +49,7 @@ def corpus(folder: Path, *wrong: int) -> Corpus:
 
 
 def whole(given: Corpus, model: Model) -> tuple[pa.Table, pa.Table, int]:
-    pairs = list(batches.tables(given, load_tokenizer(model), Counter()))
+    pairs = list(encoded_batches.encoded_tables(given, load_tokenizer(model), Counter()))
     index, trajectories = (pa.Table.from_batches(column) for column in zip(*pairs, strict=True))
     return index, trajectories, len(pairs)
 
@@ -59,7 +59,7 @@ def test_rows_are_the_same_in_one_batch_and_in_many(
 ) -> None:
     given = corpus(tmp_path)
     index, trajectories, together = whole(given, model)
-    monkeypatch.setattr(batches, "_BATCH_CHARACTERS", 1)
+    monkeypatch.setattr(encoded_batches, "_BATCH_CHARACTERS", 1)
     index_apart, trajectories_apart, apart = whole(given, model)
     assert (together, apart) == (1, ROWS)
     assert index.equals(index_apart) and trajectories.equals(trajectories_apart)

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ablation.config.read import read_cell
-from ablation.data.corpus.lengths import bins
-from ablation.data.corpus.select import Usable, drawn, ids_digest, room, shortage
+from ablation.data.corpus.length_bands import length_classes
+from ablation.data.corpus.select import UsableRows, drawing_order, find_candidates, ids_digest, shortage
 from ablation.errors import ConfigProblems
 from ablation.specs.cell import Cell
 from tests.conftest import Composed
@@ -77,12 +77,12 @@ quick = settings(
 
 def chosen(frame: pd.DataFrame, one: Cell) -> pd.DataFrame:
     try:
-        found = room(Usable(frame), one)
+        found = find_candidates(UsableRows(frame), one)
     except ConfigProblems:
         assume(False)
         raise
     assume(found.largest > 0)
-    return drawn(found, one)
+    return drawing_order(found, one)
 
 
 @quick
@@ -100,7 +100,7 @@ def test_draws_are_nested_distinct_and_hold_to_their_levels(
     levels["style"] = {"name": "r1", "paired": list(STYLES) if paired else []}
     one = cell(template, seed=seed, **levels)
     whole = chosen(frame, one)
-    found = room(Usable(frame), one)
+    found = find_candidates(UsableRows(frame), one)
     assert whole["id"].is_unique
     assert set(whole["style"]) == {"r1"}
     assert len(whole) == found.funnel["in_band"] >= found.largest
@@ -139,9 +139,9 @@ def test_matched_styles_have_the_same_lengths_at_every_count(
         for style in STYLES
     }
     r1, gemini = drawn_of["r1"], drawn_of["gemini"]
-    assert bins(r1["tokens"], 0.3) == bins(gemini["tokens"], 0.3)
-    most = Counter(bins(frame[frame["style"] == "r1"]["tokens"], 0.3)) & Counter(
-        bins(frame[frame["style"] == "gemini"]["tokens"], 0.3)
+    assert length_classes(r1["tokens"], 0.3) == length_classes(gemini["tokens"], 0.3)
+    most = Counter(length_classes(frame[frame["style"] == "r1"]["tokens"], 0.3)) & Counter(
+        length_classes(frame[frame["style"] == "gemini"]["tokens"], 0.3)
     )
     assert len(r1) == most.total()
 
@@ -155,10 +155,12 @@ def test_matched_categories_have_the_same_lengths_and_so_has_diverse(
     found = []
     for kind in TYPES:
         category = {"name": "one", "problem_types": [kind], "balanced": False, "near": None}
-        found.append(bins(chosen(frame, cell(template, seed=seed, category=category, length=length))["tokens"], 0.3))
+        found.append(
+            length_classes(chosen(frame, cell(template, seed=seed, category=category, length=length))["tokens"], 0.3)
+        )
     assert found[0] == found[1] == found[2]
     diverse = chosen(frame, cell(template, seed=seed, length=length))
-    assert bins(diverse["tokens"], 0.3) == [one for one in found[0] for _ in TYPES]
+    assert length_classes(diverse["tokens"], 0.3) == [one for one in found[0] for _ in TYPES]
 
 
 @quick
@@ -185,7 +187,9 @@ def test_quarters_of_lengths_are_the_whole(template: dict[str, Any], frame: pd.D
     quarters = []
     for low, high in edges:
         length = {"name": "quantiles", "band": 0.5, "low": low, "high": high}
-        quarters.append(drawn(room(Usable(frame), one := cell(template, category=ANY, length=length)), one))
+        quarters.append(
+            drawing_order(find_candidates(UsableRows(frame), one := cell(template, category=ANY, length=length)), one)
+        )
     assert sorted(name for part in quarters for name in part["id"]) == sorted(whole["id"])
     filled = [part["tokens"] for part in quarters if len(part)]
     assert all(one.max() <= other.min() for one, other in pairwise(filled))
@@ -198,7 +202,7 @@ def test_a_cell_that_cannot_be_filled_says_how_many_there_are(
 ) -> None:
     there = int((frame["style"] == "r1").sum())
     assume(there > 0)
-    told = shortage(Usable(frame), cell(template, size=size, category=ANY))
+    told = shortage(UsableRows(frame), cell(template, size=size, category=ANY))
     assert (told is None) == (size <= there)
     assert told is None or f"given {size} for " in told
     assert told is None or f"allowed: 1 to {there} " in told
@@ -227,7 +231,7 @@ def test_a_comparison_that_the_cell_is_no_part_of_is_refused(
     rows = [(f"{kind}{style}", kind, kind, "s", style, 5) for kind in TYPES for style in STYLES]
     frame = pd.DataFrame(rows, columns=["id", "problem_key", "problem_type", "source", "style", "tokens"])
     with pytest.raises(ConfigProblems, match=said):
-        room(Usable(frame.assign(total_tokens=9, position=range(6))), cell(template, **factors))
+        find_candidates(UsableRows(frame.assign(total_tokens=9, position=range(6))), cell(template, **factors))
 
 
 @pytest.mark.parametrize(
@@ -271,12 +275,13 @@ def test_a_whole_selection_does_not_depend_on_the_process(tmp_path: Path) -> Non
 
 def test_orders_and_digests_do_not_depend_on_the_process() -> None:
     program = (
-        "import pandas as pd\nfrom ablation.data.corpus.order import shuffled\n"
+        "import pandas as pd\nfrom ablation.data.corpus.seeded_order import shuffled\n"
         "from ablation.data.corpus.select import ids_digest\n"
-        "from ablation.data.corpus.lengths import matched, common\nfrom ablation.data.corpus.normalise import problem_key\n"
+        "from ablation.data.corpus.length_bands import draw_matched, common_capacity\n"
+        "from ablation.data.corpus.normalise import problem_key\n"
         "f = pd.DataFrame({'id': [f'r{i}' for i in range(20)], 'length': [10 + i % 3 for i in range(20)]})\n"
         "print(list(shuffled(f, 3)['id']), ids_digest(f['id']), problem_key('x'),"
-        "list(matched(f, common([f, f.head(9)], 0.1), 0.1, 3, 'id')['id']))"
+        "list(draw_matched(f, common_capacity([f, f.head(9)], 0.1), 0.1, 3, 'id')['id']))"
     )
     told = {
         subprocess.run(

@@ -465,6 +465,6 @@ def test_one_process_that_dies_ends_them_all(base: Callable[..., Cell]) -> None:
 
 
 def _weights(base: Callable[..., Cell]) -> Path:
-    from ablation.data.tokenizer import model_place
+    from ablation.data.tokenizer import model_location
 
-    return Path(model_place(base("vllm").model)[0])
+    return Path(model_location(base("vllm").model)[0])

@@ -54,7 +54,7 @@ def read_kept(folder: Path) -> pd.DataFrame:
     return pd.read_parquet(folder / KEPT_FILE)
 
 
-def questions_of(benchmarks: Iterable[Benchmark]) -> list[BenchmarkQuestion]:
+def benchmark_questions(benchmarks: Iterable[Benchmark]) -> list[BenchmarkQuestion]:
     """The questions of several benchmarks, to hold a corpus against."""
     return [
         BenchmarkQuestion(source_name(one.source), asked.id, asked.problem)
@@ -63,10 +63,10 @@ def questions_of(benchmarks: Iterable[Benchmark]) -> list[BenchmarkQuestion]:
     ]
 
 
-def contamination_of(benchmarks: Iterable[Benchmark], filters: Filters) -> Contamination:
+def contamination_check(benchmarks: Iterable[Benchmark], filters: Filters) -> Contamination:
     """The check that a corpus's filters ask for."""
     return Contamination(
-        questions_of(benchmarks), filters.ngram if filters.decontaminate == "ngrams" else None, filters.share
+        benchmark_questions(benchmarks), filters.ngram if filters.decontaminate == "ngrams" else None, filters.share
     )
 
 
@@ -74,7 +74,7 @@ def _hits(frame: pd.DataFrame, pool: Path, filters: Filters) -> dict[str, tuple[
     """By problem key, the first trajectory's id and what its problem gives away; each problem is looked at once."""
     if filters.decontaminate == "off":
         return {}
-    check = contamination_of(filters.benchmarks, filters)
+    check = contamination_check(filters.benchmarks, filters)
     first = frame.drop_duplicates("problem_key")
     wanted = dict(zip(first["position"], zip(first["problem_key"], first["id"], strict=True), strict=True))
     problems = ((wanted[at], text) for at, text in enumerate(read_problems(pool)) if at in wanted)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.data.base_model import unusable
+from ablation.data.model_check import base_model_problems
 from ablation.errors import ConfigProblems
 from ablation.planning.validate import prepare_cells
 from tests.conftest import ROOT
@@ -64,7 +64,7 @@ def test_a_revision_of_the_hub_that_cannot_be_had_is_refused(tmp_path: Path) -> 
         update={"path": None, "hub": "nobody/nothing", "revision": "0" * 40, "sha256": None}
     )
     model = plan.cells[0].model.model_copy(update={"source": source})
-    [said] = unusable(model)
+    [said] = base_model_problems(model)
     assert f"no tokenizer at nobody/nothing at revision {'0' * 40}" in said
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ablation.data.corpus.filter import read_kept
 from ablation.data.corpus.pool import read_trajectories
+from ablation.data.corpus.sift import read_kept
 from ablation.data.source import pinned_cells
 from ablation.data.tokenizer import load_tokenizer, prompt_ids
 from ablation.jobs.run.pipeline import run_cell

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from ablation.data import checksum
-from ablation.data.checksum import LARGE_BYTES, file_sha256, notes
+from ablation.data import checksum_cache
+from ablation.data.checksum_cache import LARGE_BYTES, file_sha256, notes_folder
 
 
 @pytest.fixture(autouse=True)
 def _own_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     # A file of a moment ago counts as settled: nobody writes to it within the tick in which the test did.
-    monkeypatch.setattr(checksum, "_SETTLED_NS", 0)
+    monkeypatch.setattr(checksum_cache, "_SETTLED_NS", 0)
 
 
 def _large(path: Path, content: bytes = b"a") -> str:
@@ -31,7 +31,7 @@ def _large(path: Path, content: bytes = b"a") -> str:
 def _read_by_another_command(path: Path) -> tuple[str, int]:
     """What a new process says, and how many bytes it read of the disk or its cache (its own modules among them)."""
     program = (
-        "import sys, pathlib, ablation.data.checksum as c\n"
+        "import sys, pathlib, ablation.data.checksum_cache as c\n"
         "read = lambda: int(open('/proc/self/io').readline().split()[1])\n"
         "before = read(); found = c.file_sha256(pathlib.Path(sys.argv[1])); print(found, read() - before)"
     )
@@ -67,7 +67,7 @@ def test_what_changed_just_now_is_not_remembered(tmp_path: Path, monkeypatch: py
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert _large(tmp_path / "corpus") == file_sha256(tmp_path / "corpus")
-    assert not notes().exists()
+    assert not notes_folder().exists()
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_what_changed_just_now_is_not_remembered(tmp_path: Path, monkeypatch: py
 def test_a_damaged_note_is_no_note(damage: str, tmp_path: Path) -> None:
     expected = _large(tmp_path / "corpus")
     file_sha256(tmp_path / "corpus")
-    [note] = notes().iterdir()
+    [note] = notes_folder().iterdir()
     note.write_text(damage)
     assert _read_by_another_command(tmp_path / "corpus")[0] == expected
 
@@ -91,8 +91,8 @@ def test_without_a_home_or_a_name_in_utf8_it_is_read(tmp_path: Path, monkeypatch
     expected = _large(odd)
     assert file_sha256(odd) == expected
     assert _read_by_another_command(odd)[0] == expected
-    monkeypatch.setattr(checksum, "notes", _no_home)
-    checksum._of_signature.cache_clear()
+    monkeypatch.setattr(checksum_cache, "notes_folder", _no_home)
+    checksum_cache._of_signature.cache_clear()
     assert file_sha256(odd) == expected
 
 
@@ -103,4 +103,4 @@ def _no_home() -> Path:
 def test_small_files_leave_no_note(tmp_path: Path) -> None:
     (tmp_path / "small").write_bytes(b"a")
     assert file_sha256(tmp_path / "small") == hashlib.sha256(b"a").hexdigest()
-    assert not notes().exists()
+    assert not notes_folder().exists()

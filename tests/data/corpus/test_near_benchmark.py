@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ablation.data.benchmark.questions import read_questions
-from ablation.data.corpus.embed import likeness
-from ablation.data.corpus.near import read_near, tier_questions
+from ablation.data.corpus.near_benchmark import read_near, tier_questions
 from ablation.data.corpus.select import read_selection
+from ablation.data.corpus.similarity import cosine_similarity
 from ablation.errors import ConfigProblems, DataError
 from ablation.jobs.run.pipeline import run_cell
 from ablation.specs import Embedding, Source
@@ -75,12 +75,12 @@ def test_what_is_near_is_part_of_the_selection_alone(cell_of: CellOf) -> None:
 def test_an_embedding_model_is_read_from_a_path(cell_of: CellOf) -> None:
     by_model = Embedding(kind="model", source=cell_of().model.source)
     texts = [one.problem for one in read_questions(cell_of().benchmark)[:6]]
-    alike = likeness(texts, texts[:3], by_model)
+    alike = cosine_similarity(texts, texts[:3], by_model)
     assert alike.shape == (6, 3)
     np.testing.assert_allclose(np.diag(alike), 1, atol=1e-5)
     assert (alike.argmax(axis=0) == [0, 1, 2]).all()
     # What stands beside a text in its batch changes nothing but last bits.
-    np.testing.assert_allclose(likeness(texts[:1], texts[:3], by_model), alike[:1], atol=1e-4)
+    np.testing.assert_allclose(cosine_similarity(texts[:1], texts[:3], by_model), alike[:1], atol=1e-4)
 
 
 @pytest.mark.parametrize("absent", [["pad_token"], ["pad_token", "eos_token", "unk_token"]])
@@ -93,7 +93,7 @@ def test_an_embedding_model_without_a_word_for_padding_gives_the_same(
     told.write_text(json.dumps(kept))
     texts = [one.problem for one in read_questions(cell_of().benchmark)[:6]]
     found, expected = (
-        likeness(texts, texts, Embedding(kind="model", source=source))
+        cosine_similarity(texts, texts, Embedding(kind="model", source=source))
         for source in (Source(path=str(tmp_path / "model")), cell_of().model.source)
     )
     np.testing.assert_allclose(found, expected, atol=1e-6)
@@ -101,7 +101,7 @@ def test_an_embedding_model_without_a_word_for_padding_gives_the_same(
 
 def test_an_embedding_model_without_weights_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be loaded"):
-        likeness(["a"], ["b"], Embedding(kind="model", source=Source(path=str(tmp_path))))
+        cosine_similarity(["a"], ["b"], Embedding(kind="model", source=Source(path=str(tmp_path))))
 
 
 def test_a_tier_that_there_is_not_is_refused(cell_of: CellOf) -> None:

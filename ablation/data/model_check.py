@@ -13,7 +13,7 @@ _ADAPTER = "adapter_config.json"  # transformers loads what it names on top of t
 _INDEX = "model.safetensors.index.json"
 
 
-def unusable(model: Model) -> Iterator[str]:
+def base_model_problems(model: Model) -> Iterator[str]:
     """What is wrong with it, in sentences: no tokenizer with chat template, no config, no whole weights, an adapter beside them.
 
     Of a model on the hub only the tokenizer is looked at, which also shows whether the revision exists.

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from ablation.data.rows import Row
+from ablation.data.rows import TableRow
 from ablation.errors import DataError
 from ablation.specs import Steps
 from ablation.specs.base import digest
 
 
-def step_count(row: Row, steps: Steps, where: str) -> int:
+def step_count(row: TableRow, steps: Steps, where: str) -> int:
     """The marks in the row's solution. Raises DataError where there is no such text."""
     solution = row.get(steps.column)
     if not isinstance(solution, str):
@@ -18,7 +18,7 @@ def step_count(row: Row, steps: Steps, where: str) -> int:
     return solution.count(steps.mark)
 
 
-def by_steps(counts: Mapping[str, int], steps: Steps) -> dict[str, str]:
+def tiers_by_count(counts: Mapping[str, int], steps: Steps) -> dict[str, str]:
     """The tier of each question that is asked, in the order given. Raises DataError for a tier without a question."""
     members = {
         tier: [one for one, count in counts.items() if least <= count <= most]

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
-from ablation.data.corpus.chat import Encoded, Rendered, Renderer, encoded
+from ablation.data.corpus.chat_template import Encoded, Rendered, Renderer, encoded
 from ablation.data.corpus.columns import Generation
+from ablation.data.corpus.generations import read_generations
 from ablation.data.corpus.normalise import problem_key, text_key
-from ablation.data.corpus.read import read
 from ablation.specs import Corpus
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class _Encodings:
     tails: dict[str, Encoded]
 
 
-def tables(
+def encoded_tables(
     corpus: Corpus, tokenizer: "PreTrainedTokenizerBase", funnel: Counter[str]
 ) -> Generator[tuple[pa.RecordBatch, pa.RecordBatch]]:
     """For each batch its rows of INDEX and of TRAJECTORIES; `funnel` counts what filters left. Closed, it leaves no thread."""
@@ -76,7 +76,7 @@ def tables(
 def _batches(corpus: Corpus, renderer: Renderer, funnel: Counter[str]) -> Iterator[_Batch]:
     waiting: list[Generation] = []
     characters = 0
-    for row in read(corpus):
+    for row in read_generations(corpus):
         kept = _kept(row, corpus, funnel)
         waiting += kept
         characters += sum(len(item.text) for item in kept)

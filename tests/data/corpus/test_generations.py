@@ -11,9 +11,9 @@ import pytest
 import yaml
 from huggingface_hub import constants
 
-from ablation.data.corpus.chat import Renderer
+from ablation.data.corpus.chat_template import Renderer
 from ablation.data.corpus.columns import Generation
-from ablation.data.corpus.read import read
+from ablation.data.corpus.generations import read_generations
 from ablation.data.rows import read_rows
 from ablation.data.source import commit_of, pinned, pinned_cells
 from ablation.data.tokenizer import load_tokenizer
@@ -37,7 +37,7 @@ def local(name: str, path: Path, **changes: Any) -> Corpus:
 
 
 def generations(corpus: Corpus) -> list[Generation]:
-    return [one for row in read(corpus) for one in row]
+    return [one for row in read_generations(corpus) for one in row]
 
 
 S1K_ROW = {
@@ -160,7 +160,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_commit_that_was_downloaded_needs_no_hub(hub: Path, subset: str, rows: int) -> None:
     source = {"hub": "open-r1/OpenR1-Math-220k", "revision": COMMIT, "subset": subset, "split": "train"}
     assert hub.is_dir()
-    assert len(list(read(shipped("openr1_math", source=source)))) == rows
+    assert len(list(read_generations(shipped("openr1_math", source=source)))) == rows
 
 
 def test_json_lines_of_a_hub_are_rows_as_they_were_written(hub: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_revision_that_does_not_exist_is_refused_before_anything_runs(cell_of:
         commit_of("open-r1/OpenR1-Math-220k", "no-such", "dataset")
     source = {"hub": "open-r1/OpenR1-Math-220k", "revision": "0" * 40, "subset": "all"}
     with pytest.raises(DataError, match=f"open-r1/OpenR1-Math-220k at revision {'0' * 40} cannot be read"):
-        list(read(shipped("openr1_math", source=source)))
+        list(read_generations(shipped("openr1_math", source=source)))
     unresolved = cell_of().model_copy(update={"corpus": shipped("limo")})
     assert pinned_cells([unresolved], strict=False)[0].corpus == shipped("limo").model_copy(
         update={"filters": pinned_cells([unresolved], strict=False)[0].corpus.filters}  # type: ignore[union-attr]

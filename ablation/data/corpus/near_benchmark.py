@@ -11,9 +11,9 @@ import pandas as pd
 
 from ablation.data.benchmark import read_tiers
 from ablation.data.benchmark.questions import read_questions
-from ablation.data.corpus.embed import likeness
-from ablation.data.corpus.filter import read_kept
 from ablation.data.corpus.pool import read_problems
+from ablation.data.corpus.sift import read_kept
+from ablation.data.corpus.similarity import cosine_similarity
 from ablation.errors import ConfigProblems, nearest
 from ablation.specs import Category, Near
 from ablation.store.records import Question
@@ -35,7 +35,7 @@ def make_near(pool: Path, sifted: Path, category: Category, folder: Path) -> Non
     asked = tier_questions(category.near)
     wanted = set(distinct["position"])
     problems = [text for position, text in enumerate(read_problems(pool)) if position in wanted]
-    alike = likeness(problems, [question.problem for question in asked], category.near.embedding)
+    alike = cosine_similarity(problems, [question.problem for question in asked], category.near.embedding)
     chosen = _nearest(alike, category.near) if category.near.side == "nearest" else _farthest(alike, category.near)
     closest = alike.argmax(axis=1)
     pd.DataFrame(

@@ -28,7 +28,7 @@ def file_sha256(path: Path) -> str:
     return _of_signature(path, _signature(path))
 
 
-def notes() -> Path:
+def notes_folder() -> Path:
     """Where the checksums of large files are kept. Raises RuntimeError for a user without a home."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ablation" / "sha256"
 
@@ -48,12 +48,12 @@ def _of_signature(path: Path, signature: _Signature) -> str:
     told = {"path": place.decode("utf-8", "backslashreplace"), "signature": list(signature)}
     name = f"{hashlib.sha256(place).hexdigest()}.json"
     with suppress(OSError, RuntimeError, ValueError, TypeError, KeyError):  # no note yet, a damaged one, or no home
-        known = json.loads((notes() / name).read_text(encoding="utf-8"))
+        known = json.loads((notes_folder() / name).read_text(encoding="utf-8"))
         if known == {**told, "sha256": known["sha256"]}:
             return str(known["sha256"])
     began_ns, found = time.time_ns(), sha256(path)
     if began_ns - max(modified_ns, changed_ns) > _SETTLED_NS and _signature(path) == signature:
         with suppress(OSError, RuntimeError):  # a home that cannot be written costs time and no more
-            notes().mkdir(parents=True, exist_ok=True)
-            write_text_atomically(notes() / name, json.dumps({**told, "sha256": found}))
+            notes_folder().mkdir(parents=True, exist_ok=True)
+            write_text_atomically(notes_folder() / name, json.dumps({**told, "sha256": found}))
     return found

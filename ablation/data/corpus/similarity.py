@@ -15,7 +15,7 @@ _BATCH_TEXTS = 64
 _MAX_TOKENS = 512
 
 
-def likeness(problems: Sequence[str], questions: Sequence[str], embedding: Embedding) -> "np.ndarray":
+def cosine_similarity(problems: Sequence[str], questions: Sequence[str], embedding: Embedding) -> "np.ndarray":
     """Cosine similarity, ``[problems, questions]``."""
     return _tfidf(problems, questions) if embedding.kind == "tfidf" else _by_model(problems, questions, embedding)
 

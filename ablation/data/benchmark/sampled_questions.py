@@ -9,7 +9,7 @@ from ablation.store.records import Question
 EVERY_TIER = "all"
 
 
-def asked_questions(benchmark: Benchmark, sample: Sample) -> tuple[Question, ...]:
+def sampled_questions(benchmark: Benchmark, sample: Sample) -> tuple[Question, ...]:
     """In the order of the benchmark. Raises DataError when the pass line is drawn in a tier that it has not."""
     questions, line = read_questions(benchmark), sample.decides
     if line is None or line.tier == EVERY_TIER:

@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ablation.data.corpus.columns import S1K, Generation, read_columns
 from ablation.data.corpus.gsm8k import read_gsm8k
-from ablation.data.rows import Row, read_rows
+from ablation.data.rows import TableRow, read_rows
 from ablation.errors import DataError, nearest
 from ablation.specs import Corpus
 
-Reader = Callable[[Row, int, str], list[Generation]]
+Reader = Callable[[TableRow, int, str], list[Generation]]
 OPENR1_TYPES = (
     "Algebra", "Geometry", "Number Theory", "Combinatorics", "Calculus", "Inequalities", "Logic and Puzzles", "Other",
 )  # fmt: skip
@@ -35,7 +35,7 @@ class _OpenR1Row(BaseModel):
     source: str | None = None
 
 
-def read(corpus: Corpus) -> Iterator[list[Generation]]:
+def read_generations(corpus: Corpus) -> Iterator[list[Generation]]:
     """The generations of each row, in the corpus's order. Raises DataError naming row and column."""
     parse, allowed = _reader(corpus), _allowed_types(corpus)
     for number, (where, row) in enumerate(read_rows(corpus.source, "corpus")):
@@ -69,7 +69,7 @@ def _check_type(found: list[Generation], allowed: tuple[str, ...] | None, corpus
     )
 
 
-def _openr1(content: Row, _: int, where: str) -> list[Generation]:
+def _openr1(content: TableRow, _: int, where: str) -> list[Generation]:
     row = _validated(content, where)
     count = len(row.generations)
     lists: dict[str, list[Any] | None] = {
@@ -91,7 +91,7 @@ def _openr1(content: Row, _: int, where: str) -> list[Generation]:
     ]
 
 
-def _validated(content: Row, where: str) -> _OpenR1Row:
+def _validated(content: TableRow, where: str) -> _OpenR1Row:
     try:
         return _OpenR1Row.model_validate(content)
     except ValidationError as error:
