@@ -1,0 +1,1 @@
+"""Programs that measure the package; each prints a Markdown table for docs/benchmarks.md."""

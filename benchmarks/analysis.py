@@ -1,4 +1,4 @@
-"""What the analysis costs: a study of 192 cells × 30 questions × 64 attempts, then ten times the rows. Prints a Markdown table.
+"""Measure the analysis: a study of 192 cells × 30 questions × 64 attempts, then ten times the rows. Prints a Markdown table.
 
     nice python -m benchmarks.analysis                # 192 cells, and ten times as many attempts and cells
     nice python -m benchmarks.analysis --only 192x64  # one study
@@ -39,7 +39,7 @@ LAZY = (
 
 
 def records(folder: Path, seeds: int, n: int, words: int) -> Path:
-    """The records of a simulated study of 96 settings × `seeds`, with texts of `words` made-up words."""
+    """Write the records of a simulated study of 96 settings × `seeds`, with texts of `words` made-up words."""
     rng, world = np.random.default_rng(0), SimulatedWorld(seed_sd=0.15)
     tiers, log_odds_q = world.log_odds(rng)
     levels = (
@@ -54,14 +54,14 @@ def records(folder: Path, seeds: int, n: int, words: int) -> Path:
     )
     for name in SEED_COLUMNS:
         cells[name] = cells["seed"]
-    cells.insert(0, "cell", [f"cell-{place:04}" for place in range(len(cells))])
+    cells.insert(0, "cell", [f"cell-{index:04}" for index in range(len(cells))])
     shift_c = (
         0.3 * np.log2(cells["count"] / 300) - 0.5 * (cells["style"] == "gemini") + 0.15 * rng.normal(size=len(cells))
     )
     rates_cq = expit(log_odds_q + shift_c.to_numpy()[:, None] + 0.3 * rng.normal(size=(len(cells), len(tiers))))
     correct_cqa = rng.uniform(size=(*rates_cq.shape, n)) < rates_cq[..., None]
     c, q, a = np.indices(correct_cqa.shape).reshape(3, -1)
-    questions = np.array([f"q{place:02}" for place in range(len(tiers))])
+    questions = np.array([f"q{index:02}" for index in range(len(tiers))])
     results = cells.iloc[c].reset_index(drop=True).assign(
         question=pd.Series(questions[q], dtype="string"), tier=pd.Series(np.array(tiers)[q], dtype="string"), attempt=a,
         verdict=pd.Series(np.where(correct_cqa.ravel(), "correct", "wrong"), dtype="string"),
@@ -70,8 +70,8 @@ def records(folder: Path, seeds: int, n: int, words: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     results.to_parquet(folder / "results.parquet")
     cells.assign(state="done").to_parquet(folder / "cells.parquet")
-    told = [{"cell": cell, "planned_attempts": n * len(tiers)} for cell in cells["cell"]]
-    manifest = {"format": 1, "study": "made-up", "n": n, "tiers": list(world.rates), "cells": told}
+    planned = [{"cell": cell, "planned_attempts": n * len(tiers)} for cell in cells["cell"]]
+    manifest = {"format": 1, "study": "made-up", "n": n, "tiers": list(world.rates), "cells": planned}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     if words:
         _write_texts(folder / "completions.parquet", results[["cell", "question", "attempt"]], words, rng)
@@ -86,14 +86,14 @@ def _write_texts(path: Path, attempts: pd.DataFrame, words: int, rng: np.random.
 
 
 def measure(folder: Path) -> dict[str, float]:
-    """Seconds of each part, of all, processor time, and the peak memory in GB of this process."""
+    """Return the seconds of each part and of all, the processor time, and the peak memory in GB of this process."""
     parts: dict[str, float] = {}
 
     def timed(name: str, work: Callable[[], object]) -> object:
         began = time.perf_counter()
-        done = work()
+        result = work()
         parts[name] = time.perf_counter() - began
-        return done
+        return result
 
     began, worked = time.perf_counter(), time.process_time()
     study = timed("load", lambda: load(folder))
@@ -115,33 +115,34 @@ def _peak_gb() -> float:
 
 
 def main() -> None:
-    """One column a study."""
+    """Measure each study in a process of its own and print one column a study."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=SIZES)
     parser.add_argument("--folder", type=Path, help="measure the study that is there, and print JSON")
     parser.add_argument("--make", choices=SIZES, help="make the records of a study in that folder")
-    asked = parser.parse_args()
-    if asked.make:
-        records(asked.folder, *SIZES[asked.make])
+    arguments = parser.parse_args()
+    if arguments.make:
+        records(arguments.folder, *SIZES[arguments.make])
         return
-    if asked.folder:
-        print(json.dumps(measure(asked.folder)))
+    if arguments.folder:
+        print(json.dumps(measure(arguments.folder)))
         return
-    found = {}
-    for name in [asked.only] if asked.only else SIZES:
+    measurements = {}
+    for name in [arguments.only] if arguments.only else SIZES:
         with tempfile.TemporaryDirectory() as folder:
-            # A process of its own also makes the records, so that they are not in this one's memory either.
-            itself = [sys.executable, "-m", "benchmarks.analysis", "--folder", folder]
-            subprocess.run([*itself, "--make", name], check=True)
-            told = subprocess.run(itself, check=True, capture_output=True, text=True)
-        found[name] = json.loads(told.stdout)
-        print(name, told.stdout, file=sys.stderr, flush=True)
-    print("| what | " + " | ".join(f"{name} ({int(one['rows']):,} rows)" for name, one in found.items()) + " |")
-    print("|---|" + "---|" * len(found))
-    for part in next(iter(found.values())):
+            # The records are made in another process than they are analysed in, so that they are not in its memory.
+            command = [sys.executable, "-m", "benchmarks.analysis", "--folder", folder]
+            subprocess.run([*command, "--make", name], check=True)
+            process = subprocess.run(command, check=True, capture_output=True, text=True)
+        measurements[name] = json.loads(process.stdout)
+        print(name, process.stdout, file=sys.stderr, flush=True)
+    heads = [f"{name} ({int(parts['rows']):,} rows)" for name, parts in measurements.items()]
+    print(f"| what | {' | '.join(heads)} |")
+    print("|---|" + "---|" * len(measurements))
+    for part in next(iter(measurements.values())):
         if part != "rows":
             unit = "GB" if "memory" in part else "s"
-            values = [f"{one[part]:.2f} {unit}" if part in one else "–" for one in found.values()]
+            values = [f"{parts[part]:.2f} {unit}" if part in parts else "–" for parts in measurements.values()]
             print(f"| {part} | {' | '.join(values)} |")
 
 

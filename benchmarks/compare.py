@@ -48,19 +48,22 @@ _OURS = {
 
 @dataclass(frozen=True)
 class Side:
-    """One way to run the cells: its name in the table and its command's own arguments."""
+    """One way to run the cells."""
 
     name: str
+    """The name in the table; its first word names the folder."""
     program: Path
     arguments: tuple[str, ...]
+    """The arguments that this side alone takes."""
 
 
 @dataclass(frozen=True)
-class Took:
-    """Of one command: wall seconds, and processor seconds of it and of all processes that it waited for, not of Slurm's."""
+class Cost:
+    """The seconds that one command took."""
 
     wall_s: float
     cpu_s: float
+    """Of the command and of all processes that it waited for; those of Slurm are not among them."""
 
 
 def main() -> None:
@@ -73,62 +76,66 @@ def main() -> None:
         "--folder", type=Path, default=None, help="a folder that compute nodes see; default: a temporary one"
     )
     parser.add_argument("levels", nargs="*", help="levels in place of the whole grid's, e.g. count=n25,n100")
-    given = parser.parse_args()
-    levels = {**_GRID, **dict(text.split("=", 1) for text in given.levels)}
+    arguments = parser.parse_args()
+    levels = {**_GRID, **dict(text.split("=", 1) for text in arguments.levels)}
     grid = [f"{key}={value}" for key, value in levels.items()]
     cells = [pinned_cell(cell) for cell in compose_sweep(grid).cells]
-    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         work = Path(folder)
         run_cell(cells[0], Store(work / "pool"), last="sift")
-        compared = sides(given.cluster, given.cells_per_job, given.stock_batch, work)
+        compared = sides(arguments.cluster, arguments.cells_per_job, arguments.stock_batch, work)
         rows = [(side.name, timed(side, grid, work, cells)) for side in compared]
         check_equal([verdicts(cells, work / name.split()[0].strip(",") / "store") for name, _ in rows])
     ours = rows[0][1]
-    typed = " ".join(["python benchmarks/compare.py", f"--cluster {given.cluster}", *given.levels])
+    command = " ".join(["python benchmarks/compare.py", f"--cluster {arguments.cluster}", *arguments.levels])
     print(
-        f"\n`{typed}`\n\n| {len(cells)} cells | wall time | ratio | processor time here | ratio |\n|---|---|---|---|---|"
+        f"\n`{command}`\n\n| {len(cells)} cells | wall time | ratio | processor time here | ratio |\n|---|---|---|---|---|"
     )
-    for name, took in rows:
-        wall, cpu = took.wall_s, took.cpu_s
+    for name, cost in rows:
+        wall, cpu = cost.wall_s, cost.cpu_s
         print(f"| {name} | {wall:.0f} s | {wall / ours.wall_s:.1f} | {cpu:.0f} s | {cpu / ours.cpu_s:.1f} |")
 
 
 def sides(cluster: str, cells_per_job: int, stock_batch: int, work: Path) -> list[Side]:
-    """Ours with and without packing on Slurm, then the stock launcher."""
+    """Return ours, with and without packing on Slurm, then the stock launcher."""
     ours, stock, launch = _OURS[cluster], _STOCK[cluster], ROOT / "launch.py"
-    found = [Side(f"ours, cluster={cluster}", launch, (*ours, "study=compared"))]
+    runs = [Side(f"ours, cluster={cluster}", launch, (*ours, "study=compared"))]
     if cluster == "slurm":
         packed = (*ours, f"cluster.cells_per_job={cells_per_job}", "study=compared")
-        found.insert(0, Side(f"ours-packed, cells_per_job={cells_per_job}", launch, packed))
-    own = ["hydra/sweeper=basic", f"hydra.sweep.dir={work / 'stock' / 'jobs'}", "hydra.sweep.subdir=${hydra.job.num}"]
+        runs.insert(0, Side(f"ours-packed, cells_per_job={cells_per_job}", launch, packed))
+    folders = [
+        "hydra/sweeper=basic",
+        f"hydra.sweep.dir={work / 'stock' / 'jobs'}",
+        "hydra.sweep.subdir=${hydra.job.num}",
+    ]
     batches = [f"hydra.sweeper.max_batch_size={stock_batch}"] if cluster == "local" else []
     return [
-        *found,
-        Side(" ".join(["stock", stock[0], *batches]), ROOT / "benchmarks/stock_app.py", (*stock, *own, *batches)),
+        *runs,
+        Side(" ".join(["stock", stock[0], *batches]), ROOT / "benchmarks/stock_app.py", (*stock, *folders, *batches)),
     ]
 
 
-def timed(side: Side, grid: Sequence[str], work: Path, cells: Sequence[Cell]) -> Took:
-    """What one side's command took, in a folder of its own."""
+def timed(side: Side, grid: Sequence[str], work: Path, cells: Sequence[Cell]) -> Cost:
+    """Run one side's command in a folder of its own and return its cost."""
     outputs = work / side.name.split()[0].strip(",")
     shutil.copytree(work / "pool", outputs / "store")
     command = [sys.executable, str(side.program), "-m", *grid, *side.arguments, f"outputs={outputs}", "tracker=none"]
     started, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    ended = subprocess.run(command, cwd=work, stdout=sys.stderr, check=False)
-    if ended.returncode:
-        sys.exit(f"{side.name} ended with {ended.returncode} on {len(cells)} cells")
+    process = subprocess.run(command, cwd=work, stdout=sys.stderr, check=False)
+    if process.returncode:
+        sys.exit(f"{side.name} ended with {process.returncode} on {len(cells)} cells")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return Took(time.monotonic() - started, after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime)
+    return Cost(time.monotonic() - started, after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime)
 
 
 def verdicts(cells: Sequence[Cell], store: Path) -> list[bytes]:
-    """Each cell's verdicts as they stand in a store."""
+    """Return the bytes of each cell's verdicts in a store."""
     return [(Store(store).path(cell.outcome) / "verdicts.jsonl").read_bytes() for cell in cells]
 
 
-def check_equal(found: Sequence[list[bytes]]) -> None:
+def check_equal(verdicts_by_side: Sequence[list[bytes]]) -> None:
     """Exit when two sides came to different verdicts: then they did not do the same work."""
-    if any(other != found[0] for other in found[1:]):
+    if any(other != verdicts_by_side[0] for other in verdicts_by_side[1:]):
         sys.exit("the sides came to different verdicts")
 
 

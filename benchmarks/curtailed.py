@@ -1,4 +1,4 @@
-"""Simulate pass lines: is the answer of a curtailed cell that of the whole one, and how many attempts does it save?
+"""Simulate pass lines: compare the answer of a curtailed cell with that of the whole cell, and count the attempts saved.
 
     python -m benchmarks.curtailed
 
@@ -26,35 +26,36 @@ def main() -> None:
     """Print one row for each rate and spread."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=2000)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     heads = [name for _, n in SHAPES for name in (f"n = {n}: reach it", "attempts made")]
     print(f"\n| mean pass rate | questions | {' | '.join(heads)} |\n|---|---|{'---|' * len(heads)}")
     differ = simulated = 0
     for rate in RATES:
         # At 0 and 1 every question has the rate of all.
         for name, spread in SPREADS.items() if 0 < rate < 1 else [("alike", 0.0)]:
-            told = [_told(rate, spread, *shape, given.studies) for shape in SHAPES]
+            outcomes = [_simulate(rate, spread, *shape, arguments.studies) for shape in SHAPES]
             cells = [
                 f"{value:{form}}".replace("%", " %")
-                for one in told
-                for value, form in zip(one, (".1%", ".0%"), strict=False)
+                for outcome in outcomes
+                for value, form in zip(outcome, (".1%", ".0%"), strict=False)
             ]
             print(f"| {rate:.2f} | {name} | {' | '.join(cells)} |", flush=True)
-            differ, simulated = differ + int(sum(one[2] for one in told)), simulated + given.studies * len(told)
+            differ += int(sum(outcome[2] for outcome in outcomes))
+            simulated += arguments.studies * len(outcomes)
     print(f"\nAnswers that differ from those of all attempts: {differ:,} of {simulated:,}.")
 
 
-def _told(rate: float, spread: float, questions: int, n: int, studies: int) -> tuple[float, float, int]:
-    """The share that reach the line, the mean share of attempts made, and how many of the curtailed answers differ."""
+def _simulate(rate: float, spread: float, questions: int, n: int, studies: int) -> tuple[float, float, int]:
+    """Return the share that reach the line, the mean share of attempts made, and the number of curtailed answers that differ."""
     rng = np.random.default_rng(0)
     line = PassLine(tier="medium", share=0.9)
-    found = [curtailed(_attempts(rng, rate, spread, questions, n), line) for _ in range(studies)]
-    reached, differ, made = (np.array(column) for column in zip(*found, strict=True))
+    outcomes = [curtailed(_attempts(rng, rate, spread, questions, n), line) for _ in range(studies)]
+    reached, differ, made = (np.array(column) for column in zip(*outcomes, strict=True))
     return float(reached.mean()), float(made.mean()), int(differ.sum())
 
 
 def curtailed(right: NDArray[np.bool_], line: PassLine) -> tuple[bool, bool, float]:
-    """Whether all attempts reach the line, whether the curtailed answer is another, and the share of attempts that it took."""
+    """Return (all attempts reach the line, the curtailed answer differs, the share of attempts that it took)."""
     decision = Decision(line, len(right))
     while decision.answer is None:
         decision.hear(["correct" if right[decision.correct + decision.failed] else "wrong"])
@@ -63,11 +64,11 @@ def curtailed(right: NDArray[np.bool_], line: PassLine) -> tuple[bool, bool, flo
 
 
 def _attempts(rng: np.random.Generator, rate: float, spread: float, questions: int, n: int) -> NDArray[np.bool_]:
-    """Verdicts in the order in which they are made: every question once, then every question again."""
+    """Return the verdicts in the order in which they are made: every question once, then every question again."""
     size = (1 / spread - 1) if spread else 0.0  # of Beta: its variance is spread × rate × (1 − rate)
     rate_q = rng.beta(size * rate, size * (1 - rate), questions) if spread else np.full(questions, rate)
-    found: NDArray[np.bool_] = rng.random((n, questions)) < rate_q
-    return found.ravel()
+    right_nq: NDArray[np.bool_] = rng.random((n, questions)) < rate_q
+    return right_nq.ravel()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measure dispatch itself: planning, submitting, the overhead of a cell, and the commands on a large study that is done.
+"""Measure the dispatch of cells: planning, submitting, the overhead of a cell, and the commands on a large study that is done.
 
     python benchmarks/dispatch.py --cells 10000
 
@@ -64,8 +64,8 @@ _QUESTIONS = 2
 
 
 @dataclass(frozen=True)
-class Took:
-    """Of one command: wall seconds as its user waits for it, and processor seconds, which a busy machine hardly changes."""
+class Cost:
+    """The seconds of one command: wall as its user waits for it, and processor, which a busy machine hardly changes."""
 
     wall_s: float
     cpu_s: float
@@ -85,95 +85,101 @@ def main() -> None:
         default=shutil.which("sbatch") is not None,
         help="submit to the Slurm here",
     )
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         overrides = [*benchmark_of_two(work), "sample.n=1", "tracker=none", f"outputs={work / 'outputs'}"]
         rows = [
-            (f"`ablation plan`, {cells_of(count):,} cells", f"{took(plan(grid(count, overrides)))}", f"{wanted} s")
-            for count, wanted in ((1_000, 10), (given.cells, 60))
+            (f"`ablation plan`, {cells_of(count):,} cells", f"{cost_of(plan(grid(count, overrides)))}", f"{wanted} s")
+            for count, wanted in ((1_000, 10), (arguments.cells, 60))
         ]
-        if given.slurm:
+        if arguments.slurm:
             rows.append(
-                (f"submitting {cells_of(1_000):,} cells, once planned", f"{submitting(1_000, overrides)}", "5 s")
+                (
+                    f"submitting {cells_of(1_000):,} cells, once planned",
+                    f"{cost_of_submitting(1_000, overrides)}",
+                    "5 s",
+                )
             )
-        large = grid(given.cells, overrides)
+        large = grid(arguments.cells, overrides)
         cells = stand_ins(large, work / "outputs")
-        warm_s = warm_worker(cells[: given.warm], work)
-        rows.append((f"overhead of a cell in a warm worker, mean of {given.warm}", f"{warm_s:.3f} s | –", "0.3 s"))
-        publish(cells[given.warm :], work)
+        warm_s = warm_worker(cells[: arguments.warm], work)
+        rows.append((f"overhead of a cell in a warm worker, mean of {arguments.warm}", f"{warm_s:.3f} s | –", "0.3 s"))
+        publish(cells[arguments.warm :], work)
         rows += [
-            ("the launch command when all cells have just ended: tables and report", f"{took(launch(large))}", "–"),
-            ("the launch command again, nothing to do", f"{took(launch(large))}", "10 s"),
-            (f"`ablation status --json`, {len(cells):,} cells", f"{took(status(work, '--json'))}", "2 s"),
-            ("`ablation status`, the same as tables", f"{took(status(work))}", "2 s"),
+            ("the launch command when all cells have just ended: tables and report", f"{cost_of(launch(large))}", "–"),
+            ("the launch command again, nothing to do", f"{cost_of(launch(large))}", "10 s"),
+            (f"`ablation status --json`, {len(cells):,} cells", f"{cost_of(status(work, '--json'))}", "2 s"),
+            ("`ablation status`, the same as tables", f"{cost_of(status(work))}", "2 s"),
         ]
-    print(f"\n`python benchmarks/dispatch.py --cells {given.cells}`\n")
+    print(f"\n`python benchmarks/dispatch.py --cells {arguments.cells}`\n")
     print("| what | wall time | processor time | wanted, at most |\n|---|---|---|---|")
     for row in rows:
         print(f"| {' | '.join(row)} |")
 
 
 def grid(cells: int, overrides: Sequence[str]) -> list[str]:
-    """The embedded grid, with as many seeds as `cells` take."""
+    """Return the overrides of the embedded grid, with as many seeds as `cells` take."""
     return ["sweep=cnls", f"seed=range(0,{ceil(cells / _A_SEED)})", *overrides]
 
 
 def cells_of(cells: int) -> int:
-    """How many cells that grid has."""
+    """Return the number of cells of that grid."""
     return _A_SEED * ceil(cells / _A_SEED)
 
 
 def plan(arguments: Sequence[str]) -> list[str]:
-    """The command that plans."""
+    """Return the command that plans."""
     return [sys.executable, "-m", "ablation.cli", "plan", *arguments]
 
 
 def launch(arguments: Sequence[str]) -> list[str]:
-    """The command that runs a sweep."""
+    """Return the command that runs a sweep."""
     return [sys.executable, str(ROOT / "launch.py"), "-m", *arguments]
 
 
 def status(work: Path, *options: str) -> list[str]:
-    """The command that looks at the large study."""
+    """Return the command that looks at the large study."""
     return [sys.executable, "-m", "ablation.cli", "status", "cnls", "--outputs", str(work / "outputs"), *options]
 
 
-def took(command: Sequence[str]) -> Took:
-    """Run one command to its end."""
+def cost_of(command: Sequence[str]) -> Cost:
+    """Run one command to its end and return its cost."""
     started, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
-    if ended.returncode:
-        sys.exit(f"{' '.join(command)} ended with {ended.returncode}:\n{ended.stderr}")
+    process = subprocess.run(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+    )
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{process.stderr}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return Took(time.monotonic() - started, after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime)
+    return Cost(time.monotonic() - started, after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime)
 
 
-def submitting(count: int, overrides: Sequence[str]) -> Took:
-    """From planned cells to the id of their array; it is cancelled before anything of it has run for long."""
-    asked = [
+def cost_of_submitting(count: int, overrides: Sequence[str]) -> Cost:
+    """Measure from planned cells to the id of their array, which is cancelled before anything of it has run for long."""
+    all_overrides = [
         *grid(count, overrides),
         "study=submitted",
         "cluster=slurm",
         "cluster.cpus_per_task=8",
         "cluster.canary=false",
     ]
-    found = compose_sweep(asked)
-    cluster, outputs = found.execution.cluster, Path(found.execution.outputs)
+    sweep = compose_sweep(all_overrides)
+    cluster, outputs = sweep.execution.cluster, Path(sweep.execution.outputs)
     if not isinstance(cluster, Slurm):
         raise TypeError(cluster)
-    cells = tuple(prepare_cells(found.cells, Store(outputs / "store"), print, cluster))
-    plan = Plan(cells, (), found.execution, "", "", None)
+    cells = tuple(prepare_cells(sweep.cells, Store(outputs / "store"), print, cluster))
+    plan = Plan(cells, (), sweep.execution, "", "", None)
     open_study(plan)
     started, used = time.monotonic(), time.process_time()
-    done = submit_missing(jobs_of_plan(plan, cells), cluster, plan.folder)
-    took = Took(time.monotonic() - started, time.process_time() - used)
-    slurm.cancel([str(one.job) for one in done.taken])
-    return took
+    submitted = submit_missing(jobs_of_plan(plan, cells), cluster, plan.folder)
+    cost = Cost(time.monotonic() - started, time.process_time() - used)
+    slurm.cancel([str(task.job) for task in submitted.taken])
+    return cost
 
 
 def benchmark_of_two(folder: Path) -> list[str]:
-    """Overrides for a benchmark of two questions of the embedded one."""
+    """Write a benchmark of two questions of the embedded one and return its overrides."""
     shipped = (ROOT / "ablation/mini/data/benchmark.jsonl").read_text().splitlines()[:_QUESTIONS]
     (folder / "two.jsonl").write_text("\n".join(shipped) + "\n")
     ids = [json.loads(line)["id"] for line in shipped]
@@ -182,13 +188,13 @@ def benchmark_of_two(folder: Path) -> list[str]:
 
 
 def stand_ins(arguments: Sequence[str], outputs: Path) -> list[Cell]:
-    """The cells of a large study, their real pool made."""
+    """Return the cells of a large study, with their real pool made."""
     cells = [pinned_cell(cell) for cell in compose_sweep(arguments).cells]
     return prepare_cells(cells, Store(outputs / "store"), print, Local(kind="local"))
 
 
 def jobs_of(cells: Sequence[Cell], work: Path) -> list[Job]:
-    """A job for each cell, as a local launch makes them."""
+    """Return a job for each cell, as a local launch makes them."""
     logs = work / "outputs/cnls/logs"
     logs.mkdir(parents=True, exist_ok=True)
     return [
@@ -198,25 +204,25 @@ def jobs_of(cells: Sequence[Cell], work: Path) -> list[Job]:
 
 
 def warm_worker(cells: Sequence[Cell], work: Path) -> float:
-    """Mean wall seconds between two ends of stand-in cells in one warm worker: hand-over, stages, seals, flushes, board."""
+    """Return the mean wall seconds between two ends of stand-in cells in one warm worker, with all that dispatch does."""
     jobs = jobs_of(cells, work)
     with Path(os.devnull).open("w") as nowhere:
-        board = Timed(Console(file=nowhere), len(jobs), 1)
-        failed = [outcome.error for outcome in run_jobs(jobs, Local(kind="local", workers=1), board) if outcome.error]
+        table = TimedTable(Console(file=nowhere), len(jobs), 1)
+        failed = [outcome.error for outcome in run_jobs(jobs, Local(kind="local", workers=1), table) if outcome.error]
     if failed:
         sys.exit(f"{len(failed)} stand-in cells failed: {failed[0]}")
-    return (board.ends_s[-1] - board.ends_s[0]) / (len(jobs) - 1)
+    return (table.ends_s[-1] - table.ends_s[0]) / (len(jobs) - 1)
 
 
-class Timed(LiveTable):
-    """A board that keeps when each cell ended."""
+class TimedTable(LiveTable):
+    """A live table that keeps the moment at which each cell ended."""
 
     def __init__(self, console: Console, total: int, workers: int) -> None:
         super().__init__(console, total, workers)
         self.ends_s: list[float] = []
 
     def ended(self, outcome: JobResult) -> None:
-        """Keep the moment, and go on as any board."""
+        """Keep the moment, and go on as any table."""
         self.ends_s.append(time.monotonic())
         super().ended(outcome)
 

@@ -1,4 +1,4 @@
-"""Measure the grader: ordinary completions a second, and what the hostile ones cost, each alone.
+"""Measure the grader: ordinary completions a second, and the cost of hostile ones, each alone.
 
     python benchmarks/grading.py
 
@@ -45,26 +45,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--completions", type=int, default=100_000)
     parser.add_argument("--workers", type=int, default=2)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in.jsonl", Path(folder) / "out.jsonl"
         with source.open("w") as stream:
-            stream.writelines(json.dumps(row) + "\n" for row in ordinary(given.completions))
+            stream.writelines(json.dumps(row) + "\n" for row in ordinary(arguments.completions))
         started = time.perf_counter()
         command = [sys.executable, "-m", "ablation.cli", "grade", str(source), "--output", str(target)]
-        subprocess.run([*command, "--workers", str(given.workers)], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*command, "--workers", str(arguments.workers)], check=True, stdout=subprocess.DEVNULL)
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu_s = used.ru_utime + used.ru_stime
         wall_s, size_gb = time.perf_counter() - started, source.stat().st_size / 1e9
         with target.open() as stream:
             verdicts = Counter(json.loads(line)["verdict"] for line in stream)
-    told = ", ".join(f"{count:,} {name}" for name, count in verdicts.items())
+    verdict_counts = ", ".join(f"{count:,} {name}" for name, count in verdicts.items())
     print("| what | measured |\n|---|---|")
-    print(f"| ordinary completions | {given.completions:,} ({size_gb:.2f} GB) |")
-    print(f"| verdicts | {told} |")
-    print(f"| wall time with {given.workers} processes | {wall_s:.0f} s |")
+    print(f"| ordinary completions | {arguments.completions:,} ({size_gb:.2f} GB) |")
+    print(f"| verdicts | {verdict_counts} |")
+    print(f"| wall time with {arguments.workers} processes | {wall_s:.0f} s |")
     print(f"| processor time of all processes | {cpu_s:.0f} s |")
-    print(f"| completions a second of processor time | {given.completions / cpu_s:,.0f} |")
+    print(f"| completions a second of processor time | {arguments.completions / cpu_s:,.0f} |")
     print(f"| largest process | {peak_mb():.0f} MB |\n")
     print("| hostile completion | verdict | seconds | largest process so far |\n|---|---|---|---|")
     with MathVerify() as algebra:
@@ -76,18 +76,18 @@ def main() -> None:
 
 
 def ordinary(count: int) -> Iterator[dict[str, object]]:
-    """Completions as a study has them."""
+    """Yield completions as a study has them."""
     rng = Random(0)
     for number in range(count):
         kind = number % 8
         if kind < 4:
             reference = f"{rng.randrange(1000):03d}"
-            given = reference if kind < 2 else str(rng.randrange(1000))
-            yield {"answer": reference, "completion": rf"{FILLER}so \boxed{{{given}}}.", "finish_reason": "stop"}
+            answer = reference if kind < 2 else str(rng.randrange(1000))
+            yield {"answer": reference, "completion": rf"{FILLER}so \boxed{{{answer}}}.", "finish_reason": "stop"}
         elif kind < 6:
-            (reference, given), (_, other) = rng.choice(EXPRESSIONS), rng.choice(EXPRESSIONS)
-            given = given if kind == 4 else other
-            yield {"answer": reference, "completion": rf"{FILLER}so \boxed{{{given}}}.", "finish_reason": "stop"}
+            (reference, right), (_, other) = rng.choice(EXPRESSIONS), rng.choice(EXPRESSIONS)
+            answer = right if kind == 4 else other
+            yield {"answer": reference, "completion": rf"{FILLER}so \boxed{{{answer}}}.", "finish_reason": "stop"}
         elif kind == 6:
             text = FILLER if number % 16 == 6 else rf"{FILLER}\boxed{{7}} but"
             yield {"answer": "7", "completion": text, "finish_reason": "stop" if text == FILLER else "length"}
@@ -97,7 +97,7 @@ def ordinary(count: int) -> Iterator[dict[str, object]]:
 
 
 def peak_mb() -> float:
-    """Resident memory of the largest process that was started and has ended, or of this one."""
+    """Return the resident memory in MB of the largest process that was started and has ended, or of this one."""
     kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     return max(resource.getrusage(kind).ru_maxrss for kind in kinds) / 1024
 

@@ -1,4 +1,4 @@
-"""How often intervals cover the truth, and how wide they are, over simulated studies. Prints a Markdown table.
+"""Measure how often intervals cover the truth, and their width, over simulated studies. Prints a Markdown table.
 
 nice python -m benchmarks.intervals --studies 4000
 """
@@ -21,7 +21,7 @@ ARMS = crossed_settings(style=["r1", "gemini"])
 def coverage(
     world: SimulatedWorld, seeds: int, n: int, studies: int, fixed: bool = True
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """(coverage, mean width) on these questions, and for questions like these, of a contrast of two arms that is truly 0.
+    """Return (coverage, mean width) on these questions, and for questions like these, of a contrast of two arms that is truly 0.
 
     The questions stay the same over the studies, or are drawn anew in each (not `fixed`), each arm then with its own
     deviations at each question: there the truth on these questions is not 0, and their coverage is not one.
@@ -31,9 +31,9 @@ def coverage(
     for _ in range(studies):
         scores = study(rng, world, ARMS, seeds, n, questions=questions)
         measured = measure(scores, "all")
-        found = replicates(scores, measured)
+        replicated = replicates(scores, measured)
         distance = abs(float(weights_ec[0] @ measured.means_c))
-        errors = [of(weights_ec, measured, found) for of in (these_questions, questions_like_these)]
+        errors = [of(weights_ec, measured, replicated) for of in (these_questions, questions_like_these)]
         halves = np.array([error.half_width()[0] for error in errors])
         hits, widths = hits + (distance <= halves), widths + 2 * halves
     covered, wide = hits / studies, widths / studies

@@ -1,4 +1,4 @@
-"""The memory that training takes, as `ablation plan` estimates it: for Qwen2.5-32B, and beside what small models really took.
+"""Estimate the memory that training takes, as `ablation plan` does: for Qwen2.5-32B, and beside measurements of small models.
 
     python -m benchmarks.memory             # Qwen2.5-32B on each GPU, by recipe, means and number of GPUs: estimates
     python -m benchmarks.memory --measure   # small models in a process of their own, two updates each, on this machine
@@ -26,7 +26,7 @@ from ablation.specs import Lora, ModelShape, Train
 
 GPUS = (8, 16, 32)
 GPU_GB = 80.0
-WAYS = {
+RUNTIMES = {
     "": RuntimeOptions(micro_batch=1, zero=3),
     "sequence_parallel=8": RuntimeOptions(micro_batch=1, zero=3, sequence_parallel=8),
     "activations=offload": RuntimeOptions(micro_batch=1, zero=3, activations="offload"),
@@ -54,14 +54,14 @@ class Case:
     lora: bool = False
 
     def recipe(self, recipe: Train) -> Train:
-        """Two updates of two examples, float32."""
+        """Return the recipe with two updates of two examples in float32."""
         lora = Lora(rank=16, alpha=32, dropout=0.0, targets="all-linear") if self.lora else None
-        told = {"method": "lora" if lora else "full", "lora": lora, "batch": 2, "block_tokens": self.tokens}
-        return recipe.model_copy(update={**told, "epochs": None, "updates": 2, "precision": "float32"})
+        options = {"method": "lora" if lora else "full", "lora": lora, "batch": 2, "block_tokens": self.tokens}
+        return recipe.model_copy(update={**options, "epochs": None, "updates": 2, "precision": "float32"})
 
     @property
-    def means(self) -> RuntimeOptions:
-        """A row at a time."""
+    def runtime(self) -> RuntimeOptions:
+        """The options of the run: a row at a time."""
         return RuntimeOptions(micro_batch=1, activations=self.activations)
 
 
@@ -86,15 +86,15 @@ def main() -> None:
 
 
 def large_table() -> None:
-    """One line for each recipe and its means."""
+    """Print one line for each recipe and runtime."""
     print("| recipe | cluster. | " + " | ".join(f"{count} GPUs" for count in GPUS) + " | host, each GPU of 8 |")
     print("|---|---|" + "---|" * (len(GPUS) + 1))
     for name in ("paper", "paper_lora"):
         recipe, shape = recipe_of(name)
-        for told, means in WAYS.items():
-            sizes = [footprint(shape, recipe, means, count) for count in GPUS]
+        for label, runtime in RUNTIMES.items():
+            sizes = [footprint(shape, recipe, runtime, count) for count in GPUS]
             cells = [_fits(size) for size in sizes] + [f"{sizes[0].host / GB:.0f} GB"]
-            print(f"| train={name} | {told} | {' | '.join(cells)} |")
+            print(f"| train={name} | {label} | {' | '.join(cells)} |")
 
 
 def _fits(size: Footprint) -> str:
@@ -102,7 +102,7 @@ def _fits(size: Footprint) -> str:
 
 
 def recipe_of(train: str) -> tuple[Train, ModelShape]:
-    """The recipe at the paper's scale, and the architecture of its model."""
+    """Return the recipe at the paper's scale, and the architecture of its model."""
     cells = compose_sweep(["sweep=cnls", "scale=paper", "count=n100", f"train={train}"]).cells
     cell = next(cell for cell in cells if cell.train)
     assert cell.train and cell.model.shape
@@ -110,7 +110,7 @@ def recipe_of(train: str) -> tuple[Train, ModelShape]:
 
 
 def measured_table() -> None:
-    """One line for each case, in the order of the sum."""
+    """Print one line for each case: the parts of the estimate, then the measurements."""
     recipe = compose_sweep(["sweep=smoke"]).cells[-1].train
     assert recipe
     columns = ("model", "method", "tokens", "activations", "states", "activations and loss", "tiles", "estimate", "tensors",
@@ -118,51 +118,59 @@ def measured_table() -> None:
     print(f"| {' | '.join(columns)} |")
     print("|---" * len(columns) + "|")
     for case in CASES:
-        told = footprint(case.shape, case.recipe(recipe), replace(case.means, micro_batch=1), processes=1)
+        estimated = footprint(case.shape, case.recipe(recipe), replace(case.runtime, micro_batch=1), processes=1)
         tiles = torch_tiles(case.shape, case.tokens)
         tensors, resident = (alone(measure, case, recipe) for measure in (tensor_bytes, resident_bytes))
-        parts = (told.total - told.activations, told.activations, tiles, told.total + tiles, tensors)
+        parts = (
+            estimated.total - estimated.activations,
+            estimated.activations,
+            tiles,
+            estimated.total + tiles,
+            tensors,
+        )
         print(
             f"| {case.name} | {'lora' if case.lora else 'full'} | {case.tokens:,} | {case.activations} | "
             + " | ".join(f"{part / MB:.0f} MB" for part in parts)
-            + f" | {tensors / (told.total + tiles):.2f} | {resident / MB:.0f} MB |",
+            + f" | {tensors / (estimated.total + tiles):.2f} | {resident / MB:.0f} MB |",
             flush=True,
         )
 
 
 def alone(measure: Callable[[Case, Train], float], case: Case, recipe: Train) -> float:
-    """What one case takes, in a new process."""
+    """Measure one case in a new process and return bytes."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
         return pool.apply(measure, (case, recipe))
 
 
 def tensor_bytes(case: Case, recipe: Train) -> float:
-    """Train, and sum up what torch says of each allocation: the most there was at once."""
+    """Train, and return the most bytes that torch's allocations held at once."""
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
-        trained(case, recipe)
-    told: Any = profiled.profiler
-    changes = [(one.start_ns(), one.nbytes()) for one in told.kineto_results.events() if one.name() == "[memory]"]
+        train_once(case, recipe)
+    profiler: Any = profiled.profiler
+    changes = [
+        (event.start_ns(), event.nbytes()) for event in profiler.kineto_results.events() if event.name() == "[memory]"
+    ]
     return float(max(accumulate(size for _, size in sorted(changes))))
 
 
 def resident_bytes(case: Case, recipe: Train) -> float:
-    """Train, and tell by how much the resident set grew at the most."""
+    """Train, and return the bytes by which the resident set grew at the most."""
     import resource
 
     import psutil
 
-    trained(replace(case, shape=TINY, tokens=64), recipe)
+    train_once(replace(case, shape=TINY, tokens=64), recipe)
     gc.collect()
     before = psutil.Process().memory_info().rss
-    trained(case, recipe)
+    train_once(case, recipe)
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
 
 
-def trained(case: Case, recipe: Train) -> None:
-    """Two updates of a new model."""
+def train_once(case: Case, recipe: Train) -> None:
+    """Train a new model for two updates."""
     from transformers import PrinterCallback
 
     warnings.simplefilter("ignore")
@@ -173,7 +181,7 @@ def trained(case: Case, recipe: Train) -> None:
 
 
 def trainer_of(case: Case, recipe: Train, folder: Path) -> Any:
-    """The trainer with a new model."""
+    """Return the trainer with a new model."""
     from datasets import Dataset
     from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, set_seed
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
@@ -186,7 +194,7 @@ def trainer_of(case: Case, recipe: Train, folder: Path) -> Any:
 
     tokenizer = load_tokenizer(compose_sweep(["sweep=smoke"]).cells[-1].model)
     shape = case.shape
-    told: dict[str, Any] = {
+    options: dict[str, Any] = {
         "vocab_size": shape.vocabulary, "hidden_size": shape.hidden, "intermediate_size": shape.intermediate,
         "num_hidden_layers": shape.layers, "num_attention_heads": shape.heads, "max_position_embeddings": case.tokens,
         "num_key_value_heads": shape.keys * shape.heads // shape.hidden, "tie_word_embeddings": shape.tied,
@@ -195,7 +203,7 @@ def trainer_of(case: Case, recipe: Train, folder: Path) -> Any:
     steps = MicroBatchPlan(Updates.of(recipe, [case.tokens] * 2, seed=0), PaddedBatching(1))
 
     set_seed(0)
-    model = Qwen2ForCausalLM(Qwen2Config(**told)) if shape.biased else LlamaForCausalLM(LlamaConfig(**told))  # type: ignore[no-untyped-call]
+    model = Qwen2ForCausalLM(Qwen2Config(**options)) if shape.biased else LlamaForCausalLM(LlamaConfig(**options))  # type: ignore[no-untyped-call]
     return Trainer(
         steps,
         ProcessGroup(),

@@ -1,4 +1,4 @@
-"""What a report costs: made-up records of a large study, its page, and how long a browser takes to make it interactive.
+"""Measure a report: made-up records of a large study, its page, and the time until it is interactive in a browser.
 
     python -m benchmarks.report                      # 192 cells × 30 questions × 64 attempts
     python -m benchmarks.report --seeds 1 --attempts 8 --keep FOLDER
@@ -64,7 +64,7 @@ def made_up(folder: Path, seeds: int, n: int, words: int) -> None:
 
 
 def in_browser(page: Path) -> dict[str, float]:
-    """Milliseconds until the page can be used, medians over five loads."""
+    """Return the milliseconds until the page can be used, medians over five loads."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
@@ -73,33 +73,36 @@ def in_browser(page: Path) -> dict[str, float]:
         options.add_argument(argument)
     driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
     try:
-        found = []
+        loads = []
         for _ in range(5):
             driver.get(page.as_uri())
             idle = driver.execute_async_script(
                 "const done = arguments[0]; requestIdleCallback(() => done(performance.now()), {timeout: 9000});"
             )
             ready = driver.execute_script("return performance.getEntriesByType('navigation')[0].domComplete")
-            found.append((ready, idle))
-        return {"ready": statistics.median(one for one, _ in found), "idle": statistics.median(one for _, one in found)}
+            loads.append((ready, idle))
+        return {
+            "ready": statistics.median(ready for ready, _ in loads),
+            "idle": statistics.median(idle for _, idle in loads),
+        }
     finally:
         driver.quit()
 
 
 def main() -> None:
-    """Make the study and its report, load it, and print what that took."""
+    """Make the study and its report, load it, and print the costs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--attempts", type=int, default=64)
     parser.add_argument("--words", type=int, default=60, help="of each completion")
     parser.add_argument("--keep", type=Path, help="where to leave the study")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     from ablation.report.page import write
 
     with tempfile.TemporaryDirectory() as temporary:
-        folder = given.keep or Path(temporary)
-        made_up(folder, given.seeds, given.attempts, given.words)
-        cells = given.seeds * math.prod(len(levels) for levels in LEVELS.values())
+        folder = arguments.keep or Path(temporary)
+        made_up(folder, arguments.seeds, arguments.attempts, arguments.words)
+        cells = arguments.seeds * math.prod(len(levels) for levels in LEVELS.values())
         rows = []
         for name in ("first", "again, texts unchanged"):
             wall, cpu = time.monotonic(), time.process_time()
@@ -107,7 +110,9 @@ def main() -> None:
             rows.append((name, time.monotonic() - wall, time.process_time() - cpu))
         texts = sum(path.stat().st_size for path in (page.parent / "texts").iterdir())
         browser = in_browser(page)
-        print(f"| {cells} cells × {sum(TIERS.values())} questions × {given.attempts} attempts | measured |\n|---|---|")
+        print(
+            f"| {cells} cells × {sum(TIERS.values())} questions × {arguments.attempts} attempts | measured |\n|---|---|"
+        )
         for name, wall, cpu in rows:
             print(f"| analysis and report, {name} | {wall:.0f} s ({cpu:.0f} s of processor time) |")
         print(f"| peak memory | {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB |")

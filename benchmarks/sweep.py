@@ -22,29 +22,30 @@ _POLL_S = 0.5
 
 
 @dataclass(frozen=True)
-class Run:
-    """One command: wall seconds and the largest sum of resident memory over its process tree."""
+class Cost:
+    """The cost of one command."""
 
     wall_s: float
     peak_gb: float
+    """The largest sum of resident memory over its process tree."""
 
 
 def main() -> None:
-    """Run the sweep twice in a fresh folder and print what it took."""
+    """Run the sweep twice in a fresh folder and print the costs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sweep", default="cnls")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     speed = gflops()
     with tempfile.TemporaryDirectory() as folder:
         outputs = Path(folder) / "outputs"
-        first = measured(given.sweep, outputs)
-        cells = pd.read_parquet(outputs / given.sweep / "cells.parquet")
-        second = measured(given.sweep, outputs)
+        first = measured(arguments.sweep, outputs)
+        cells = pd.read_parquet(outputs / arguments.sweep / "cells.parquet")
+        second = measured(arguments.sweep, outputs)
         imports = import_seconds()
-        print_table(given.sweep, speed, first, second, cells, imports)
+        print_table(arguments.sweep, speed, first, second, cells, imports)
 
 
-def measured(sweep: str, outputs: Path) -> Run:
+def measured(sweep: str, outputs: Path) -> Cost:
     """Run the sweep as a user does, watching the memory of all its processes."""
     started, peak = time.monotonic(), 0
     command = [sys.executable, str(ROOT / "launch.py"), "-m", f"sweep={sweep}", f"outputs='{outputs}'"]
@@ -54,11 +55,11 @@ def measured(sweep: str, outputs: Path) -> Run:
         time.sleep(_POLL_S)
     if process.returncode:
         sys.exit(f"the sweep ended with {process.returncode}")
-    return Run(time.monotonic() - started, peak / 1e9)
+    return Cost(time.monotonic() - started, peak / 1e9)
 
 
 def resident_bytes(pid: int) -> int:
-    """Resident memory of a process and its descendants; shared pages count in each, so this is an upper bound."""
+    """Return the resident memory of a process and its descendants. Shared pages count in each, so this is an upper bound."""
     try:
         root = psutil.Process(pid)
         return sum(process.memory_info().rss for process in (root, *root.children(recursive=True)))
@@ -67,7 +68,7 @@ def resident_bytes(pid: int) -> int:
 
 
 def gflops(size: int = 1024, repeats: int = 20) -> float:
-    """Float32 matrix products on one thread, 10^9 operations a second of processor time."""
+    """Return the speed of float32 matrix products on one thread, in 10^9 operations a second of processor time."""
     import torch
 
     torch.set_num_threads(1)
@@ -79,14 +80,14 @@ def gflops(size: int = 1024, repeats: int = 20) -> float:
 
 
 def import_seconds() -> float:
-    """What a fresh process pays before its first update: the imports of the train stage."""
+    """Return the seconds that a fresh process needs before its first update: the imports of the train stage."""
     started = time.monotonic()
     subprocess.run([sys.executable, "-c", "import ablation.training.train"], check=True)
     return time.monotonic() - started
 
 
-def print_table(sweep: str, speed: float, first: Run, second: Run, cells: pd.DataFrame, imports_s: float) -> None:
-    """The Markdown table."""
+def print_table(sweep: str, speed: float, first: Cost, second: Cost, cells: pd.DataFrame, imports_s: float) -> None:
+    """Print the Markdown table."""
     rows = [
         ("cells", f"{len(cells)}"),
         ("float32 matrix products on one thread", f"{speed:.0f} GFLOP/s"),

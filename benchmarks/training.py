@@ -46,15 +46,15 @@ class Collator:
     tokens: int = 0
 
     def __call__(self, rows: Any) -> Any:
-        """A batch as TRL makes it."""
-        made = self.inner(rows)
-        self.tokens += made["input_ids"].numel()
-        return made
+        """Return the batch as TRL makes it."""
+        batch = self.inner(rows)
+        self.tokens += batch["input_ids"].numel()
+        return batch
 
 
 @dataclass(frozen=True)
 class Bench:
-    """The examples, the model's size, and a place for what the trainers write."""
+    """The examples and the recipe that all arms share, and the measurements of each arm."""
 
     ids: Sequence[Sequence[int]]
     tokenizer: PreTrainedTokenizerBase
@@ -64,18 +64,19 @@ class Bench:
     processor_s: dict[str, list[float]] = field(default_factory=dict)
     updates: dict[str, int] = field(default_factory=dict)
     through: dict[str, int] = field(default_factory=dict)
+    """Tokens that went through the model, padding included."""
 
     @property
     def lengths(self) -> list[int]:
-        """Tokens by example."""
-        return [len(one) for one in self.ids]
+        """The tokens of each example."""
+        return [len(example) for example in self.ids]
 
     def ours(self, cut: MicroBatching) -> tuple[Any, Collator]:
-        """Our trainer on updates that are cut like this."""
+        """Return our trainer on updates that are cut in this way, with its collator."""
         steps = MicroBatchPlan(Updates.of(self.recipe, self.lengths, seed=0), cut)
         collator = self.collator(padding_free=isinstance(cut, PackedBatching))
         options = {"model": self.model(), "args": sft_config(self.recipe, 0, self.folder, steps)}
-        made = Trainer(
+        trainer = Trainer(
             steps,
             ProcessGroup(),
             train_dataset=self.rows(),
@@ -83,23 +84,23 @@ class Bench:
             data_collator=collator,
             **options,
         )
-        return made, collator
+        return trainer, collator
 
     def trl(self, packing: bool) -> tuple[Any, Collator]:
-        """TRL's trainer with its own batch size of 8 rows, as many of them as make up the batch."""
+        """Return TRL's trainer with its collator: batches of 8 rows, as many of them as make up ours."""
         arguments = SFTConfig(
             output_dir=str(self.folder), per_device_train_batch_size=8, gradient_accumulation_steps=BATCH // 8,
             num_train_epochs=1, max_length=BLOCK, packing=packing, bf16=False, use_cpu=True, report_to=[],
             save_strategy="no", disable_tqdm=True, gradient_checkpointing=False,
         )  # fmt: skip
-        made = SFTTrainer(
+        trainer = SFTTrainer(
             self.model(), args=arguments, train_dataset=self.rows(filler=False), processing_class=self.tokenizer
         )
-        made.data_collator = collator = Collator(made.data_collator)
-        return made, collator
+        trainer.data_collator = collator = Collator(trainer.data_collator)
+        return trainer, collator
 
     def model(self) -> Qwen2ForCausalLM:
-        """A model of some million parameters, the same in every arm."""
+        """Return a model of some million parameters, the same in every arm."""
         set_seed(0)
         shape = Qwen2Config(
             vocab_size=len(self.tokenizer), hidden_size=192, intermediate_size=576, num_hidden_layers=5,
@@ -108,15 +109,15 @@ class Bench:
         return Qwen2ForCausalLM(shape)  # type: ignore[no-untyped-call]
 
     def rows(self, filler: bool = True) -> Dataset:
-        """The examples in TRL's columns; the filler behind them is what our cuts fill up with."""
-        ids = [list(one) for one in self.ids]
-        labels = [[IGNORED_LABEL] * PROMPT + one[PROMPT:] for one in ids]
+        """Return the examples in TRL's columns, with the filler behind them that our cuts fill up with."""
+        ids = [list(example) for example in self.ids]
+        labels = [[IGNORED_LABEL] * PROMPT + example[PROMPT:] for example in ids]
         if filler:
             ids, labels = [*ids, [0, 0]], [*labels, [IGNORED_LABEL] * 2]
         return Dataset.from_dict({"input_ids": ids, "labels": labels})
 
     def collator(self, padding_free: bool) -> Collator:
-        """TRL's, counted."""
+        """Return TRL's collator with a count of its tokens."""
         return Collator(DataCollatorForLanguageModeling(self.tokenizer.pad_token_id, padding_free=padding_free))
 
     def measure(self, name: str, make: Callable[[], tuple[Any, Collator]]) -> None:
@@ -139,37 +140,37 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 2], help="longest examples that a packed row holds")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     cell = compose_sweep(["sweep=smoke"]).cells[-1]
     assert cell.train
     recipe = cell.train.model_copy(update={"batch": BATCH, "epochs": 1, "block_tokens": BLOCK})
     tokenizer = load_tokenizer(cell.model)
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(examples(given.examples, len(tokenizer)), tokenizer, recipe, Path(folder))
+        bench = Bench(examples(arguments.examples, len(tokenizer)), tokenizer, recipe, Path(folder))
         arms: dict[str, Callable[[], tuple[Any, Collator]]] = {
             "TRL, as it comes": lambda: bench.trl(packing=False),
             "TRL, packing=bfd (fewer, other updates)": lambda: bench.trl(packing=True),
             "train.packing=false": lambda: bench.ours(PaddedBatching(8)),
         }
-        for rows in given.rows:
+        for rows in arguments.rows:
             cut = PackedBatching(bench.lengths, rows * max(bench.lengths))
             arms[f"train.packing=true, room of {rows}"] = lambda cut=cut: bench.ours(cut)  # type: ignore[misc]
-        for _ in range(given.rounds):
+        for _ in range(arguments.rounds):
             for name, make in arms.items():
                 bench.measure(name, make)
         print_table(bench)
 
 
 def examples(count: int, vocabulary: int) -> list[list[int]]:
-    """Random token ids in lengths whose median is a fifth of the block; the longest tenth is twice to five times that."""
+    """Return random token ids in lengths whose median is a fifth of the block; the longest tenth is twice to five times that."""
     rng = np.random.default_rng(0)
     lengths = np.clip(rng.lognormal(np.log(BLOCK / 5), 0.8, count), 2 * PROMPT, BLOCK).astype(int)
     return [rng.integers(3, vocabulary, length).tolist() for length in lengths]
 
 
 def print_table(bench: Bench) -> None:
-    """Medians over the rounds, and the ratio to TRL as it comes."""
+    """Print the medians over the rounds, and the ratio to TRL as it comes."""
     useful = sum(bench.lengths)
     size = sum(weight.numel() for weight in bench.model().parameters())
     rounds = len(next(iter(bench.wall_s.values())))
@@ -182,12 +183,12 @@ def print_table(bench: Bench) -> None:
     print("|---|---|---|---|---|---|---|")
     wall, processor = (rates(useful, seconds) for seconds in (bench.wall_s, bench.processor_s))
     for name in wall:
-        told = [f"{rate[name]:.0f} | {rate[name] / next(iter(rate.values())):.2f}" for rate in (wall, processor)]
-        print(f"| {name} | {bench.updates[name]} | {1 - useful / bench.through[name]:.1%} | {' | '.join(told)} |")
+        columns = [f"{rate[name]:.0f} | {rate[name] / next(iter(rate.values())):.2f}" for rate in (wall, processor)]
+        print(f"| {name} | {bench.updates[name]} | {1 - useful / bench.through[name]:.1%} | {' | '.join(columns)} |")
 
 
 def rates(useful: int, seconds: dict[str, list[float]]) -> dict[str, float]:
-    """Useful tokens a second by arm, from the median of its rounds."""
+    """Return the useful tokens a second of each arm, from the median of its rounds."""
     return {name: useful / statistics.median(measured) for name, measured in seconds.items()}
 
 

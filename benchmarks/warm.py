@@ -1,11 +1,11 @@
-"""Measure what a warm process saves: small LoRA cells one after another in one process, against a fresh process for each.
+"""Measure the savings of a warm process: small LoRA cells one after another in one process, against a fresh process for each.
 
     python -m benchmarks.warm
     python -m benchmarks.warm --start-up
 
 Prints Markdown tables for docs/benchmarks.md. Each arm is what a compute node runs, ``python -m ablation.jobs.run.worker``, on
 a store that holds the selections and nothing else; that all arms write the same bytes is checked. Processor time is that of all
-threads. The second form prints what the start of a fresh process is made of.
+threads. The second form prints the parts of the start of a fresh process.
 """
 
 import argparse
@@ -43,7 +43,7 @@ PHASES = {
 
 @dataclass(frozen=True)
 class Arm:
-    """How the cells were run, what that took, and where it wrote."""
+    """One way to run the cells, its cost, and the store that it wrote to."""
 
     name: str
     wall_s: float
@@ -58,14 +58,14 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=12)
     parser.add_argument("--examples", type=int, default=25)
     parser.add_argument("--start-up", action="store_true", help="only what the start of a fresh process is made of")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     os.environ.update(OMP_NUM_THREADS="1", WANDB_MODE="offline", HF_HUB_OFFLINE="1")
-    cells = small_cells(given.cells, given.examples)
+    cells = small_cells(arguments.cells, arguments.examples)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         for cell in cells:
             run_cell(cell, Store(work / "selected"), last="select")
-        if given.start_up:
+        if arguments.start_up:
             print_start(work, cells[0])
             return
         one_by_one = [(cell,) for cell in cells]
@@ -81,26 +81,26 @@ def main() -> None:
 
 
 def small_cells(count: int, examples: int) -> list[Cell]:
-    """LoRA cells of one recipe on the embedded corpus, which differ in their seeds."""
+    """Return LoRA cells of one recipe on the embedded corpus, which differ in their seeds."""
     grid = compose_sweep(["sweep=smoke", "train=mini_lora", f"count.size={examples}"])
-    one = pinned_cell(grid.cells[-1])
-    return [one.model_copy(update={"seed": one.seed.model_copy(update={"train": seed})}) for seed in range(count)]
+    cell = pinned_cell(grid.cells[-1])
+    return [cell.model_copy(update={"seed": cell.seed.model_copy(update={"train": seed})}) for seed in range(count)]
 
 
 def measure(work: Path, name: str, tasks: Sequence[Sequence[Cell]], means: RuntimeOptions) -> Arm:
-    """Run the tasks of an array one after another."""
-    place = work / str(len(list(work.iterdir())))
-    store = Store(place / "store")
+    """Run the tasks of an array one after another and return their cost."""
+    folder = work / str(len(list(work.iterdir())))
+    store = Store(folder / "store")
     shutil.copytree(work / "selected", store.root)
     frozen = [
         tuple(
-            str(write_job(Job(cell, cell.name, store.root, place / "log", 1, means), place, Provenance.here()))
+            str(write_job(Job(cell, cell.name, store.root, folder / "log", 1, means), folder, Provenance.here()))
             for cell in cells
         )
         for cells in tasks
     ]
     order = TaskList("warm", "train", tuple(frozen), timeout_min=60, requeues=0, hold_after=0)
-    order.write(place / "tasks.json")
+    order.write(folder / "tasks.json")
     began, before = time.monotonic(), children_s()
     for index in range(len(tasks)):
         command = [
@@ -108,7 +108,7 @@ def measure(work: Path, name: str, tasks: Sequence[Sequence[Cell]], means: Runti
             "-m",
             "ablation.jobs.run.worker",
             "--tasks",
-            str(place / "tasks.json"),
+            str(folder / "tasks.json"),
             "--index",
             str(index),
         ]
@@ -117,20 +117,20 @@ def measure(work: Path, name: str, tasks: Sequence[Sequence[Cell]], means: Runti
 
 
 def children_s() -> float:
-    """Processor seconds of all children that have ended."""
+    """Return the processor seconds of all children that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def contents(store: Store, cells: Sequence[Cell]) -> dict[str, bytes]:
-    """Weights, loss curves and summaries."""
+    """Return the bytes of all weights, loss curves and summaries."""
     kinds = ("weights/model.safetensors", "loss.jsonl", "summary.json")
     folders = {store.root / cell.folders["train"] for cell in cells}
     return {f"{folder.name}/{kind}": (folder / kind).read_bytes() for folder in folders for kind in kinds}
 
 
 def print_arms(arms: Sequence[Arm], cells: int) -> None:
-    """Cells a minute and the ratio to the first arm."""
+    """Print cells a minute and the ratio to the first arm."""
     print(f"| {cells} LoRA cells | wall time | processor time | cells a minute | ratio | ratio of processor times |")
     print("|---|---|---|---|---|---|")
     first = arms[0]
@@ -154,12 +154,12 @@ STEPS = {
 
 
 def print_start(work: Path, cell: Cell, rounds: int = 3) -> None:
-    """Processor and wall time of each step in a fresh process, medians of some."""
-    told: list[list[list[float]]] = []
-    program = "import json, sys, time\nfound = []\n"
+    """Print the processor and wall time of each step in a fresh process, medians over the rounds."""
+    moments_by_round: list[list[list[float]]] = []
+    program = "import json, sys, time\nmoments = []\n"
     for code in STEPS.values():
-        program += f"{code}\nfound.append([time.process_time(), time.monotonic()])\n"
-    program += "print(json.dumps(found))"
+        program += f"{code}\nmoments.append([time.process_time(), time.monotonic()])\n"
+    program += "print(json.dumps(moments))"
     for number in range(rounds):
         store = Store(work / f"started-{number}")
         shutil.copytree(work / "selected", store.root)
@@ -168,37 +168,40 @@ def print_start(work: Path, cell: Cell, rounds: int = 3) -> None:
         )
         began = time.monotonic()
         out = subprocess.run([sys.executable, "-c", program, str(job)], check=True, capture_output=True, text=True)
-        told.append([[0.0, began], *json.loads(out.stdout.splitlines()[-1])])
+        moments_by_round.append([[0.0, began], *json.loads(out.stdout.splitlines()[-1])])
     print("| a fresh process, step by step | processor time | wall time |\n|---|---|---|")
     for step, name in enumerate(STEPS):
-        processor, wall = (statistics.median(one[step + 1][kind] - one[step][kind] for one in told) for kind in (0, 1))
+        processor, wall = (
+            statistics.median(moments[step + 1][kind] - moments[step][kind] for moments in moments_by_round)
+            for kind in (0, 1)
+        )
         print(f"| {name} | {processor:.2f} s | {wall:.2f} s |")
 
 
 def print_phases(arms: Sequence[Arm], cells: Sequence[Cell]) -> None:
-    """Where the seconds of a cell went, by its record: the median cell of each arm."""
+    """Print the seconds of the median cell of each arm, by the phases of its record."""
     print("\n| seconds of the median cell | " + " | ".join(arm.name for arm in arms) + " |")
     print("|---|" + "---|" * len(arms))
-    told = [[timing(arm.store, cell) for cell in cells] for arm in arms]
+    timings_by_arm = [[timing_of(arm.store, cell) for cell in cells] for arm in arms]
     print(
         "| interpreter, our modules, the end | "
-        + " | ".join(f"{rest_s(*one):.2f}" for one in zip(arms, told, strict=True))
+        + " | ".join(f"{rest_s(arm, timings):.2f}" for arm, timings in zip(arms, timings_by_arm, strict=True))
         + " |"
     )
     for key, name in (*PHASES.items(), ("seconds_to_first_update", "**libraries to first update**")):
-        medians = [statistics.median(one[key] for one in timings) for timings in told]
-        print(f"| {name} | " + " | ".join(f"{one:.2f}" for one in medians) + " |")
+        medians = [statistics.median(timing[key] for timing in timings) for timings in timings_by_arm]
+        print(f"| {name} | " + " | ".join(f"{median:.2f}" for median in medians) + " |")
 
 
 def rest_s(arm: Arm, timings: Sequence[Mapping[str, float]]) -> float:
-    """Seconds by cell that no phase of a training has counted."""
-    return (arm.wall_s - sum(one[key] for one in timings for key in PHASES)) / len(timings)
+    """Return the seconds a cell that no phase of a training has counted."""
+    return (arm.wall_s - sum(timing[key] for timing in timings for key in PHASES)) / len(timings)
 
 
-def timing(store: Store, cell: Cell) -> dict[str, float]:
-    """What a training took."""
-    told: dict[str, float] = json.loads((store.root / cell.folders["train"] / TIMING_FILE).read_text())
-    return told
+def timing_of(store: Store, cell: Cell) -> dict[str, float]:
+    """Read the seconds of a training."""
+    seconds: dict[str, float] = json.loads((store.root / cell.folders["train"] / TIMING_FILE).read_text())
+    return seconds
 
 
 if __name__ == "__main__":

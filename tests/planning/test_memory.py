@@ -115,7 +115,7 @@ def test_the_estimate_is_the_peak_of_the_trainers_tensors(cell_of: Callable[...,
     assert recipe
     shape = SMALL.model_copy(update={"vocabulary": 4096})  # so many that the loss is the peak, as with real models
     case = Case("small", shape, 512, "recompute", lora)
-    told = footprint(shape, case.recipe(recipe), case.means, processes=1)
+    told = footprint(shape, case.recipe(recipe), case.runtime, processes=1)
     assert tensor_bytes(case, recipe) == pytest.approx(told.total + torch_tiles(shape, 512), rel=0.08)
 
 
