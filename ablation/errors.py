@@ -77,7 +77,7 @@ class StillWeights(BadLoss):
     kind = "still_weights"
 
 
-def nearest(given: str, allowed: Iterable[str]) -> str:
+def did_you_mean(given: str, allowed: Iterable[str]) -> str:
     """A hint ``; did you mean 'x'?`` with the closest allowed name, or the empty string."""
     match = difflib.get_close_matches(given, list(allowed), n=1, cutoff=0.5)
     return f"; did you mean '{match[0]}'?" if match else ""

@@ -35,7 +35,7 @@ def console() -> "Console":
     return _Console(highlight=False, markup=False, emoji=False)
 
 
-def agrees(question: str) -> bool:
+def ask_yes_or_no(question: str) -> bool:
     """What a person at the terminal answers; nothing, and the end of the input, mean no."""
     try:
         return input(question).strip().lower() in ("y", "yes")
@@ -43,7 +43,7 @@ def agrees(question: str) -> bool:
         return False
 
 
-def ready_streams() -> None:
+def repair_streams() -> None:
     """A closed stream takes what is said to nowhere; a character that a terminal lacks is shown as a question mark."""
     nowhere = Path(os.devnull)
     sys.stdout, sys.stderr = (stream or nowhere.open("w") for stream in (sys.stdout, sys.stderr))

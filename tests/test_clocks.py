@@ -45,15 +45,15 @@ def test_a_record_that_appears_late_is_waited_for_and_its_cell_not_submitted_aga
 @pytest.mark.parametrize("shift_s", [-THREE_HOURS_S, THREE_HOURS_S])
 def test_a_holder_whose_clock_is_wrong_is_neither_dead_nor_immortal(tmp_path: Path, shift_s: int) -> None:
     """Its files are hours old, or of a time to come; what counts is for how long they have not changed."""
-    far = LeaseWatcher(tmp_path / "far", replace(LeaseHolder.here("far"), machine="elsewhere")).take()
+    far = LeaseWatcher(tmp_path / "far", replace(LeaseHolder.of_this_process("far"), machine="elsewhere")).take()
     assert far
     stamp = far.path.stat().st_mtime + shift_s
     os.utime(far.path, (stamp, stamp))
-    assert LeaseWatcher(far.bench, LeaseHolder.here("here")).take() is None
-    died = LeaseWatcher(tmp_path / "died", replace(LeaseHolder.here("died"), started="1")).take()
+    assert LeaseWatcher(far.workbench, LeaseHolder.of_this_process("here")).take() is None
+    died = LeaseWatcher(tmp_path / "died", replace(LeaseHolder.of_this_process("died"), started="1")).take()
     assert died
     os.utime(died.path, (stamp, stamp))
-    assert LeaseWatcher(died.bench, LeaseHolder.here("here")).take()
+    assert LeaseWatcher(died.workbench, LeaseHolder.of_this_process("here")).take()
 
 
 def test_the_newest_checkpoint_is_the_one_with_the_most_updates(tmp_path: Path) -> None:

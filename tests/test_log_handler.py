@@ -41,7 +41,7 @@ def test_without_a_program_a_warning_is_caught(
 ) -> None:
     with logging_to_stdout():
         pass
-    Backoff(StopRequest(), 0.0).after("waiting for somebody")
+    Backoff(StopRequest(), 0.0).wait("waiting for somebody")
     assert caplog.messages == ["waiting for somebody"]
     assert capsys.readouterr().out == ""
 

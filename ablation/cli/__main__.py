@@ -21,7 +21,7 @@ from ablation.cli.commands import (
     tiers,
 )
 from ablation.cli.entry import exit_on_refusal
-from ablation.terminal import ready_streams
+from ablation.terminal import repair_streams
 
 _GROUPS = (
     plan, power, audit, doctor, prefetch, status, failures, logs, queue, records, grade, tiers, interchange, clean,
@@ -30,7 +30,7 @@ _GROUPS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse and carry out one command. Exit codes: 0 fine, 1 some cells failed, 2 refused, 3 no cluster, 130 Ctrl-C."""
-    ready_streams()
+    repair_streams()
     given = _parsed(arguments)
     with exit_on_refusal():
         code: int = given.run(given)

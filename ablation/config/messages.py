@@ -6,7 +6,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from ablation.config.cluster import Local, Slurm
-from ablation.errors import nearest
+from ablation.errors import did_you_mean
 
 
 def sentences(error: ValidationError, root: type[BaseModel]) -> list[str]:
@@ -18,13 +18,13 @@ def _sentence(item: dict[str, Any], root: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in item["loc"] if not _is_branch(part)) or "cell"
     if item["type"] == "extra_forbidden":
         allowed = _fields_at(root, item["loc"][:-1])
-        return f"{place}: unknown key; allowed: {', '.join(allowed)}{nearest(str(item['loc'][-1]), allowed)}"
+        return f"{place}: unknown key; allowed: {', '.join(allowed)}{did_you_mean(str(item['loc'][-1]), allowed)}"
     if item["type"] == "missing":
         return f"{place}: missing, and it has no default"
     if item["type"] == "literal_error":
         expected = str(item["ctx"]["expected"])
         names = [part.strip(" '") for part in expected.replace(" or ", ",").split(",")]
-        return f"{place}: given {item['input']!r}; allowed: {', '.join(names)}{nearest(str(item['input']), names)}"
+        return f"{place}: given {item['input']!r}; allowed: {', '.join(names)}{did_you_mean(str(item['input']), names)}"
     if item["type"] == "union_tag_invalid":
         names = [part.strip(" '") for part in str(item["ctx"]["expected_tags"]).split(",")]
         return f"{place}.kind: given {item['ctx']['tag']!r}; allowed: {', '.join(names)}"

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablation.config.credentials import refuse_keys
 from ablation.config.files import refuse_unreadable
-from ablation.errors import ConfigProblems, nearest
+from ablation.errors import ConfigProblems, did_you_mean
 from ablation.libraries import holds_keys, unresolved_node
 
 _LOOKS = {"--cfg", "-c", "--help", "-h", "--info", "-i", "--hydra-help"}
@@ -85,7 +85,7 @@ def _unknown_level(item: Override) -> str | None:
     if not wrong:
         return None
     text = ", ".join(f"'{level}'" for level in wrong)
-    return f"{item.key_or_group}: given {text}; allowed: {', '.join(options)}{nearest(wrong[0], options)}"
+    return f"{item.key_or_group}: given {text}; allowed: {', '.join(options)}{did_you_mean(wrong[0], options)}"
 
 
 def _levels(item: Override) -> list[str]:
@@ -116,7 +116,7 @@ def _unknown_key(key: str, base: DictConfig) -> str | None:
             allowed = [str(name) for name in node if name != "hydra"]
             place = ".".join(path[:depth]) or "the configuration"
             inner = " or ".join(".".join([*path[:depth], one]) for one in _holding(node, path[depth:])[:3])
-            hint = f"; did you mean {inner}?" if inner else nearest(part, allowed)
+            hint = f"; did you mean {inner}?" if inner else did_you_mean(part, allowed)
             return f"{key}: unknown key; {place} has: {', '.join(allowed)}{hint}"
         node = unresolved_node(node, part)
         if node is None or OmegaConf.is_missing(base, key) or not isinstance(node, DictConfig):

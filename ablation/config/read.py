@@ -14,7 +14,7 @@ from ablation.config.cluster import Slurm, unfit_for_slurm
 from ablation.config.credentials import refuse_keys
 from ablation.config.execution import Execution
 from ablation.config.messages import sentences
-from ablation.errors import ConfigProblems, nearest
+from ablation.errors import ConfigProblems, did_you_mean
 from ablation.specs.cell import Cell
 
 _SCIENCE = tuple(Cell.model_fields)
@@ -84,7 +84,7 @@ def foreign_keys(content: Mapping[str, Any]) -> list[str]:
     """Sections of a configuration that nobody reads, as sentences."""
     known = (*_SCIENCE, *_EXECUTION, *_STEERING)
     foreign = [key for key in content if key not in known and key != "hydra"]
-    return [f"{key}: unknown section; allowed: {', '.join(known)}{nearest(key, known)}" for key in foreign]
+    return [f"{key}: unknown section; allowed: {', '.join(known)}{did_you_mean(key, known)}" for key in foreign]
 
 
 def read_cells(contents: Sequence[Mapping[str, Any]]) -> list[Cell]:

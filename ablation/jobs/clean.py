@@ -14,12 +14,12 @@ from pathlib import Path
 from ablation.config.execution import Keep
 from ablation.jobs.status.states import CellStatus
 from ablation.specs.cell import Cell, addresses
-from ablation.store.files import age_s, bytes_below, matching
+from ablation.store.files import age_s, bytes_below, matching_paths
 from ablation.store.lease import LeaseWatcher
 from ablation.store.leftovers import Workbench, half_made_folders, workbenches
 from ablation.store.stage_run import remove_workbench
 from ablation.study.plan import Plan
-from ablation.study.retention import drop, droppable
+from ablation.study.retention import drop_weights, droppable_weights
 
 _PENDING = ("queued", "running", "held", "unknown")
 # A submitter copies the code within a moment; what is older was left by one that died.
@@ -50,8 +50,10 @@ def leftovers(
         found += [*_debris(plan), *_snapshots(plan, states)]
     if weights:
         keep: Keep = "adapter" if plan.execution.keep == "adapter" else "none"
-        dropped = droppable(mine, plan.store, plan.folder.parent, keep)
-        found += [Leftover("weights of graded cells", one.path, one.size, partial(drop, one)) for one in dropped]
+        dropped = droppable_weights(mine, plan.store, plan.folder.parent, keep)
+        found += [
+            Leftover("weights of graded cells", one.path, one.size, partial(drop_weights, one)) for one in dropped
+        ]
     return found
 
 
@@ -73,7 +75,7 @@ def _clear(bench: Workbench) -> None:
     """Under the lease of the stage: whoever has begun meanwhile keeps it."""
     lease = LeaseWatcher(bench.path).take()
     if lease:
-        remove_workbench(lease.bench)
+        remove_workbench(lease.workbench)
 
 
 def _debris(plan: Plan) -> Iterator[Leftover]:
@@ -87,7 +89,7 @@ def _snapshots(plan: Plan, states: Sequence[CellStatus]) -> Iterator[Leftover]:
     if any(one.state == "unknown" for one in states):
         return
     used = _used(plan) if any(one.state in _PENDING for one in states) else set()
-    for path in matching(folder, "*"):
+    for path in matching_paths(folder, "*"):
         is_copied_now = path.name.startswith(".partial-") and (age_s(path, time.time()) or 0) < _STALE_S
         if path.is_dir() and path.name not in used and not is_copied_now:
             yield Leftover("copies of the code", path, bytes_below(path), partial(_remove, path))

@@ -8,7 +8,7 @@ from statistics import mean
 from ablation.specs.base import canonical_json
 from ablation.specs.cell import Cell
 from ablation.specs.vocabulary import FACTORS
-from ablation.study.cell_facts import released
+from ablation.study.cell_facts import released_models
 
 CellQuantity = Callable[[Cell], float | None]
 _FIXED_PARTS = ("corpus", "model", "benchmark", "train", "sample")
@@ -137,7 +137,7 @@ def _kinds_by_level(compared: Mapping[str, Sequence[Cell]], part: str) -> str | 
 def _indistinct_cells(cells: Sequence[Cell]) -> list[str]:
     """Return a sentence when several cells share factors and seeds: the report compares cells by these, so it compares none."""
     counts: dict[str, int] = {}
-    without_factors = released(cells)
+    without_factors = released_models(cells)
     for cell in (cell for cell in cells if cell.name not in without_factors):
         factors_and_seeds = canonical_json([cell.factors(), cell.seed.canonical()])
         counts[factors_and_seeds] = counts.get(factors_and_seeds, 0) + 1

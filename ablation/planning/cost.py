@@ -13,7 +13,7 @@ from ablation.jobs.submit.resource_groups import CellGroup, group_by_resources
 from ablation.specs.cell import Cell
 from ablation.specs.vocabulary import CellState, StageName
 from ablation.store.store import Store
-from ablation.terminal import agrees
+from ablation.terminal import ask_yes_or_no
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def confirm_budget(cells: Sequence[Cell], cluster: Slurm, store: Store, study: P
     )
     # A question that nobody can see or answer would hang the command.
     if sys.stdin.isatty() and sys.stdout.isatty():
-        if agrees(f"{excess}; submit? [y/N] "):
+        if ask_yes_or_no(f"{excess}; submit? [y/N] "):
             return
         raise ConfigProblems([f"cluster.budget_gpu_hours: {excess}, and the answer was no"])
     raise ConfigProblems([f"{excess}; to submit them type cluster.budget_gpu_hours={ceil(hours)}"])

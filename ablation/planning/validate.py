@@ -16,7 +16,7 @@ from ablation.specs.benchmark import Benchmark
 from ablation.specs.cell import Cell, addresses
 from ablation.specs.vocabulary import StageName
 from ablation.store.store import Store
-from ablation.study.retention import without_weights
+from ablation.study.retention import explain_dropped_weights
 
 Say = Callable[[str], None]
 
@@ -33,7 +33,7 @@ def prepare_cells(cells: Sequence[Cell], store: Store, say: Say, cluster: Cluste
         problems += _benchmark_problems(benchmark)
     _check_sampling(ready, problems)
     problems += _model_problems(ready, store, cluster)
-    problems += [problem for cell in ready if (problem := without_weights(cell, store))]
+    problems += [problem for cell in ready if (problem := explain_dropped_weights(cell, store))]
     # Reading a corpus may take long, and what is wrong already is told at once.
     if not problems:
         problems += _shortages(ready, store, say)

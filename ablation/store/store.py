@@ -1,8 +1,8 @@
 """The store: one folder for each stage of work, addressed by what it is. A folder that exists is complete.
 
-Work is written beside, by one attempt at a time in a folder of its own, flushed to disk, and renamed in one step; a rename never
-replaces a folder that is there. So a process may die between any two lines: what it leaves is a hidden folder from which the next
-attempt may go on and which nobody else reads.
+Work is written beside, by one run at a time in a folder of its own. It is flushed to disk and renamed in one step; a rename
+never replaces a folder that is there. So a process may die between any two lines. It leaves a hidden folder, from which the next
+run may go on and which no other process reads.
 """
 
 import errno
@@ -20,7 +20,7 @@ from ablation.errors import RecordError
 from ablation.specs.address import Address
 from ablation.specs.base import difference
 from ablation.specs.vocabulary import StageName
-from ablation.store.files import age_s, flush, matching, sha256
+from ablation.store.files import age_s, flush, matching_paths, sha256
 from ablation.store.interrupt import Backoff, Interrupted, StopRequest
 from ablation.store.lease import Lease, LeaseHolder, LeaseWatcher
 from ablation.store.stage_run import StageRun, give_up_stage, open_stage_run, remove_workbench
@@ -32,12 +32,12 @@ _ABANDONED_S = 7 * 24 * 3600
 
 @dataclass(frozen=True)
 class Store:
-    """All stages under `root` (``outputs/store``)."""
+    """All stages of work under `root` (``outputs/store``)."""
 
     root: Path
 
     def path(self, address: Address) -> Path:
-        """Where this stage's folder is or will be."""
+        """Return the path of this stage's folder, whether it is there or not."""
         return self.root / address.folder
 
     def is_complete(self, stage: Address | str) -> bool:
@@ -60,11 +60,12 @@ class Store:
         return frozenset(folders)
 
     def find(self, address: Address) -> Path | None:
-        """The complete folder of this stage, or None. Raises RecordError when the folder there is of other work."""
+        """Return the complete folder of this stage, or None. Raises RecordError when the folder there is of other work."""
         path = self.path(address)
         if not path.is_dir():
             return None
         seal = read_seal(path)
+        # The name holds twelve digits of the digest; the seal holds the whole content.
         if seal["address"] != address.content:
             lines = difference(seal["address"], address.content)
             raise RecordError(
@@ -75,75 +76,77 @@ class Store:
         return path
 
     def make(self, address: Address, work: Callable[[StageRun], None], halt: StopRequest | None = None) -> Path:
-        """The complete folder of this stage, doing `work` only when it is missing and nobody else is at it.
+        """Return the complete folder of this stage. `work` is done only when it is missing and no other process is at it.
 
-        While another live process works on the same stage this waits for its result. When another attempt publishes first, its
+        While another live process works on the same stage, this waits for its result. When another run publishes first, its
         folder is kept and ours is dropped. Raises Interrupted when `halt` was requested; what `work` kept stays for the next
-        attempt.
+        run.
         """
         halt = halt or StopRequest()
-        watcher = LeaseWatcher(self._bench(address))
-        pause = Backoff(halt)
-        while (found := self.find(address)) is None:
+        watcher = LeaseWatcher(self._workbench(address))
+        backoff = Backoff(halt)
+        while (folder := self.find(address)) is None:
             halt.check()
             lease = watcher.take()
             if lease:
                 try:
-                    return self._attempt(address, work, lease, halt)
+                    return self._run(address, work, lease, halt)
                 finally:
                     lease.end()
-            pause.after(f"{address.folder}: waiting for {_told(watcher.holder())}")
-        return found
+            backoff.wait(f"{address.folder}: waiting for {_in_words(watcher.holder())}")
+        return folder
 
-    def _attempt(self, address: Address, work: Callable[[StageRun], None], lease: Lease, halt: StopRequest) -> Path:
-        attempt = open_stage_run(lease, halt)
+    def _run(self, address: Address, work: Callable[[StageRun], None], lease: Lease, halt: StopRequest) -> Path:
+        run = open_stage_run(lease, halt)
         try:
             with lease.beating(halt):
+                # Another run may have published between our look and our lease.
                 if self.find(address) is None:
-                    work(attempt)
-                    _seal(attempt.out, address)
+                    work(run)
+                    _seal(run.out, address)
             if self.find(address) is None and not lease.is_held():
                 raise Interrupted(f"{address.folder}: another attempt has taken this stage over")
-            published = self.find(address) or _publish(attempt.out, self.path(address)) or self._accept(address)
+            published = self.find(address) or _publish(run.out, self.path(address)) or self._published_by_other(address)
         except BaseException as error:
-            # Whoever took over may have published, and cleared the workbench under our feet.
-            if isinstance(error, FileNotFoundError) and (theirs := self.find(address)):
-                return theirs
-            give_up_stage(attempt, lease)
+            # Whoever took over may have published, and removed the workbench under our feet.
+            if isinstance(error, FileNotFoundError) and (other_folder := self.find(address)):
+                return other_folder
+            give_up_stage(run, lease)
             raise
-        remove_workbench(lease.bench)
+        remove_workbench(lease.workbench)
         return published
 
-    def _bench(self, address: Address) -> Path:
-        """The hidden folder in which attempts at this stage work."""
+    def _workbench(self, address: Address) -> Path:
+        """The hidden folder in which runs of this stage work."""
         final = self.path(address)
         return final.parent / f".work-{final.name}"
 
-    def _accept(self, address: Address) -> Path:
-        found = self.find(address)
-        if found is None:
+    def _published_by_other(self, address: Address) -> Path:
+        folder = self.find(address)
+        if folder is None:
             raise RecordError(
                 f"{self.path(address)} could not be published and is not there; is the disk shared and healthy?"
             )
-        return found
+        return folder
 
     def sweep_abandoned(self) -> int:
-        """Remove half-written and half-removed folders that nobody has touched for a week; returns how many.
+        """Remove half-written and half-removed folders that no process has touched for a week. Return their number.
 
-        What attempts at a stage kept is not among them: their cells may wait in a queue for long.
+        What runs of a stage kept is not among them: its cells may wait in a queue for long.
         """
         now_s = time.time()
-        left = [*matching(self.root, "*/.partial-*"), *matching(self.root, "*/.gone-*")]
-        old = [item for item in left if (age_s(item, now_s) or 0) > _ABANDONED_S]
-        for item in old:
-            shutil.rmtree(item, ignore_errors=True)
-        return len(old)
+        folders = [*matching_paths(self.root, "*/.partial-*"), *matching_paths(self.root, "*/.gone-*")]
+        abandoned = [folder for folder in folders if (age_s(folder, now_s) or 0) > _ABANDONED_S]
+        for folder in abandoned:
+            shutil.rmtree(folder, ignore_errors=True)
+        return len(abandoned)
 
 
 def read_seal(path: Path) -> dict[str, Any]:
-    """The seal of a stage folder: its address, size and SHA-256 of every file, and which of them were dropped since.
+    """Return the seal of a stage folder.
 
-    Raises RecordError when it is damaged.
+    ``address`` is the content of its address, ``files`` has size and SHA-256 of every file, ``dropped`` lists the files that were
+    removed since. Raises RecordError when the seal is missing or damaged.
     """
     try:
         seal = json.loads((path / SEAL).read_text())
@@ -159,29 +162,32 @@ def read_seal(path: Path) -> dict[str, Any]:
 
 
 def verify(path: Path) -> list[str]:
-    """What is wrong with a stage folder's files against its seal: missing, truncated or changed ones, as sentences."""
-    found, seal = [], read_seal(path)
+    """Return the faults of a stage folder's files against its seal, as sentences: missing, truncated or changed files."""
+    faults, seal = [], read_seal(path)
     for name, (size, expected) in seal["files"].items():
         file = path / name
         if name in seal["dropped"]:
             continue
         if not file.is_file():
-            found.append(f"{file} is missing")
+            faults.append(f"{file} is missing")
         elif file.stat().st_size != size or sha256(file) != expected:
-            found.append(f"{file} is not what was written")
-    return found
+            faults.append(f"{file} is not what was written")
+    return faults
 
 
-def _told(holder: LeaseHolder | None) -> str:
-    """Whom we wait for, in words."""
+def _in_words(holder: LeaseHolder | None) -> str:
     if holder is None:
         return "another process"
     return f"Slurm job {holder.job}" if holder.job else f"process {holder.pid} on {holder.machine.split()[0]}"
 
 
 def _seal(folder: Path, address: Address) -> None:
-    sealed = {item.relative_to(folder).as_posix(): (item.stat().st_size, sha256(item)) for item in _files(folder)}
-    (folder / SEAL).write_text(json.dumps({"address": address.content, "files": sealed}, indent=1, sort_keys=True))
+    sizes_and_digests = {
+        item.relative_to(folder).as_posix(): (item.stat().st_size, sha256(item)) for item in _files(folder)
+    }
+    (folder / SEAL).write_text(
+        json.dumps({"address": address.content, "files": sizes_and_digests}, indent=1, sort_keys=True)
+    )
     for item in (*folder.rglob("*"), folder):  # the folders too, which hold the names
         flush(item)
 
@@ -191,7 +197,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _publish(folder: Path, final: Path) -> Path | None:
-    """Rename into place; None when another process was first (a rename onto a folder with content fails)."""
+    """Rename into place. Return None when another process was first: a rename onto a folder with content fails."""
     try:
         folder.rename(final)
     except OSError as error:

@@ -25,7 +25,7 @@ def tier_order(cells: Sequence[Cell]) -> list[str]:
     return list(dict.fromkeys(name for cell in cells for name in tier_names(cell.benchmark)))
 
 
-def released(cells: Sequence[Cell]) -> frozenset[str]:
+def released_models(cells: Sequence[Cell]) -> frozenset[str]:
     """The cells without training that are not the base model of the trained ones, such as checkpoints that others released.
 
     They have no factors: count 0 is the base model. Without trained cells a single model is the base, and of several none is.

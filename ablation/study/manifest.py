@@ -13,10 +13,10 @@ from ablation.specs.base import canonical_json
 from ablation.specs.cell import Cell, addresses
 from ablation.store.files import write_text_atomically
 from ablation.store.store import Store
-from ablation.study.cell_facts import planned_attempts, released, state_of, tier_order
+from ablation.study.cell_facts import planned_attempts, released_models, state_of, tier_order
 from ablation.study.plan import Plan
-from ablation.study.plan_file import packed
-from ablation.study.provenance import versions
+from ablation.study.plan_file import pack_cells
+from ablation.study.provenance import package_versions
 
 MANIFEST_FORMAT = 1
 MANIFEST = "manifest.json"
@@ -121,12 +121,12 @@ def _told(plan: Plan) -> str:
     execution = plan.execution.model_dump(mode="json", exclude={"outputs", "cluster", "keep"})
     left_out = [[out.point, out.reason] for out in plan.left_out]
     state = hashlib.sha256(canonical_json([execution, left_out, plan.git, MANIFEST_FORMAT]).encode())
-    state.update(canonical_json(packed(plan.cells)).encode())
+    state.update(canonical_json(pack_cells(plan.cells)).encode())
     return state.hexdigest()
 
 
 def _manifest(plan: Plan, errors: Mapping[str, str]) -> dict[str, Any]:
-    others = released(plan.cells)
+    others = released_models(plan.cells)
     return {
         "format": MANIFEST_FORMAT,
         "study": plan.execution.study,
@@ -144,7 +144,7 @@ def _manifest(plan: Plan, errors: Mapping[str, str]) -> dict[str, Any]:
         "left_out": [{"factors": out.point, "reason": out.reason} for out in plan.left_out],
         "provenance": {
             "git": plan.git,
-            "versions": versions(),
+            "versions": package_versions(),
             "hostname": platform.node(),
         },
     }

@@ -14,7 +14,7 @@ from ablation.errors import RecordError
 from ablation.specs.cell import Cell
 from ablation.store.files import write_text_atomically
 from ablation.store.store import Store
-from ablation.study.plan_file import packed, unpacked
+from ablation.study.plan_file import pack_cells, unpack_cells
 
 PLAN_FORMAT = 2
 PLAN = "plan.json"
@@ -46,7 +46,7 @@ def save_plan(plan: Plan) -> None:
     """Write ``plan.json``, from which later commands know the study without its configuration."""
     content = {
         "format": PLAN_FORMAT,
-        "cells": packed(plan.cells),
+        "cells": pack_cells(plan.cells),
         "left_out": [{"point": out.point, "reason": out.reason} for out in plan.left_out],
         "execution": plan.execution.model_dump(mode="json"),
         "command": plan.command,
@@ -65,7 +65,7 @@ def load_plan(folder: Path) -> Plan:
                 f"{folder / PLAN} has format {told['format']}, this version reads format {PLAN_FORMAT}; run the study's launch "
                 "command again, and what is still valid is found again"
             )
-        cells = unpacked(told["cells"])
+        cells = unpack_cells(told["cells"])
         left_out = tuple(LeftOut(out["point"], out["reason"]) for out in told["left_out"])
         execution = Execution.model_validate_json(json.dumps(told["execution"]))
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:

@@ -19,8 +19,8 @@ _PLACES = TypeAdapter(list[list[int | None]])
 _FOLDERS = TypeAdapter(list[dict[str, str]])
 
 
-def packed(cells: Sequence[Cell]) -> dict[str, Any]:
-    """The cells as JSON-ready content, which `unpacked` reads."""
+def pack_cells(cells: Sequence[Cell]) -> dict[str, Any]:
+    """The cells as JSON-ready content, which `unpack_cells` reads."""
     places: dict[str, dict[str, int]] = {name: {} for name in _PARTS}
     texts: dict[int, str] = {}  # by identity, for parts that cells share as one object
 
@@ -36,8 +36,8 @@ def packed(cells: Sequence[Cell]) -> dict[str, Any]:
     return {"parts": parts, "places": rows, "folders": [cell.folders for cell in cells]}
 
 
-def unpacked(told: Mapping[str, Any]) -> tuple[Cell, ...]:
-    """The cells of `packed`, equal and in order. Raises ValueError, KeyError, IndexError or TypeError on anything else.
+def unpack_cells(told: Mapping[str, Any]) -> tuple[Cell, ...]:
+    """The cells of `pack_cells`, equal and in order. Raises ValueError, KeyError, IndexError or TypeError on anything else.
 
     Where a stage lies is believed as long as this version would lay the first and the last cell there, too.
     """

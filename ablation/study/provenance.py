@@ -24,7 +24,7 @@ PACKAGES = (
 
 
 @cache
-def versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     """Version by package, of those that are installed; python too."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
@@ -35,7 +35,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def differences(recorded: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
+def version_differences(recorded: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
     """One sentence for each package that is another one here than where it was recorded."""
     names = sorted({*recorded, *here})
     return [

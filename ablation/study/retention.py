@@ -22,7 +22,7 @@ from ablation.study.plan import load_plan
 
 
 @dataclass(frozen=True)
-class Weights:
+class DroppableWeights:
     """The weights of one training, `size` bytes, which no cell of any study waits for."""
 
     stage: Path
@@ -34,7 +34,9 @@ class Weights:
         return self.stage / WEIGHTS_FOLDER
 
 
-def droppable(cells: Sequence[Cell], store: Store, outputs: Path, keep: Keep = "none") -> list[Weights]:
+def droppable_weights(
+    cells: Sequence[Cell], store: Store, outputs: Path, keep: Keep = "none"
+) -> list[DroppableWeights]:
     """The weights of these cells that are graded and that `keep` does not name, except where another cell, in any study of these
     outputs, still needs them.
     """
@@ -46,14 +48,16 @@ def droppable(cells: Sequence[Cell], store: Store, outputs: Path, keep: Keep = "
     }
     trained = dict.fromkeys(cell.folders["train"] for cell in cells if cell.train and not _stays(cell.train, keep))
     kept = [store.root / folder for folder in trained if folder not in waiting]
-    return [Weights(path, bytes_below(path / WEIGHTS_FOLDER)) for path in kept if (path / WEIGHTS_FOLDER).is_dir()]
+    return [
+        DroppableWeights(path, bytes_below(path / WEIGHTS_FOLDER)) for path in kept if (path / WEIGHTS_FOLDER).is_dir()
+    ]
 
 
 def _stays(recipe: Train, keep: Keep) -> bool:
     return keep == "weights" or (keep == "adapter" and recipe.leaves_adapter)
 
 
-def drop(one: Weights) -> None:
+def drop_weights(one: DroppableWeights) -> None:
     """Say in the seal which files go, then remove them. Done again after a crash it finishes the work; two may do it at once."""
     told = json.loads((one.stage / SEAL).read_text(encoding="utf-8"))
     told["dropped"] = sorted(name for name in told["files"] if name.startswith(f"{WEIGHTS_FOLDER}/"))
@@ -63,7 +67,7 @@ def drop(one: Weights) -> None:
         shutil.rmtree(one.path)
 
 
-def without_weights(cell: Cell, store: Store) -> str | None:
+def explain_dropped_weights(cell: Cell, store: Store) -> str | None:
     """Why a cell cannot be evaluated, when its weights were dropped and no completions are there; else None."""
     found = cell.folders
     if "train" not in found or all(store.is_complete(found[block]) for block in cell.blocks):

@@ -29,7 +29,7 @@ from ablation.store.records import (
     read_rows,
 )
 from ablation.store.store import Store
-from ablation.study.cell_facts import planned_attempts, released, state_of, tier_order
+from ablation.study.cell_facts import planned_attempts, released_models, state_of, tier_order
 from ablation.study.completions import QUESTIONS_FILE, TEXTS_FILE, write_texts
 
 _TRAINING = (
@@ -54,7 +54,7 @@ def write_tables(cells: Sequence[Cell], store: Store, folder: Path, errors: Mapp
     planned = {cell.name: planned_attempts(cell) for cell in cells}
     types = {**FACTOR_TYPES, **SEED_TYPES, **LINE_TYPES}
     told = pd.DataFrame([_cell_row(cell, store, errors) for cell in cells]).astype(types)
-    if others := released(cells):
+    if others := released_models(cells):
         results, told = (_without_factors(frame, others) for frame in (results, told))
     whole = results[~results["curtailed"]]
     tiers = tier_order(cells)

@@ -17,7 +17,7 @@ from typing import Any
 
 from ablation.errors import RecordError
 from ablation.specs.base import digest
-from ablation.store.files import flush, link_or_copy, listed, sha256
+from ablation.store.files import entries, flush, link_or_copy, sha256
 
 _log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def remove_old_checkpoints(place: Path) -> None:
 
 
 def _folders(places: Iterable[Path]) -> Iterator[Path]:
-    return (item for place in places for item in listed(place, "checkpoint-*") if _NAME.fullmatch(item.name))
+    return (item for place in places for item in entries(place, "checkpoint-*") if _NAME.fullmatch(item.name))
 
 
 def _update(folder: Path) -> int:

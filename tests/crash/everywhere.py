@@ -36,7 +36,7 @@ from ablation.store.files import write_text_atomically
 from ablation.store.records import WEIGHTS_FOLDER
 from ablation.store.stage_run import StageRun
 from ablation.store.store import Store, verify
-from ablation.study.retention import Weights, drop
+from ablation.study.retention import DroppableWeights, drop_weights
 
 STAGE = Address.of("train", "algebra", {"stage": "train", "spec": {"epochs": 5}})
 VIEWS = ("plan.json", "manifest.json")
@@ -75,7 +75,7 @@ def work(folder: Path) -> None:
     history.record(study / "jobs", CELL, EVENT)
     published = Store(folder / "store").find(STAGE)
     assert published
-    drop(Weights(published, 0))
+    drop_weights(DroppableWeights(published, 0))
 
 
 class OneThread:

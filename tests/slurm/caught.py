@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
-from ablation.store.files import matching
+from ablation.store.files import matching_paths
 from tests.slurm.daemons import until
 from tests.slurm.launched import AtWork, Launched, signalled
 
@@ -66,13 +66,13 @@ def has_journal(bench: Path) -> bool:
 
 def checkpoints(bench: Path) -> list[Path]:
     """The complete checkpoints on a workbench, the newest last."""
-    found = [path.parent for path in matching(bench, "attempt-*/kept/checkpoint-*/COMPLETE.json")]
+    found = [path.parent for path in matching_paths(bench, "attempt-*/kept/checkpoint-*/COMPLETE.json")]
     return sorted(found, key=lambda path: int(path.name.removeprefix("checkpoint-")))
 
 
 def journals(bench: Path) -> list[Path]:
     """The journals on a workbench that hold completions."""
-    return [path for path in matching(bench, "attempt-*/kept/completions.jsonl") if _is_filled(path)]
+    return [path for path in matching_paths(bench, "attempt-*/kept/completions.jsonl") if _is_filled(path)]
 
 
 def _is_filled(path: Path) -> bool:

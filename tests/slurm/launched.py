@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission
-from ablation.store.files import matching
+from ablation.store.files import matching_paths
 from ablation.store.records import TIMING_FILE
 from tests.conftest import ROOT
 from tests.slurm.daemons import PATIENCE_S, processes, until
@@ -105,7 +105,7 @@ class Launched:
 
     def timings(self, stage: str) -> list[dict[str, Any]]:
         """What the stage says of its machine and its time, of every cell."""
-        found = matching(self.outputs, f"store/{stage}/*/{TIMING_FILE}")
+        found = matching_paths(self.outputs, f"store/{stage}/*/{TIMING_FILE}")
         return [json.loads(path.read_text()) for path in found if not path.parent.name.startswith(".")]
 
     def submissions(self) -> list[Submission]:
@@ -155,7 +155,7 @@ class Launched:
     def at_work(self) -> list["AtWork"]:
         """Who holds the newest lease of which stage."""
         found = {}
-        for path in matching(self.outputs, "store/*/.work-*/lease-*.json"):
+        for path in matching_paths(self.outputs, "store/*/.work-*/lease-*.json"):
             try:
                 holder = json.loads(path.read_text())
             except (OSError, ValueError):  # given back meanwhile

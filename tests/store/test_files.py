@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.store.files import age_s, bytes_below, files_below, listed, matching
+from ablation.store.files import age_s, bytes_below, entries, files_below, matching_paths
 from ablation.store.lease import LeaseWatcher
 from ablation.store.leftovers import half_made_folders, workbenches
 from ablation.store.store import Store
@@ -65,11 +65,11 @@ def test_it_finds_what_a_quiet_folder_holds(tmp_path: Path) -> None:
     for name in ("a/1/x.json", "a/.2/x.json", "b/1/y.json", ".c/1/x.json"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text(name)
-    assert matching(tmp_path, "*/*/x.json") == sorted(tmp_path.glob("*/*/x.json"))
-    assert len(matching(tmp_path, "*/*/x.json")) == 3
+    assert matching_paths(tmp_path, "*/*/x.json") == sorted(tmp_path.glob("*/*/x.json"))
+    assert len(matching_paths(tmp_path, "*/*/x.json")) == 3
     assert sorted(files_below(tmp_path)) == sorted(path for path in tmp_path.rglob("*") if path.is_file())
     assert bytes_below(tmp_path) == 10 + 11 + 10 + 11
-    assert listed(tmp_path / "a/1/x.json", "*") == listed(tmp_path / "none", "*") == []
+    assert entries(tmp_path / "a/1/x.json", "*") == entries(tmp_path / "none", "*") == []
     assert bytes_below(tmp_path / "none") == 0
     assert age_s(tmp_path / "none", 0) is None
     os.utime(tmp_path / "a", (100, 100))
@@ -81,8 +81,8 @@ def test_any_other_error_is_told(tmp_path: Path) -> None:
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
     looks: list[Callable[[], object]] = [
-        lambda: listed(loop, "*"),
-        lambda: matching(loop, "*/x"),
+        lambda: entries(loop, "*"),
+        lambda: matching_paths(loop, "*/x"),
         lambda: list(files_below(loop)),
         lambda: age_s(loop, 0),
     ]

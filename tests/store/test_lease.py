@@ -15,7 +15,7 @@ from ablation.store.lease import LeaseHolder, LeaseWatcher
 
 
 def watcher(bench: Path, name: str, **changes: object) -> LeaseWatcher:
-    return LeaseWatcher(bench, replace(LeaseHolder.here(name), **changes))  # type: ignore[arg-type]
+    return LeaseWatcher(bench, replace(LeaseHolder.of_this_process(name), **changes))  # type: ignore[arg-type]
 
 
 def test_a_live_holder_keeps_everybody_else_out(tmp_path: Path) -> None:
@@ -125,12 +125,12 @@ def test_a_job_of_another_cluster_is_not_dead_because_this_one_does_not_know_it(
     (tmp_path / "squeue").write_text("#!/bin/sh\necho 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1\n")
     (tmp_path / "squeue").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    far = replace(LeaseHolder.here("far"), machine="elsewhere", job="7_1", cluster="a")
-    assert far.is_gone(replace(LeaseHolder.here("near"), cluster="a")) is True
-    assert far.is_gone(replace(LeaseHolder.here("near"), cluster="b")) is None
-    assert far.is_gone(replace(LeaseHolder.here("near"), job="7_1", restart=3, cluster="b")) is None
+    far = replace(LeaseHolder.of_this_process("far"), machine="elsewhere", job="7_1", cluster="a")
+    assert far.is_gone(replace(LeaseHolder.of_this_process("near"), cluster="a")) is True
+    assert far.is_gone(replace(LeaseHolder.of_this_process("near"), cluster="b")) is None
+    assert far.is_gone(replace(LeaseHolder.of_this_process("near"), job="7_1", restart=3, cluster="b")) is None
     (tmp_path / "squeue").write_text("#!/bin/sh\nexit 0\n")
-    assert far.is_gone(replace(LeaseHolder.here("near"), cluster="a")) is None, "what Slurm hides may run"
+    assert far.is_gone(replace(LeaseHolder.of_this_process("near"), cluster="a")) is None, "what Slurm hides may run"
 
 
 def test_of_many_that_try_at_once_one_gets_it(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_signals_ask_to_stop_however_often_they_come() -> None:
     before = signal.signal(signal.SIGUSR2, lambda number, _: heard.append(number))
     halt = StopRequest()
     try:
-        with halt.heeding_signals():
+        with halt.listening_to_signals():
             halt.check()
             for number in (signal.SIGUSR2, signal.SIGTERM, signal.SIGUSR2):
                 os.kill(os.getpid(), number)

@@ -11,7 +11,7 @@ from ablation.analysis.records.scores import Scores
 from ablation.jobs.run.pipeline import run_cell
 from ablation.planning.confounds import comparison_warnings
 from ablation.report import page
-from ablation.study.cell_facts import released
+from ablation.study.cell_facts import released_models
 from ablation.study.manifest import write_study
 from tests.conftest import ROOT
 from tests.studies import planned
@@ -29,8 +29,8 @@ def test_a_released_checkpoint_is_not_the_base_model(tiny_benchmark: list[str], 
     ours = planned(tmp_path / "outputs", *few)
     trained = planned(tmp_path / "outputs", *few[1:], "count=n25", "study=trained")
     both = (*ours.cells, *theirs.cells)
-    assert released(ours.cells) == released(theirs.cells) == frozenset()
-    assert released((*trained.cells, *both)) == {theirs.cells[0].name}
+    assert released_models(ours.cells) == released_models(theirs.cells) == frozenset()
+    assert released_models((*trained.cells, *both)) == {theirs.cells[0].name}
     for cell in both:
         run_cell(cell, ours.store)
     assert comparison_warnings((*trained.cells, *both)) == []

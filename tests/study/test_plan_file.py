@@ -13,7 +13,7 @@ import pytest
 from ablation.cli.__main__ import main
 from ablation.specs.cell import Cell, addresses
 from ablation.study.plan import Plan
-from ablation.study.plan_file import packed, unpacked
+from ablation.study.plan_file import pack_cells, unpack_cells
 from tests.studies import finish, planned
 from tests.test_imports import HEAVY
 
@@ -68,16 +68,16 @@ def test_looking_at_a_study_imports_neither_hydra_nor_tables(studies: list[Plan]
 
 def test_a_plan_gives_back_its_cells(studies: list[Plan]) -> None:
     cells = studies[1].cells
-    found = unpacked(json.loads(json.dumps(packed(cells))))
+    found = unpack_cells(json.loads(json.dumps(pack_cells(cells))))
     assert found == cells
     assert [one.model_dump_json() for one in found] == [one.model_dump_json() for one in cells]
     assert [one.folders for one in found] == [places(one) for one in cells]
 
 
 def test_a_plan_of_a_version_that_lays_stages_elsewhere_is_addressed_anew(studies: list[Plan]) -> None:
-    told = packed(studies[0].cells)
+    told = pack_cells(studies[0].cells)
     told["folders"] = [{**folders, "grade": f"{folders['grade'][:-1]}x"} for folders in told["folders"]]
-    found = unpacked(told)
+    found = unpack_cells(told)
     assert [one.folders for one in found] == [places(one) for one in studies[0].cells]
 
 

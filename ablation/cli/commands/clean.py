@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ablation.cli.commands.arguments import make_filters_parser, make_json_parser, read_states
 from ablation.errors import UsageError
-from ablation.terminal import agrees
+from ablation.terminal import ask_yes_or_no
 
 if TYPE_CHECKING:
     from ablation.cli.commands.arguments import Commands
@@ -47,7 +47,7 @@ def _clean(given: argparse.Namespace) -> int:
     if not given.yes:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise UsageError("nothing was removed: this is no terminal to ask on; add --yes, or --dry-run to look")
-        if not agrees("remove all of it? [y/N] "):
+        if not ask_yes_or_no("remove all of it? [y/N] "):
             raise UsageError("nothing was removed")
     for one in found:
         one.remove()

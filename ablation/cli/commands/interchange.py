@@ -80,7 +80,7 @@ def _train(given: argparse.Namespace) -> int:
 
 def _cell_of_any(told: str, outputs: Path) -> "tuple[Cell, Store]":
     """The one trained cell, in any study of these outputs, whose name begins so. Raises RecordError, naming what there is."""
-    from ablation.errors import RecordError, nearest
+    from ablation.errors import RecordError, did_you_mean
     from ablation.store.store import Store
     from ablation.study.plan import load_plan
 
@@ -91,6 +91,6 @@ def _cell_of_any(told: str, outputs: Path) -> "tuple[Cell, Store]":
     if len(matching) != 1:
         known = ", ".join((matching or list(names))[:_SHOWN_NAMES]) or "none"
         raise RecordError(
-            f"{told!r} is the beginning of {len(matching)} trained cells{nearest(beginning, names)}; choose one of: {known}"
+            f"{told!r} is the beginning of {len(matching)} trained cells{did_you_mean(beginning, names)}; choose one of: {known}"
         )
     return names[matching[0]], Store(outputs / "store")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablation.cli.commands.arguments import find_study_folder, make_json_parser, make_study_parser
-from ablation.errors import RecordError, nearest
+from ablation.errors import RecordError, did_you_mean
 
 if TYPE_CHECKING:
     from ablation.cli.commands.arguments import Commands
@@ -56,7 +56,7 @@ def _chosen(plan: "Plan", beginning: str) -> "Cell":
     known = matching or list(names)
     shown = ", ".join(known[:_SHOWN_NAMES]) + (f", … ({len(known)})" if len(known) > _SHOWN_NAMES else "")
     raise RecordError(
-        f"{beginning!r} is the beginning of {len(matching)} cells{nearest(beginning, names)}; choose one of: {shown}"
+        f"{beginning!r} is the beginning of {len(matching)} cells{did_you_mean(beginning, names)}; choose one of: {shown}"
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from ablation.errors import nearest
+from ablation.errors import did_you_mean
 from ablation.specs.base import Spec
 
 Point = dict[str, str]
@@ -120,7 +120,7 @@ def exclusions_on_unset_keys(design: Design) -> list[str]:
     keys = sorted({*design.keys(), "seed"})
     return [
         f"sweep.exclude: {key} is no key of this design, so {exclusion.reason!r} leaves out nothing; "
-        f"allowed: {', '.join(keys)}{nearest(key, keys)}"
+        f"allowed: {', '.join(keys)}{did_you_mean(key, keys)}"
         for exclusion in design.exclude
         for key in exclusion.when
         if factor_of(key) not in set(map(factor_of, keys))
@@ -134,7 +134,7 @@ def _zip_problems(design: Design) -> list[str]:
     for key in dict.fromkeys(zipped_keys):
         if key not in design.vary:
             problems.append(
-                f"sweep.zip: {key} is not varied; allowed: {', '.join(design.vary)}{nearest(key, list(design.vary))}"
+                f"sweep.zip: {key} is not varied; allowed: {', '.join(design.vary)}{did_you_mean(key, list(design.vary))}"
             )
         if zipped_keys.count(key) > 1:
             problems.append(f"sweep.zip: {key} stands there twice; a key moves with one group")

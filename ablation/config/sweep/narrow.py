@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ablation.config.sweep.design import COUNT_SIZE, Design, Zip, factor_of
-from ablation.errors import ConfigProblems, nearest
+from ablation.errors import ConfigProblems, did_you_mean
 
 Levels = tuple[str, ...]
 
@@ -67,7 +67,7 @@ def _has_levels(row: Mapping[str, str], requested: Mapping[str, Levels]) -> bool
 
 def _unpaired_level(group: Zip, key: str, level: str, allowed: Sequence[str]) -> str:
     # The key has no pair at all where it is the other name of a zipped factor, as `count.size` is of `count`.
-    advice = f"allowed: {', '.join(allowed)}{nearest(level, allowed)}; or" if allowed else "instead,"
+    advice = f"allowed: {', '.join(allowed)}{did_you_mean(level, allowed)}; or" if allowed else "instead,"
     return f"{key}={level}: {' and '.join(group.keys)} move together ({group.reason}); {advice} give levels of each of them"
 
 

@@ -13,7 +13,7 @@ from ablation.data.benchmark.answers import MAX_ANSWER_CHARS, compare, last_boxe
 from ablation.data.benchmark.solution_steps import step_count, tiers_by_count
 from ablation.data.rows import TableRow, read_rows
 from ablation.data.source import local_path, source_name
-from ablation.errors import DataError, nearest
+from ablation.errors import DataError, did_you_mean
 from ablation.specs import Benchmark, BenchmarkColumns
 from ablation.store.records import Question
 
@@ -105,7 +105,7 @@ def _by_map(row: TableRow, number: int, where: str, columns: BenchmarkColumns) -
 def _text(value: Any, row: TableRow, where: str, column: str) -> str:
     text = "" if value is None or isinstance(value, list | dict | bool) else str(value).strip()
     if not text:
-        hint = nearest(column, row) if column not in row else ""
+        hint = did_you_mean(column, row) if column not in row else ""
         raise DataError(
             f"{where}, column {column}: missing or empty; a question needs id, problem and answer, "
             f"under these names or by benchmark.columns{hint}"

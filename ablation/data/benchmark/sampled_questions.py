@@ -2,7 +2,7 @@
 
 from ablation.data.benchmark.questions import read_questions
 from ablation.data.benchmark.tiers import read_tiers, tier_names
-from ablation.errors import DataError, nearest
+from ablation.errors import DataError, did_you_mean
 from ablation.specs import Benchmark, Sample
 from ablation.store.records import Question
 
@@ -18,7 +18,7 @@ def sampled_questions(benchmark: Benchmark, sample: Sample) -> tuple[Question, .
     if line.tier not in names:
         raise DataError(
             f"sample.pass_line.tier: given {line.tier!r}; allowed for benchmark {benchmark.name}: {', '.join(names)}"
-            f"{nearest(line.tier, names)}"
+            f"{did_you_mean(line.tier, names)}"
         )
     tiers = read_tiers(benchmark)
     return tuple(one for one in questions if tiers[one.id] == line.tier)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablation.data.rows import TableRow
-from ablation.errors import DataError, nearest
+from ablation.errors import DataError, did_you_mean
 from ablation.specs import CorpusColumns, Texts
 
 
@@ -99,6 +99,6 @@ def _texts(values: list[Any], column: str, where: str) -> list[str]:
 def _cell(row: TableRow, column: str, where: str) -> Any:
     if column not in row:
         raise DataError(
-            f"{where}, column {column}: Field required; the table has: {', '.join(row)}{nearest(column, row)}"
+            f"{where}, column {column}: Field required; the table has: {', '.join(row)}{did_you_mean(column, row)}"
         )
     return row[column]

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ablation.data.corpus.columns import S1K, Generation, read_columns
 from ablation.data.corpus.gsm8k import read_gsm8k
 from ablation.data.rows import TableRow, read_rows
-from ablation.errors import DataError, nearest
+from ablation.errors import DataError, did_you_mean
 from ablation.specs import Corpus
 
 Reader = Callable[[TableRow, int, str], list[Generation]]
@@ -65,7 +65,7 @@ def _check_type(found: list[Generation], allowed: tuple[str, ...] | None, corpus
     column = corpus.columns.problem_type if corpus.columns else "problem_type"
     raise DataError(
         f"{where}, column {column}: unknown problem_type {given!r}; corpus.problem_types allows: {', '.join(allowed)}"
-        f"{nearest(given, allowed)}"
+        f"{did_you_mean(given, allowed)}"
     )
 
 
@@ -97,7 +97,7 @@ def _validated(content: TableRow, where: str) -> _OpenR1Row:
     except ValidationError as error:
         first = error.errors()[0]
         column = ".".join(map(str, first["loc"]))
-        hint = nearest(column, content) if first["type"] == "missing" else ""
+        hint = did_you_mean(column, content) if first["type"] == "missing" else ""
         raise DataError(f"{where}, column {column}: {first['msg']}, given {_short(first['input'])}{hint}") from None
 
 

@@ -14,7 +14,7 @@ from ablation.data.benchmark.questions import read_questions
 from ablation.data.corpus.pool import read_problems
 from ablation.data.corpus.sift import read_kept
 from ablation.data.corpus.similarity import cosine_similarity
-from ablation.errors import ConfigProblems, nearest
+from ablation.errors import ConfigProblems, did_you_mean
 from ablation.specs import Category, Near
 from ablation.store.records import Question
 
@@ -61,7 +61,7 @@ def tier_questions(near: Near) -> list[Question]:
         raise ConfigProblems(
             [
                 f"category.near.tiers: given {tier!r}; benchmark {near.benchmark.name} has: {', '.join(known)}"
-                f"{nearest(tier, known)}"
+                f"{did_you_mean(tier, known)}"
                 for tier in unknown
             ]
         )

@@ -19,7 +19,7 @@ from ablation.data.corpus.near_benchmark import read_near
 from ablation.data.corpus.pool import FUNNEL_FILE, Conversation, read_trajectories
 from ablation.data.corpus.seeded_order import interleaved, shuffled
 from ablation.data.corpus.sift import read_kept
-from ablation.errors import ConfigProblems, nearest
+from ablation.errors import ConfigProblems, did_you_mean
 from ablation.specs import Across, Category, Length, Style
 from ablation.specs.cell import Cell
 from ablation.store.records import SUMMARY_FILE, Trajectory, write_json
@@ -285,7 +285,7 @@ def _refuse_absent_levels(pool: pd.DataFrame, cell: Cell) -> None:
     )
     corpus = cell.corpus.name if cell.corpus else "?"
     problems = [
-        f"{field}: given {name!r}; corpus {corpus} has: {', '.join(there) or 'none'}{nearest(name, there)}"
+        f"{field}: given {name!r}; corpus {corpus} has: {', '.join(there) or 'none'}{did_you_mean(name, there)}"
         for field, names, there in wanted
         for name in names
         if name not in there

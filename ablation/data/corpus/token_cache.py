@@ -8,7 +8,7 @@ from ablation.errors import RecordError
 from ablation.specs import Corpus
 from ablation.specs.base import digest
 from ablation.specs.versions import VERSIONS
-from ablation.store.files import link_or_copy, listed
+from ablation.store.files import entries, link_or_copy
 from ablation.store.records import write_json
 from ablation.store.store import verify
 
@@ -31,7 +31,7 @@ def encoding_digest(corpus: Corpus, tokenizer: "PreTrainedTokenizerBase") -> str
 
 def link_equal_pool(found: str, pools: Path, folder: Path) -> bool:
     """Link what a whole pool of this encoding holds into `folder`; False when there is none."""
-    for other in sorted(listed(pools, "[!.]*")):
+    for other in sorted(entries(pools, "[!.]*")):
         try:
             if json.loads((other / ENCODING_FILE).read_text(encoding="utf-8")) == found and not verify(other):
                 for name in _FILES:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ablation.errors import DataError, nearest
+from ablation.errors import DataError, did_you_mean
 from ablation.evaluation.grading.algebra import MathVerify
 from ablation.evaluation.grading.verdict import CUT_OFF, FINISHED, UngradedCompletion, VerdictName, grade_completions
 
@@ -65,7 +65,7 @@ def _attempted(placed: tuple[str, dict[str, Any]]) -> UngradedCompletion:
     answer, completion, reason = (row.get(column) for column in COLUMNS)
     for column in COLUMNS[:2]:
         if column not in row:
-            raise DataError(f"{where}, column {column}: missing{nearest(column, row)}")
+            raise DataError(f"{where}, column {column}: missing{did_you_mean(column, row)}")
     if isinstance(answer, bool) or not isinstance(answer, str | int | float) or not str(answer).strip():
         raise DataError(
             f"{where}, column answer: not a text or a number with something in it, but {json.dumps(answer)}"

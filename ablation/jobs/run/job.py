@@ -98,11 +98,11 @@ def run_job(
 
 def _drop_weights(job: Job) -> None:
     """A study that cannot be read may wait for them: then they stay, and `ablation clean --weights` can drop them later."""
-    from ablation.study.retention import drop, droppable
+    from ablation.study.retention import drop_weights, droppable_weights
 
     try:
-        for one in droppable([job.cell], Store(job.store_root), job.store_root.parent, job.keep):
-            drop(one)
+        for one in droppable_weights([job.cell], Store(job.store_root), job.store_root.parent, job.keep):
+            drop_weights(one)
             _log.info("%s: dropped %s (keep=%s)", job.name, one.path, job.keep)
     except RecordError as problem:
         _log.warning("%s: %s", job.name, problem)
@@ -124,7 +124,7 @@ def run_logged_job(job: Job) -> JobResult:
     """
     quiet_libraries()
     halt = StopRequest()
-    with _output_to(job.log), logging_to_stdout(), halt.heeding_signals():
+    with _output_to(job.log), logging_to_stdout(), halt.listening_to_signals():
         return run_job(job, halt=halt)
 
 

@@ -13,7 +13,7 @@ from ablation.errors import RecordError
 from ablation.jobs.run.job import Job
 from ablation.specs.cell import Cell
 from ablation.store.files import write_text_atomically
-from ablation.study.provenance import git_state, versions
+from ablation.study.provenance import git_state, package_versions
 
 JOB_FORMAT = 5
 TASKS_FORMAT = 1
@@ -30,7 +30,7 @@ class Provenance:
     @classmethod
     def here(cls) -> "Provenance":
         """This process."""
-        return cls(git_state(), versions(), platform.node())
+        return cls(git_state(), package_versions(), platform.node())
 
 
 def write_job(job: Job, folder: Path, origin: Provenance) -> Path:

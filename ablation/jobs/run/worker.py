@@ -7,7 +7,7 @@ if __name__ == "__main__":  # a signal while the rest is imported would end the 
     from ablation.store.interrupt import StopRequest
 
     _STARTED = StopRequest()
-    _STARTED.on_signals()
+    _STARTED.listen_to_signals()
 
 import argparse
 import logging
@@ -27,7 +27,7 @@ from ablation.jobs.slurm.history import Event
 from ablation.jobs.status.error_kinds import RETRYABLE
 from ablation.log_handler import logging_to_stdout
 from ablation.store.interrupt import Interrupted, StopRequest
-from ablation.study.provenance import differences, versions
+from ablation.study.provenance import package_versions, version_differences
 from ablation.training.distributed import ProcessGroup
 
 # By its full name: this module runs as __main__.
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None, asked: StopRequest | None = Non
     given = parser.parse_args(arguments)
     if asked is None:
         asked = StopRequest()
-        asked.on_signals()
+        asked.listen_to_signals()
     with logging_to_stdout():
         try:
             order, here = TaskList.read(given.tasks), SlurmTask.of(os.environ, given.index)
@@ -117,13 +117,13 @@ class ArrayTask:
         if self._has_failed_for_good(job.name):
             _log.warning("%s: has failed in this task already, and would fail again", job.name)
             return FAILED
-        notes = tuple(differences(origin.versions, versions()))
+        notes = tuple(version_differences(origin.versions, package_versions()))
         for note in notes:
             _log.warning("%s: %s", job.name, note)
         self._record(job.name, Event("began", *self._who()))
         halt, last = StopRequest(), "train" if self.order.stage == "train" else "grade"
         try:
-            with halt.heeding_signals():
+            with halt.listening_to_signals():
                 outcome = run_job(job, lambda stage: _log.info("%s: %s", job.name, stage), halt, last=last)
         except Interrupted as stopped:
             _log.info("%s: %s", job.name, stopped)

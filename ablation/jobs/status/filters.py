@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ablation.errors import UsageError, nearest
+from ablation.errors import UsageError, did_you_mean
 from ablation.specs.cell import Cell
 
 _FORM = re.compile(r"(?P<key>[A-Za-z_.]+)(?P<sign>>=|<=|!=|=|>|<)(?P<level>.+)")
@@ -75,7 +75,7 @@ def read_filters(texts: Sequence[str], cells: Sequence[Cell], states: Sequence[s
         matched = _FORM.fullmatch(text)
         key, sign = (matched["key"], matched["sign"]) if matched else (text, "")
         if matched is None or key not in _KEYS:
-            problems.append(f"{text!r}: not KEY=LEVEL with a key of: {', '.join(_KEYS)}{nearest(key, _KEYS)}")
+            problems.append(f"{text!r}: not KEY=LEVEL with a key of: {', '.join(_KEYS)}{did_you_mean(key, _KEYS)}")
             continue
         levels = tuple(matched["level"].split(","))
         problems += _wrong(text, key, sign, levels, states if key == "state" else _levels(cells, key))
@@ -91,7 +91,7 @@ def _wrong(text: str, key: str, sign: str, levels: Sequence[str], allowed: Seque
         return [] if fits else [f"{text!r}: {sign} compares {' or '.join(_SIZES)} with a whole number"]
     shown = ", ".join(allowed[:12]) + (f", … ({len(allowed)})" if len(allowed) > 12 else "")
     return [
-        f"{text!r}: no cell has {key} {level}; there are: {shown}{nearest(level, allowed)}"
+        f"{text!r}: no cell has {key} {level}; there are: {shown}{did_you_mean(level, allowed)}"
         for level in levels
         if level not in allowed
     ]

@@ -10,6 +10,7 @@ from ablation.jobs.slurm.commands import AccountedTask, QueuedTask
 from ablation.jobs.slurm.history import Event
 from ablation.jobs.slurm.ledger import SubmittedTask
 from ablation.jobs.status.error_kinds import class_of_slurm
+from ablation.store.lease import STARTED_STATES
 
 State = Literal["done", "running", "queued", "held", "failed", "lost", "unknown", "missing"]
 # Reasons for which Slurm will never start a task without somebody's help, and the help.
@@ -50,7 +51,6 @@ _LAST_WORDS = (
     (r"task \d+: Killed", "lost"),
 )
 _LOG_TAIL_BYTES = 8192
-_RUNNING = ("RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING")
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def derive_task_state(
 
 
 def _waiting(queued: QueuedTask) -> TaskState:
-    if queued.state in _RUNNING:
+    if queued.state in STARTED_STATES:
         return TaskState("running")
     if queued.reason in _HELD:
         return TaskState("held", _HELD[queued.reason])

@@ -195,7 +195,7 @@ def only_submitter(study: Path) -> Iterator[Lease]:
         if other and other.is_gone(watcher.me) is False:
             who = f"process {other.pid} on {other.machine.split()[0]}"
             raise RecordError(f"{who} is submitting for {study}; wait for it, then run again")
-        pause.after(f"waiting for another process that submits for {study}")
+        pause.wait(f"waiting for another process that submits for {study}")
     try:
         with lease.beating(halt):
             yield lease

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from ablation.errors import DataError, nearest
+from ablation.errors import DataError, did_you_mean
 from ablation.study.interchange.attempts import Imported, ImportedAttempt, ImportedModel
 from ablation.study.interchange.columns import ColumnMap, Factors
 
@@ -105,7 +105,7 @@ def _models(counts: list[_Count], path: Path) -> list[ImportedModel]:
 def _value(row: Row, column: str, where: str) -> Any:
     if column not in row:
         raise DataError(
-            f"{where}, column {column}: missing{nearest(column, map(str, row))}; the table has {', '.join(map(str, row))}"
+            f"{where}, column {column}: missing{did_you_mean(column, map(str, row))}; the table has {', '.join(map(str, row))}"
         )
     value = row[column]
     if pd.isna(value) or value == "":
@@ -115,7 +115,7 @@ def _value(row: Row, column: str, where: str) -> Any:
 
 def _level(row: Row, name: str, column: str, where: str) -> Any:
     if column not in row:
-        raise DataError(f"{where}, column {column}: missing{nearest(column, map(str, row))}")
+        raise DataError(f"{where}, column {column}: missing{did_you_mean(column, map(str, row))}")
     value = row[column]
     if pd.isna(value) or value == "":
         return None

@@ -24,7 +24,7 @@ from ablation.store.files import write_text_atomically
 
 
 @dataclass(frozen=True)
-class Derived:
+class DerivedTiers:
     """Tier → ids by the rule, and in words where a label says otherwise."""
 
     rule: TierRule
@@ -69,7 +69,7 @@ def left_out(study: Study) -> list[str]:
     return [f"left out: {cell}, {reason}" for cell, reason in apart(study).items()]
 
 
-def derive(counts: Sequence[ReferenceCount[str]], rule: TierRule, labels: Mapping[str, str]) -> Derived:
+def derive(counts: Sequence[ReferenceCount[str]], rule: TierRule, labels: Mapping[str, str]) -> DerivedTiers:
     """The tiers, and one sentence for each question whose label is another tier."""
     try:
         found = question_tiers(counts, rule)
@@ -78,10 +78,10 @@ def derive(counts: Sequence[ReferenceCount[str]], rule: TierRule, labels: Mappin
     members = {name: sorted((one for one in found if found[one] == name), key=_by_number) for name in STUDY_TIERS}
     differing = disagreements(found, labels)
     if not labels:
-        return Derived(rule, members, ["no labels to compare with"])
+        return DerivedTiers(rule, members, ["no labels to compare with"])
     head = f"rule and labels agree on {len(found) - len(differing)} of {len(found)} questions"
     told = [f"{one}: label {labels[one]}, rule {found[one]} ({_rates(one, counts)})" for one in differing]
-    return Derived(rule, members, [head, *told])
+    return DerivedTiers(rule, members, [head, *told])
 
 
 def read_labels(study: Study, file: Path | None) -> dict[str, str]:
@@ -95,7 +95,7 @@ def read_labels(study: Study, file: Path | None) -> dict[str, str]:
     return known if set(known.values()) & set(STUDY_TIERS) else {}
 
 
-def write_tiers(file: Path, derived: Derived, study: str) -> None:
+def write_tiers(file: Path, derived: DerivedTiers, study: str) -> None:
     """Write tier → ids as YAML, with the rule above them, for ``benchmark.tiers.path``."""
     head = [f"Tiers by pass rates recorded in study {study}.", *derived.rule.stated(), *derived.told]
     ids = {tier: [_as_written(one) for one in members] for tier, members in derived.members.items()}

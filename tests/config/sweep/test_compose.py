@@ -19,7 +19,7 @@ from ablation.config.sweep.cells import Sweep, expand_sweep
 from ablation.config.sweep.compose import Compose, compose_points, overrides_of, unresolved_content
 from ablation.config.sweep.design import Point
 from ablation.errors import ConfigProblems
-from ablation.study.cell_facts import released
+from ablation.study.cell_facts import released_models
 from tests.conftest import ROOT
 
 
@@ -138,7 +138,7 @@ def test_a_released_model_joins_a_sweep_as_a_cell_without_training(loader: Confi
     assert [(cell.model.name, cell.count.size, cell.train is None) for cell in found.cells] == [
         ("mini", 25, False), ("mini", 25, False), ("s1-32B", 0, True),
     ]  # fmt: skip
-    assert released(found.cells) == {found.cells[2].name}
+    assert released_models(found.cells) == {found.cells[2].name}
 
 
 def test_the_paper_grid_names_what_its_corpora_cannot_fill(loader: ConfigLoader) -> None:

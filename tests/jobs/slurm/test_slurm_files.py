@@ -322,7 +322,7 @@ def test_a_cell_that_failed_for_good_is_not_run_again_when_its_task_is(
     history.record(jobs, job.name, ended)
     for name, value in {"ARRAY_JOB_ID": "9", "ARRAY_TASK_ID": "0", "RESTART_COUNT": "1"}.items():
         monkeypatch.setenv(f"SLURM_{name}", value)
-    with StopRequest().heeding_signals():
+    with StopRequest().listening_to_signals():
         assert worker.main(["--tasks", str(jobs / "one.tasks.json")]) == worker.FAILED
     assert history.read(jobs, job.name) == [ended]
     assert not job.store_root.exists()
