@@ -4,6 +4,7 @@ Walks through all rooms, as text: nothing is imported or run.
 """
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,3 +97,37 @@ def test_names_that_say_nothing_grow_fewer() -> None:
 def test_every_module_says_its_job() -> None:
     silent = [str(path.relative_to(ROOT)) for path in MODULES if not ast.get_docstring(ast.parse(path.read_text()))]
     assert not silent, "a module opens with a sentence that says its job"
+
+
+def _named_in_docs() -> Iterator[tuple[str, str, str | None]]:
+    """Yield each file of the package that a text names, as ``text, path`` and the symbol after a colon, if there is one."""
+    texts = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    for text in texts:
+        for path in re.findall(r"\bablation/[\w/]+\.py\b", text.read_text()):
+            yield text.name, path, None
+    plan = (ROOT / "docs/architecture.md").read_text()
+    for code in re.findall(r"`([^`\n]+)`", plan):
+        if match := re.fullmatch(r"([a-z_]+/[\w/]+\.py)(?:: ([\w.]+))?", code):
+            yield "architecture.md", f"ablation/{match[1]}", match[2]
+
+
+def test_what_the_docs_name_is_there() -> None:
+    missing = [
+        f"{text}: {path} {symbol or ''}"
+        for text, path, symbol in _named_in_docs()
+        if "NAME" not in path
+        and (not (ROOT / path).is_file() or (symbol and symbol.split(".")[0] not in (ROOT / path).read_text()))
+    ]
+    assert not missing
+
+
+def test_a_test_is_found_by_the_name_of_its_module() -> None:
+    """``tests/store/test_lease.py`` tries ``ablation/store/lease.py``; any other file says which rooms it walks through."""
+    lost = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        inner = path.relative_to(ROOT / "tests")
+        module = ROOT / "ablation" / inner.parent / f"{inner.stem.removeprefix('test_')}.py"
+        docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+        if not module.is_file() and "Walks through" not in docstring:
+            lost.append(str(inner))
+    assert not lost, "name it after its module, or say in its docstring: Walks through ROOM, ROOM."
