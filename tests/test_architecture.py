@@ -107,7 +107,8 @@ def _named_in_docs() -> Iterator[tuple[str, str, str | None]]:
             yield text.name, path, None
     plan = (ROOT / "docs/architecture.md").read_text()
     for code in re.findall(r"`([^`\n]+)`", plan):
-        if match := re.fullmatch(r"([a-z_]+/[\w/]+\.py)(?:: ([\w.]+))?", code):
+        match = re.fullmatch(r"([a-z_]+/[\w/]+\.py)(?:: ([\w.]+))?", code)
+        if match and not match[1].startswith(("tests/", "ablation/")):
             yield "architecture.md", f"ablation/{match[1]}", match[2]
 
 

@@ -1,3 +1,8 @@
+"""The examples in the docstrings of training and evaluation hold.
+
+Walks through training, evaluation.
+"""
+
 import doctest
 from types import ModuleType
 

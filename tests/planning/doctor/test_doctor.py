@@ -1,4 +1,7 @@
-"""The doctor finds each thing that would end a study here, and tells no key."""
+"""The doctor finds each thing that would end a study here, and tells no key.
+
+Walks through planning, cli.
+"""
 
 import json
 import os

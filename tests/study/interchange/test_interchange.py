@@ -1,4 +1,7 @@
-"""Records of others become studies that the analysis and the report treat like any other, and ours go out and come back."""
+"""Records of others become studies that the analysis and the report treat like any other, and ours go out and come back.
+
+Walks through study, analysis, report, cli.
+"""
 
 import json
 import re
