@@ -46,6 +46,6 @@ class Attempts:
         folder = self.place / f"attempt-{len(self.begun):06d}"
         earlier = tuple(run.kept for run in reversed(self.begun))
         self.begun.append(StageRun(folder / "out", folder / "kept", earlier, halt or StopRequest()))
-        for made in (folder / "out", folder / "kept"):
-            made.mkdir(parents=True)
+        for subfolder in (folder / "out", folder / "kept"):
+            subfolder.mkdir(parents=True)
         return self.last

@@ -33,8 +33,8 @@ UNEVEN = ("count.size=13", "train.epochs=2", "train.batch=8")
 class Processes(Attempts):
     """Process 0 trains, the others follow; each is a fork of this one with the variables of a world."""
 
-    def __init__(self, cell: Cell, chosen: tuple[Path, Path], place: Path) -> None:
-        super().__init__(place)
+    def __init__(self, cell: Cell, chosen: tuple[Path, Path], folder: Path) -> None:
+        super().__init__(folder)
         self.cell, self.chosen = cell, chosen
 
     def run(
@@ -48,10 +48,10 @@ class Processes(Attempts):
         run, port, halts = self.begin(), free_port(), halts or {}
         children = []
         for rank in range(size):
-            told = self.place / f"{run.out.parent.name}-{rank}.txt"
+            answer = self.place / f"{run.out.parent.name}-{rank}.txt"
             environment = dict(zip(VARIABLES, (str(rank), str(size), str(rank), "127.0.0.1", str(port)), strict=True))
             work = partial(self._work, rank, run, means, halts, before)
-            children.append(forked(work, environment, told))
+            children.append(forked(work, environment, answer))
         return [child() for child in children]
 
     def _work(
@@ -86,7 +86,7 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def forked(work: Callable[[], object], environment: dict[str, str], told: Path) -> Callable[[], str]:
+def forked(work: Callable[[], object], environment: dict[str, str], answer: Path) -> Callable[[], str]:
     """Run `work` in a child; the function that waits for it and says how it ended. It is killed after ten minutes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -95,10 +95,10 @@ def forked(work: Callable[[], object], environment: dict[str, str], told: Path) 
         os.environ.update(environment)
         try:
             work()
-            told.write_text("")
+            answer.write_text("")
         except BaseException as error:  # noqa: BLE001 a child has no other way to tell
             traceback.print_exc()
-            told.write_text(f"{type(error).__name__}: {error}")
+            answer.write_text(f"{type(error).__name__}: {error}")
         finally:
             os._exit(0)
 
@@ -108,7 +108,7 @@ def forked(work: Callable[[], object], environment: dict[str, str], told: Path) 
             if time.monotonic() > deadline:
                 os.kill(child, signal.SIGKILL)
             time.sleep(0.01)
-        return told.read_text() if told.exists() else "killed"
+        return answer.read_text() if answer.exists() else "killed"
 
     return wait
 
@@ -119,14 +119,14 @@ def results(run: StageRun) -> tuple[dict[str, torch.Tensor], list[dict[str, floa
 
 
 def read(run: StageRun, name: str) -> dict[str, float]:
-    told: dict[str, float] = json.loads((run.out / name).read_text())
-    return told
+    record: dict[str, float] = json.loads((run.out / name).read_text())
+    return record
 
 
-def assert_close(one: StageRun, two: StageRun) -> None:
-    (weights, curve), (others, other_curve) = results(one), results(two)
-    for told, other in zip(curve, other_curve, strict=True):
-        assert told == pytest.approx(other, rel=1e-4)
+def assert_close(first: StageRun, second: StageRun) -> None:
+    (weights, curve), (others, other_curve) = results(first), results(second)
+    for update, other_update in zip(curve, other_curve, strict=True):
+        assert update == pytest.approx(other_update, rel=1e-4)
     assert_near(weights, others)
 
 
@@ -137,5 +137,7 @@ def assert_near(weights: dict[str, torch.Tensor], others: dict[str, torch.Tensor
     than rounding moves a whole step either way, and which way is the processor's.
     """
     for name, tensor in weights.items():
-        apart, size = (float(torch.linalg.vector_norm(told.double())) for told in (others[name] - tensor, tensor))
+        apart, size = (
+            float(torch.linalg.vector_norm(difference.double())) for difference in (others[name] - tensor, tensor)
+        )
         assert apart <= 1e-3 * size + 1e-6, f"{name}: {apart:.3g} apart at a norm of {size:.3g}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from ablation.config.sweep.cells import compose_sweep
 from ablation.data.source import pinned_cell
 from ablation.specs.cell import Cell, addresses
+from ablation.specs.vocabulary import StageName
 from ablation.store.records import TIMING_FILE, WEIGHTS_FOLDER
 from ablation.store.stage_run import StageRun
 from ablation.study.manifest import open_study
@@ -28,9 +29,7 @@ def planned(outputs: Path, *overrides: str) -> Plan:
     return plan
 
 
-def finish(
-    plan: Plan, cells: Sequence[Cell], stages: Collection[str] = ("pool", "sift", "select", "train", "sample", "grade")
-) -> None:
+def finish(plan: Plan, cells: Sequence[Cell], stages: Collection[str] = tuple(StageName)) -> None:
     """Publish stages of these cells: what took 2 s for each, in folders that say so."""
     for cell in cells:
         for stage, address in addresses(cell).items():

@@ -32,10 +32,10 @@ def test_a_record_that_appears_late_is_waited_for_and_its_cell_not_submitted_aga
     Ledger(plan.folder / LEDGER).intend(Submission("ablation-one", ((cell.name,),)))
     Ledger(plan.folder / LEDGER).confirm("ablation-one", "7")
     finish(plan, [cell])
-    place, unseen = plan.store.path(cell.outcome), tmp_path / "unseen"
-    place.rename(unseen)
+    folder, unseen = plan.store.path(cell.outcome), tmp_path / "unseen"
+    folder.rename(unseen)
     looks = tmp_path / "looks"
-    fake.command("squeue", f'echo >>{looks}; [ "$(wc -l <{looks})" -lt 3 ] || mv {unseen} {place} 2>/dev/null; true')
+    fake.command("squeue", f'echo >>{looks}; [ "$(wc -l <{looks})" -lt 3 ] || mv {unseen} {folder} 2>/dev/null; true')
     [state] = wait_for_cells(plan, Console(file=io.StringIO()))
     assert state.state == "done"
     assert len(looks.read_text().splitlines()) == 3
@@ -63,5 +63,5 @@ def test_the_newest_checkpoint_is_the_one_with_the_most_updates(tmp_path: Path) 
         (folder / "state.json").write_text(json.dumps({"update": update}))
         seal(folder, update, 1.0)
         os.utime(folder, (stamp, stamp))
-    found = newest_checkpoint(tmp_path)
-    assert found and found.update == 10
+    newest = newest_checkpoint(tmp_path)
+    assert newest and newest.update == 10

@@ -83,11 +83,11 @@ def test_a_folder_behind_a_link_to_itself_is_refused(tmp_path: Path, inner: str)
 class Trap:
     """A pickle that makes a folder when it is read."""
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
-        return os.mkdir, (str(self.place),)
+        return os.mkdir, (str(self.folder),)
 
 
 def test_pickled_weights_are_refused_and_not_read(cell_of: Callable[..., Cell], tmp_path: Path) -> None:
@@ -104,8 +104,8 @@ def base_with(folder: Path, name: str, **changes: object) -> Path:
     """The embedded base model with other values in one of its JSON files."""
     shutil.copytree(ROOT / "ablation/mini/data/base", folder)
     path = folder / name
-    told = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps({**told, **changes}))
+    values = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps({**values, **changes}))
     return folder
 
 
@@ -177,34 +177,34 @@ def sbatch(**values: object) -> list[str]:
 @given(st.sampled_from(WORDS), TEXTS, st.booleans())
 def test_any_text_of_a_resource_is_one_word_of_one_directive_or_refused(field: str, text: str, in_a_rule: bool) -> None:
     try:
-        found = sbatch(**({"resources": [{field: text}]} if in_a_rule else {field: text}))
+        lines = sbatch(**({"resources": [{field: text}]} if in_a_rule else {field: text}))
     except ValidationError:
         return
     directive = f"#SBATCH --{field}="
-    [changed] = [line for line in found if line.startswith(directive)]
+    [changed] = [line for line in lines if line.startswith(directive)]
     assert shlex.split(changed) == ["#SBATCH", f"--{field}={text}"]
-    assert [line for line in found if line != changed] == sbatch()
+    assert [line for line in lines if line != changed] == sbatch()
 
 
 @given(st.sampled_from(["prefix", "python"]), TEXTS)
 def test_any_text_of_the_command_is_one_word_of_it_or_refused(field: str, text: str) -> None:
     try:
-        found = sbatch(**{field: [text] if field == "prefix" else text})
+        lines = sbatch(**{field: [text] if field == "prefix" else text})
     except ValidationError:
         return
     plain = sbatch(**{field: ["word"] if field == "prefix" else "word"})
-    assert found[:-2] == plain[:-2]
-    assert shlex.split(found[-2]) == [text if one == "word" else one for one in shlex.split(plain[-2])]
+    assert lines[:-2] == plain[:-2]
+    assert shlex.split(lines[-2]) == [text if word == "word" else word for word in shlex.split(plain[-2])]
 
 
 @given(TEXTS)
 def test_any_line_of_the_site_is_one_line_and_no_directive_or_refused(text: str) -> None:
     try:
-        found = sbatch(setup=[text])
+        lines = sbatch(setup=[text])
     except ValidationError:
         return
     plain = sbatch(setup=["word"])
-    assert found == [text if line == "word" else line for line in plain]
+    assert lines == [text if line == "word" else line for line in plain]
     assert not text.lstrip().startswith("#")
 
 
@@ -245,10 +245,10 @@ VALUES = st.one_of(
 )  # fmt: skip
 
 
-def leaves(content: object, place: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+def leaves(content: object, keys: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     if not isinstance(content, dict) or not content:
-        return [place]
-    return [place, *(leaf for name, inner in content.items() for leaf in leaves(inner, (*place, name)))]
+        return [keys]
+    return [keys, *(leaf for name, inner in content.items() for leaf in leaves(inner, (*keys, name)))]
 
 
 @given(st.data())
@@ -257,26 +257,26 @@ def test_a_value_of_a_cell_is_taken_as_it_is_or_refused_by_its_place(
     whole: dict[str, Any], data: st.DataObject
 ) -> None:
     content = copy.deepcopy(whole)
-    place = data.draw(
+    keys = data.draw(
         st.sampled_from([leaf for leaf in leaves({name: whole[name] for name in Cell.model_fields}) if leaf])
     )
     value = data.draw(VALUES)
     inner = content
-    for name in place[:-1]:
+    for name in keys[:-1]:
         inner = inner[name]
-    inner[place[-1]] = value
+    inner[keys[-1]] = value
     try:
         cell = read_cell(content)
     except ConfigProblems as refused:
-        assert any(problem.startswith((place[0], "cell: ")) for problem in refused.problems), refused.problems
+        assert any(problem.startswith((keys[0], "cell: ")) for problem in refused.problems), refused.problems
         return
-    if cell.is_base or place == ("seed",):
+    if cell.is_base or keys == ("seed",):
         return
-    told: Any = cell.model_dump(mode="json")
-    for name in place:
-        told = told[name]
+    dumped: Any = cell.model_dump(mode="json")
+    for name in keys:
+        dumped = dumped[name]
     if not isinstance(value, (dict, list)):
-        assert told == value and (type(told) is type(value) or (isinstance(told, float) and type(value) is int))
+        assert dumped == value and (type(dumped) is type(value) or (isinstance(dumped, float) and type(value) is int))
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ main()
 
 @pytest.mark.parametrize(("kind", "name"), [(Launcher, "AblationLauncher"), (Sweeper, "AblationSweeper")])
 def test_hydra_discovers_the_plugins(kind: type, name: str) -> None:
-    assert name in [found.__name__ for found in Plugins.instance().discover(kind)]
+    assert name in [plugin.__name__ for plugin in Plugins.instance().discover(kind)]
 
 
 # Hydra's own test applications still leave the working directory to the job.

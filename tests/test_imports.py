@@ -46,8 +46,8 @@ UNUSED = ("vllm", "deepspeed", "wandb", "sklearn")
 )
 def test_a_light_module_imports_nothing_heavy(module: str) -> None:
     program = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"
 
 
 def test_no_stage_imports_an_engine_a_tracker_or_deepspeed_that_its_cell_has_no_use_for(
@@ -66,19 +66,19 @@ from ablation.jobs.run.job import quiet_libraries, run_job
 quiet_libraries()
 print(run_job(read_job(Path({str(frozen)!r}))[0]).error, [name for name in {UNUSED} if name in sys.modules])
 """
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert told.stdout.splitlines()[-1] == "None []"
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert process.stdout.splitlines()[-1] == "None []"
 
 
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["--cfg", "job"], ["sweep=cnls", "--cfg", "job"], ["-sc", "install=bash"]]
 )
 def test_looking_costs_no_heavy_import(arguments: list[str]) -> None:
-    told = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-X", "importtime", str(ROOT / "launch.py"), *arguments],
         capture_output=True,
         text=True,
         check=True,
     )
-    imported = {line.rsplit("|", 1)[-1].strip() for line in told.stderr.splitlines()}
+    imported = {line.rsplit("|", 1)[-1].strip() for line in process.stderr.splitlines()}
     assert not imported.intersection(HEAVY)

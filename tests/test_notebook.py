@@ -35,4 +35,7 @@ def test_the_notebook_runs_from_top_to_bottom_and_shows_what_it_is_kept_with(tmp
 def _shown(notebook: Any) -> list[list[str]]:
     """For each cell with code, the kinds of what it shows."""
     outputs = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
-    return [[kind for one in shown for kind in sorted(one.get("data", {one.output_type: None}))] for shown in outputs]
+    return [
+        [kind for output in shown for kind in sorted(output.get("data", {output.output_type: None}))]
+        for shown in outputs
+    ]

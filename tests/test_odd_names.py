@@ -57,19 +57,19 @@ def test_what_is_submitted_from_any_folder_is_what_was_meant(
     study.mkdir(parents=True)
     cell = cell_of("count=n25")
     job = Job(cell, cell.name, tmp_path / name / "store", study / "logs/a.log", 1, RuntimeOptions())
-    [one] = submit_missing([job], Slurm(kind="slurm", canary=False), study).taken
-    script = study / "jobs" / f"{one.name}.sbatch"
-    told = tmp_path / "told"
-    fake.command("srun", f'printf "%s\\n" "$@" "$PYTHONPATH" >{told}')
+    [submission] = submit_missing([job], Slurm(kind="slurm", canary=False), study).taken
+    script = study / "jobs" / f"{submission.name}.sbatch"
+    words = tmp_path / "words"
+    fake.command("srun", f'printf "%s\\n" "$@" "$PYTHONPATH" >{words}')
     subprocess.run(["bash", str(script)], check=True, cwd=fake.folder, timeout=60)
-    *asked, code = told.read_text().splitlines()
-    tasks = str(study / "jobs" / f"{one.name}.tasks.json")
-    assert asked[-2:] == ["--tasks", tasks]
-    assert f"{study}/logs/%A_%a_%t_log.out" in asked
+    *arguments, code = words.read_text().splitlines()
+    tasks = str(study / "jobs" / f"{submission.name}.tasks.json")
+    assert arguments[-2:] == ["--tasks", tasks]
+    assert f"{study}/logs/%A_%a_%t_log.out" in arguments
     assert Path(code).parent == study / "code"
     directives = [shlex.split(line) for line in script.read_text().split("\n") if line.startswith("#SBATCH")]
     assert ["#SBATCH", f"--chdir={code}"] in directives
-    assert all(len(words) == 2 for words in directives)
+    assert all(len(directive) == 2 for directive in directives)
     assert read_job(Path(TaskList.read(Path(tasks)).tasks[0][0]))[0].cell == cell
     assert not list(tmp_path.rglob("sprung"))
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -95,10 +95,10 @@ def test_the_longest_names_fit_and_longer_ones_are_refused(cell_of: Callable[...
 def test_a_folder_that_an_odd_umask_makes_useless_is_refused_at_once(
     tmp_path: Path, somebody_else: list[str], umask: str
 ) -> None:
-    place = tmp_path / "place"
-    place.mkdir()
-    place.chmod(0o777)
-    for folder in place.parents:
+    outputs = tmp_path / "outputs"
+    outputs.mkdir()
+    outputs.chmod(0o777)
+    for folder in outputs.parents:
         if folder.stat().st_uid == 0 and folder != Path("/"):
             folder.chmod(folder.stat().st_mode | 0o055)
     program = (
@@ -106,7 +106,7 @@ def test_a_folder_that_an_odd_umask_makes_useless_is_refused_at_once(
         "check_writable(pathlib.Path(sys.argv[1]) / 'a/b')"
     )
     told = subprocess.run(
-        ["sh", "-c", f'umask {umask}; exec "$@"', "sh", *somebody_else, sys.executable, "-B", "-c", program, str(place)],
+        ["sh", "-c", f'umask {umask}; exec "$@"', "sh", *somebody_else, sys.executable, "-B", "-c", program, str(outputs)],
         capture_output=True, text=True, check=False, cwd="/", env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     last = told.stderr.strip().splitlines()[-1:]

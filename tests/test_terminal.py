@@ -32,8 +32,8 @@ def test_text_cannot_command_the_terminal(hostile: str, shown: str) -> None:
 @given(st.text())
 def test_nothing_but_text_is_left(text: str) -> None:
     left = printable(text)
-    assert not any(ord(one) < 32 and one not in "\n\t" for one in left)
-    assert not any(0x7F <= ord(one) <= 0x9F for one in left)
+    assert not any(ord(character) < 32 and character not in "\n\t" for character in left)
+    assert not any(0x7F <= ord(character) <= 0x9F for character in left)
     assert printable(left) == left
 
 

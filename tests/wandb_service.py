@@ -38,20 +38,20 @@ class Service:
 
     def variables(self, operation: str) -> list[dict[str, Any]]:
         """The variables of each call of an operation."""
-        return [told for name, told in self.operations if name == operation]
+        return [variables for name, variables in self.operations if name == operation]
 
-    def graphql(self, asked: Mapping[str, Any]) -> Any:
+    def graphql(self, request: Mapping[str, Any]) -> Any:
         """The answer to one operation; null where nobody waits for more."""
-        found = _OPERATION.search(asked["query"])
-        name = found[1] if found else ""
-        told = dict(asked.get("variables") or {})
-        told = told.get("input", told)
+        match = _OPERATION.search(request["query"])
+        name = match[1] if match else ""
+        variables = dict(request.get("variables") or {})
+        variables = variables.get("input", variables)
         with self._lock:
-            self.operations.append((name, told))
-            place = len(self.operations)
+            self.operations.append((name, variables))
+            number = len(self.operations)
         if name in self._refuses:
             return {"errors": [{"message": f"{name} is not allowed"}], "data": None}
-        return {"data": self._data(name, told, place)}
+        return {"data": self._data(name, variables, number)}
 
     def stream(self, content: Mapping[str, Any]) -> bool:
         """Take rows in; False once the service has gone away."""
@@ -64,38 +64,39 @@ class Service:
                 self.streamed.setdefault(file, []).extend(part["content"])
         return True
 
-    def _data(self, name: str, told: Mapping[str, Any], place: int) -> Any:
+    def _data(self, name: str, variables: Mapping[str, Any], number: int) -> Any:
         project = {"id": "p", "name": "test", "entity": {"id": "e", "name": "team"}}
         if name == "UpsertBucket":
-            bucket = {"id": "b", "name": told.get("name"), "displayName": told.get("displayName"), "project": project,
-                      "config": told.get("config"), "sweepName": None, "historyLineCount": 0}  # fmt: skip
+            bucket = {"id": "b", "name": variables.get("name"), "displayName": variables.get("displayName"), "project": project,
+                      "config": variables.get("config"), "sweepName": None, "historyLineCount": 0}  # fmt: skip
             return {"upsertBucket": {"bucket": bucket, "inserted": True}}
         if name in ("Viewer", "DefaultEntity"):
             return {
                 "viewer": {"id": "v", "entity": "team", "username": "someone", "flags": "{}", "teams": {"edges": []}}
             }
         if name == "CreateArtifact":
-            artifact: dict[str, Any] = {"id": f"a{place}", "digest": told.get("digest"), "state": "COMMITTED", "aliases": [],
+            digest = variables.get("digest")
+            artifact: dict[str, Any] = {"id": f"a{number}", "digest": digest, "state": "COMMITTED", "aliases": [],
                         "artifactSequence": {"id": "s", "latestArtifact": None}}  # fmt: skip
             return {"createArtifact": {"artifact": artifact}}
         if name == "CreateArtifactManifest":
             named = dict.fromkeys(("name", "displayName"), "wandb_manifest.json")
             file = {"id": "f", **named, "uploadUrl": f"{self.url}/put", "uploadHeaders": []}
-            return {"createArtifactManifest": {"artifactManifest": {"id": f"m{place}", "file": file}}}
+            return {"createArtifactManifest": {"artifactManifest": {"id": f"m{number}", "file": file}}}
         if name == "CreateArtifactFiles":
             edges = [
-                {"node": {"id": f"f{number}", "name": one["name"], "displayName": one["name"], "storagePath": None,
-                          "uploadUrl": f"{self.url}/put/{one['name']}", "uploadHeaders": [], "uploadMultipartUrls": None,
-                          "artifact": {"id": one["artifactID"]}}}
-                for number, one in enumerate(told["artifactFiles"])
+                {"node": {"id": f"f{index}", "name": file["name"], "displayName": file["name"], "storagePath": None,
+                          "uploadUrl": f"{self.url}/put/{file['name']}", "uploadHeaders": [], "uploadMultipartUrls": None,
+                          "artifact": {"id": file["artifactID"]}}}
+                for index, file in enumerate(variables["artifactFiles"])
             ]  # fmt: skip
             return {"createArtifactFiles": {"files": {"edges": edges}}}
         if name == "CommitArtifact":
-            return {"commitArtifact": {"artifact": {"id": told.get("artifactID", "a"), "digest": "d"}}}
+            return {"commitArtifact": {"artifact": {"id": variables.get("artifactID", "a"), "digest": "d"}}}
         if name == "UseArtifact":
-            return {"useArtifact": {"artifact": {"id": told.get("artifactID", "a"), "digest": "d"}}}
+            return {"useArtifact": {"artifact": {"id": variables.get("artifactID", "a"), "digest": "d"}}}
         if name == "CreateRunFiles":
-            files = [{"name": one, "uploadUrl": f"{self.url}/put/{one}"} for one in told["files"]]
+            files = [{"name": file, "uploadUrl": f"{self.url}/put/{file}"} for file in variables["files"]]
             return {"createRunFiles": {"runID": "b", "uploadHeaders": [], "files": files}}
         if name == "ProjectInternalId":
             return {"project": {"id": "p", "internalId": "P1"}}
@@ -105,10 +106,10 @@ class Service:
                     "createdAt": "2026-01-01T00:00:00", "isBenchmark": False, "user": None}  # fmt: skip
             return {"models": {"pageInfo": page, "edges": [{"node": node}]}}
         if name in ("UpsertView2", "upsertView"):
-            place_of = {"id": "p", "name": told["projectName"], "entityName": told["entityName"]}
-            same = {key: told[key] for key in ("name", "displayName", "type", "description", "spec")}
-            view = {"id": told.get("id") or f"v{place}", **same, "updatedAt": None, "project": place_of}
-            return {"upsertView": {"view": view, "inserted": not told.get("id")}}
+            place_of = {"id": "p", "name": variables["projectName"], "entityName": variables["entityName"]}
+            same = {key: variables[key] for key in ("name", "displayName", "type", "description", "spec")}
+            view = {"id": variables.get("id") or f"v{number}", **same, "updatedAt": None, "project": place_of}
+            return {"upsertView": {"view": view, "inserted": not variables.get("id")}}
         return {"project": None}
 
 
@@ -122,8 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._answer(500, {})
             return self._answer(200, self.service.graphql(json.loads(body)))
         if self.path.endswith("/file_stream"):
-            kept = self.service.stream(json.loads(body))
-            return self._answer(200 if kept else 500, {"limits": {}})
+            is_there = self.service.stream(json.loads(body))
+            return self._answer(200 if is_there else 500, {"limits": {}})
         return self._answer(404, {})
 
     def do_PUT(self) -> None:
@@ -134,12 +135,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, {})
 
     def _answer(self, status: int, content: Any) -> None:
-        told = json.dumps(content).encode()
+        body = json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(told)))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(told)
+        self.wfile.write(body)
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""

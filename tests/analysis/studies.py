@@ -44,7 +44,7 @@ def build(
     """A study in which a cell solves its q-th question in the first `n_correct(cell, q)` of n attempts."""
     tiers = [tier for tier, size in questions.items() for _ in range(size)]
     planned = list(cells)
-    states = ["failed" if place in set(failed) else "done" for place in range(len(planned))]
+    states = ["failed" if index in set(failed) else "done" for index in range(len(planned))]
     rows = [
         {
             **_columns(cell),
@@ -74,8 +74,8 @@ def row_of(frame: pd.DataFrame, **labels: object) -> dict[str, Any]:
     chosen = frame
     for column, value in labels.items():
         chosen = chosen[chosen[column] == value]
-    (found,) = chosen.to_dict("records")
-    return {str(name): value for name, value in found.items()}
+    (row,) = chosen.to_dict("records")
+    return {str(name): value for name, value in row.items()}
 
 
 def without(study: Study, rows: "pd.Series[bool]") -> Study:

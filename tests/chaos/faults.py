@@ -26,21 +26,21 @@ def end_worker(study: Launched, chance: random.Random) -> str | None:
 
 def requeue(study: Launched, chance: random.Random) -> str | None:
     """`scontrol requeue` of a running task."""
-    one = _running(study, chance)
-    if one is None:
+    task = _running(study, chance)
+    if task is None:
         return None
-    told = subprocess.run(["scontrol", "requeue", one.task], capture_output=True, check=False)
-    return None if told.returncode else f"task {one.task}"
+    answer = subprocess.run(["scontrol", "requeue", task.task], capture_output=True, check=False)
+    return None if answer.returncode else f"task {task.task}"
 
 
 def preempt(study: Launched, chance: random.Random) -> str | None:
     """A moment of a whole node for partition `high`."""
-    one = _running(study, chance)
-    if one is None:
+    task = _running(study, chance)
+    if task is None:
         return None
-    wanted = ["--partition=high", f"--nodelist={one.node}", "--cpus-per-task=8", "--output=/dev/null", "--wrap=true"]
+    wanted = ["--partition=high", f"--nodelist={task.node}", "--cpus-per-task=8", "--output=/dev/null", "--wrap=true"]
     subprocess.run(["sbatch", "--job-name=urgent", *wanted], capture_output=True, check=True)
-    return f"task {one.task}"
+    return f"task {task.task}"
 
 
 def fail_node(study: Launched, chance: random.Random) -> str | None:
@@ -89,14 +89,14 @@ def _signal(study: Launched, chance: random.Random, number: int) -> str | None:
 
 
 def _running(study: Launched, chance: random.Random) -> Queued | None:
-    running = [one for one in study.queue() if one.state == "RUNNING"]
+    running = [task for task in study.queue() if task.state == "RUNNING"]
     return chance.choice(running) if running else None
 
 
 def _node(study: Launched, chance: random.Random, *, with_steps: bool) -> str | None:
-    one = _running(study, chance)
-    if one is None:
+    task = _running(study, chance)
+    if task is None:
         return None
-    kill_node(one.node, with_steps=with_steps)
-    start_node(one.node)
-    return f"{one.node}, task {one.task}"
+    kill_node(task.node, with_steps=with_steps)
+    start_node(task.node)
+    return f"{task.node}, task {task.task}"

@@ -155,8 +155,8 @@ class Chaos:
 
     def _published(self) -> list[Path]:
         """The finished stages that a cell has for itself."""
-        found = [path for stage in _STAGES for path in (self.study.outputs / "store" / stage).glob("*")]
-        return [path for path in found if not path.name.startswith(".")]
+        paths = [path for stage in _STAGES for path in (self.study.outputs / "store" / stage).glob("*")]
+        return [path for path in paths if not path.name.startswith(".")]
 
     def _say(self, text: str) -> None:
         planned = len(_STAGES) * self._cells()
@@ -177,18 +177,18 @@ def main() -> int:
         "--folder", type=Path, required=True, help="where both studies go; the undisturbed one may be there"
     )
     parser.add_argument("--within-min", type=float, default=60.0, help="no more faults after so many minutes")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     if not are_here():
         print("no Slurm of tools/slurm-sandbox runs here", file=sys.stderr)
         return 2
-    disturbed, undisturbed = pair(given.cells, given.folder.resolve())
-    chaos = Chaos(disturbed, given.seed, given.pause_s)
-    chaos.run(given.kills, given.within_min * 60)
+    disturbed, undisturbed = pair(arguments.cells, arguments.folder.resolve())
+    chaos = Chaos(disturbed, arguments.seed, arguments.pause_s)
+    chaos.run(arguments.kills, arguments.within_min * 60)
     print(chaos.summary(), flush=True)
     undisturbed.launch()
     disturbed.launch()
     assert_nothing_lost(disturbed, undisturbed.results())
-    print(f"{given.cells} cells: complete, each stage published once, equal to the undisturbed study byte for byte")
+    print(f"{arguments.cells} cells: complete, each stage published once, equal to the undisturbed study byte for byte")
     return 0
 
 

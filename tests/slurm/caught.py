@@ -26,26 +26,28 @@ def caught(study: Launched, *wanted: tuple[str, Kept]) -> list[AtWork]:
 
     Raises MissedError when the study has no other worker left.
     """
-    found: dict[int, AtWork] = {}
+    workers: dict[int, AtWork] = {}
     looks = count(1)
 
     def is_complete() -> bool:
-        for one in study.at_work():
-            if one.task not in {other.task for other in found.values()}:
+        for worker in study.at_work():
+            if worker.task not in {other.task for other in workers.values()}:
                 fits = [
-                    place
-                    for place, (stage, kept) in enumerate(wanted)
-                    if place not in found and stage == one.stage and kept(one.bench)
+                    index
+                    for index, (stage, kept) in enumerate(wanted)
+                    if index not in workers and stage == worker.stage and kept(worker.bench)
                 ]
-                if fits and _stopped(study, one):
-                    found[fits[0]] = one
-        if 0 < len(found) < len(wanted) and next(looks) % 200 == 0 and not _goes_on(study):
-            raise MissedError(f"met {[one.stage for one in found.values()]} of {[stage for stage, _ in wanted]}")
-        return len(found) == len(wanted)
+                if fits and _stopped(study, worker):
+                    workers[fits[0]] = worker
+        if 0 < len(workers) < len(wanted) and next(looks) % 200 == 0 and not _goes_on(study):
+            raise MissedError(
+                f"met {[worker.stage for worker in workers.values()]} of {[stage for stage, _ in wanted]}"
+            )
+        return len(workers) == len(wanted)
 
     with _ahead_of_the_workers():
         until(is_complete, every_s=0.0005)
-    return [found[place] for place in range(len(wanted))]
+    return [workers[index] for index in range(len(wanted))]
 
 
 def anything(bench: Path) -> bool:
@@ -66,8 +68,8 @@ def has_journal(bench: Path) -> bool:
 
 def checkpoints(bench: Path) -> list[Path]:
     """The complete checkpoints on a workbench, the newest last."""
-    found = [path.parent for path in matching_paths(bench, "attempt-*/kept/checkpoint-*/COMPLETE.json")]
-    return sorted(found, key=lambda path: int(path.name.removeprefix("checkpoint-")))
+    folders = [path.parent for path in matching_paths(bench, "attempt-*/kept/checkpoint-*/COMPLETE.json")]
+    return sorted(folders, key=lambda path: int(path.name.removeprefix("checkpoint-")))
 
 
 def journals(bench: Path) -> list[Path]:
@@ -87,9 +89,9 @@ def has_heard(worker: int, number: int) -> bool:
         lines = Path(f"/proc/{worker}/status").read_text().splitlines()
     except OSError:
         return True
-    told = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
-    pending = int(told["SigPnd"], 16) | int(told["ShdPnd"], 16)
-    return not told["State"].startswith("T") or bool(pending >> (number - 1) & 1)
+    fields = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    pending = int(fields["SigPnd"], 16) | int(fields["ShdPnd"], 16)
+    return not fields["State"].startswith("T") or bool(pending >> (number - 1) & 1)
 
 
 @contextmanager
@@ -117,11 +119,11 @@ def _is_stopped(worker: int) -> bool:
         return False
 
 
-def _stopped(study: Launched, one: AtWork) -> bool:
-    """Stop it; False where it was gone or had left the stage meanwhile."""
-    if not signalled(one.worker, signal.SIGSTOP):
+def _stopped(study: Launched, worker: AtWork) -> bool:
+    """Stop a worker; return False where it was gone or had left the stage meanwhile."""
+    if not signalled(worker.worker, signal.SIGSTOP):
         return False
-    if one in study.at_work():
+    if worker in study.at_work():
         return True
-    signalled(one.worker, signal.SIGCONT)
+    signalled(worker.worker, signal.SIGCONT)
     return False

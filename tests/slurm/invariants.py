@@ -22,8 +22,8 @@ from tests.slurm.launched import Launched
 def assert_nothing_lost(study: Launched, undisturbed: bytes) -> None:
     """Raises AssertionError unless the study is complete and as if nothing had happened, and stays so when launched again."""
     plan = load_plan(study.outputs / study.study)
-    found = [*_of_stages(plan), *_of_attempts(plan), *_of_ends(plan), *_of_workbenches(plan.store)]
-    assert not found, "\n".join(found)
+    losses = [*_of_stages(plan), *_of_attempts(plan), *_of_ends(plan), *_of_workbenches(plan.store)]
+    assert not losses, "\n".join(losses)
     before = _snapshot(study)
     study.launch()
     changed = [str(path) for path, state in _snapshot(study).items() if before.get(path) != state]
@@ -47,7 +47,9 @@ def _of_stages(plan: Plan) -> Iterator[str]:
 def _of_attempts(plan: Plan) -> Iterator[str]:
     """Every planned attempt at every question sampled once and judged once."""
     for cell in plan.cells:
-        planned = {(one.id, number): 1 for one in read_questions(cell.benchmark) for number in range(cell.sample.n)}
+        planned = {
+            (question.id, number): 1 for question in read_questions(cell.benchmark) for number in range(cell.sample.n)
+        }
         try:
             for name, rows in _rows(cell, plan.store).items():
                 if Counter((row.question, row.attempt) for row in rows) != planned:
@@ -59,17 +61,17 @@ def _of_attempts(plan: Plan) -> Iterator[str]:
 def _of_ends(plan: Plan) -> Iterator[str]:
     """No part of a cell worked on to its end twice."""
     for cell in plan.cells:
-        ends = [one for one in history.read(plan.folder / "jobs", cell.name) if one.is_complete and one.ran]
-        times = Counter(one.stage for one in ends)
+        ends = [event for event in history.read(plan.folder / "jobs", cell.name) if event.is_complete and event.ran]
+        times = Counter(event.stage for event in ends)
         yield from (f"{cell.name}: {stage} ran to its end {n} times" for stage, n in times.items() if n > 1)
 
 
 def _rows(cell: Cell, store: Store) -> dict[str, list[Completion] | list[Verdict]]:
-    found = addresses(cell)
-    blocks = [store.path(found[name]) / COMPLETIONS_FILE for name in sample_blocks(cell.sample.n)]
+    address_of = addresses(cell)
+    blocks = [store.path(address_of[name]) / COMPLETIONS_FILE for name in sample_blocks(cell.sample.n)]
     return {
         "completions": [row for path in blocks for row in read_rows(path, Completion)],
-        "verdicts": read_rows(store.path(found["grade"]) / VERDICTS_FILE, Verdict),
+        "verdicts": read_rows(store.path(address_of["grade"]) / VERDICTS_FILE, Verdict),
     }
 
 

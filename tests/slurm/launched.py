@@ -61,8 +61,8 @@ class Launched:
 
     def command(self, *words: str) -> list[str]:
         """The launch command: the first one, and every later one; `words` are said beside for once."""
-        told = [*self.cells, *self.cluster, *words, f"study={self.study}", f"outputs='{self.outputs}'"]
-        return [sys.executable, str(ROOT / "launch.py"), "-m", *told]
+        arguments = [*self.cells, *self.cluster, *words, f"study={self.study}", f"outputs='{self.outputs}'"]
+        return [sys.executable, str(ROOT / "launch.py"), "-m", *arguments]
 
     def launch(self, *words: str, code: int = 0, first_on_path: Path | None = None) -> str:
         """Type the command; what it said. Raises AssertionError on another exit code.
@@ -105,12 +105,12 @@ class Launched:
 
     def timings(self, stage: str) -> list[dict[str, Any]]:
         """What the stage says of its machine and its time, of every cell."""
-        found = matching_paths(self.outputs, f"store/{stage}/*/{TIMING_FILE}")
-        return [json.loads(path.read_text()) for path in found if not path.parent.name.startswith(".")]
+        paths = matching_paths(self.outputs, f"store/{stage}/*/{TIMING_FILE}")
+        return [json.loads(path.read_text()) for path in paths if not path.parent.name.startswith(".")]
 
     def submissions(self) -> list[Submission]:
         """What its ledger says that Slurm has taken."""
-        return [one for one in Ledger(self.outputs / self.study / LEDGER).submissions() if one.job]
+        return [submission for submission in Ledger(self.outputs / self.study / LEDGER).submissions() if submission.job]
 
     def results(self) -> bytes:
         """The table of results."""
@@ -118,13 +118,13 @@ class Launched:
 
     def queue(self) -> list[Queued]:
         """What of the study Slurm has, the newest answer: empty also when it does not answer."""
-        told = subprocess.run(
+        answer = subprocess.run(
             ["squeue", "--me", "--noheader", "--array", "--format=%i|%T|%r|%N|%S|%j"],
             capture_output=True,
             text=True,
             check=False,
         )
-        lines = [line.split("|") for line in told.stdout.splitlines()]
+        lines = [line.split("|") for line in answer.stdout.splitlines()]
         return [Queued(*line[:5]) for line in lines if line[5].startswith(f"ablation-{self.study}-")]
 
     def start_requeued(self) -> None:
@@ -132,9 +132,9 @@ class Launched:
 
         A task that starts in the second in which its node has ended it is refused there ("already killed, do not launch").
         """
-        for one in self.queue():
-            if one.state == "PENDING" and _is_far(one.starts):
-                soon = ["scontrol", "update", f"JobId={one.task}", "StartTime=now+3seconds"]
+        for task in self.queue():
+            if task.state == "PENDING" and _is_far(task.starts):
+                soon = ["scontrol", "update", f"JobId={task.task}", "StartTime=now+3seconds"]
                 subprocess.run(soon, capture_output=True, check=False)
 
     def wait_until(self, counts: dict[str, int]) -> None:
@@ -149,23 +149,23 @@ class Launched:
     def workers(self) -> list[int]:
         """The study's worker processes, in the order of their ids; srun and the shell that name them are not meant."""
         part = f"-m ablation.jobs.run.worker --tasks {self.outputs / self.study}/"
-        found = [(pid, line) for pid, line in processes(part) if Path(line.split()[0]).name.startswith("python")]
-        return sorted(pid for pid, _ in found)
+        workers = [(pid, line) for pid, line in processes(part) if Path(line.split()[0]).name.startswith("python")]
+        return sorted(pid for pid, _ in workers)
 
     def at_work(self) -> list["AtWork"]:
         """Who holds the newest lease of which stage."""
-        found = {}
+        holders = {}
         for path in matching_paths(self.outputs, "store/*/.work-*/lease-*.json"):
             try:
                 holder = json.loads(path.read_text())
             except (OSError, ValueError):  # given back meanwhile
                 continue
-            found[path.parent] = AtWork(path.parent.parent.name, path.parent, holder["pid"], holder["job"])
-        return list(found.values())
+            holders[path.parent] = AtWork(path.parent.parent.name, path.parent, holder["pid"], holder["job"])
+        return list(holders.values())
 
     def stage_of(self, worker: int) -> str | None:
         """The stage whose lease the worker holds; None before and between stages."""
-        return next((one.stage for one in self.at_work() if one.worker == worker), None)
+        return next((holder.stage for holder in self.at_work() if holder.worker == worker), None)
 
     def log(self, task: str = "*") -> str:
         """All that the study's tasks printed, or one of them."""
