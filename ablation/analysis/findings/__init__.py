@@ -1,1 +1,1 @@
-"""Numbers as sentences and verdicts."""
+"""Numbers as statements: sentences, claims with a verdict, and comparisons with published numbers and other studies."""

@@ -7,12 +7,13 @@ from typing import Any
 from ablation.analysis.effects.uncertainty import ALPHA
 
 EstimateRow = Mapping[Any, Any]
+"""A row of a table of `estimate`: `estimate low high reason`, and `p_holm` where it was corrected."""
 
 
 def judge(row: EstimateRow) -> str:
-    """`raised` or `lowered` when the interval excludes zero, `open` when it does not, `unknown` when there is none.
+    """Return `raised` or `lowered` when the interval excludes zero, `open` when it does not, `unknown` without one.
 
-    With a corrected p (`p_holm`), that must be below 5 % as well.
+    Where there is a corrected p (`p_holm`), that must be at most 5 % as well.
     """
     if math.isnan(row["estimate"]) or math.isnan(row["low"]):
         return "unknown"
@@ -22,12 +23,13 @@ def judge(row: EstimateRow) -> str:
 
 
 def sentence(subject: str, metric: str, over: str, row: EstimateRow) -> str:
-    """What `row` (estimate, low, high, reason) says of `subject`; `over` names the cells it rests on."""
+    """Return a sentence about the effect of `subject` on `metric`; `over` names the cells that the estimate rests on."""
     verdict = judge(row)
     if math.isnan(row["estimate"]):
         return f"{subject}: cannot be estimated ({row['reason']})."
     if verdict == "unknown":
         return f"{subject}: {points(row['estimate'])} points of {metric}, {over} ({row['reason']})."
+    # The interval excludes zero and the corrected p does not: the words must not contradict the interval beside them.
     if verdict == "open" and not row["low"] <= 0 <= row["high"]:
         corrected = (
             f"not distinguishable from zero once corrected for the number of contrasts (p = {row['p_holm']:.2f})"
@@ -40,7 +42,7 @@ def sentence(subject: str, metric: str, over: str, row: EstimateRow) -> str:
 
 
 def points(fraction: float) -> str:
-    """A difference of fractions in percentage points, signed: 0.042 is +4.2."""
+    """Return a difference of fractions in percentage points, signed: 0.042 is +4.2; a dash for NaN."""
     if math.isnan(fraction):
         return "–"
     rounded = round(100 * fraction, 1) + 0.0
@@ -48,15 +50,15 @@ def points(fraction: float) -> str:
 
 
 def bounds(row: EstimateRow) -> str:
-    """The interval alone: [+1.0, +7.5]."""
+    """Return the interval alone: [+1.0, +7.5]."""
     return f"[{points(row['low'])}, {points(row['high'])}]"
 
 
 def interval(row: EstimateRow) -> str:
-    """The estimate with its interval, +4.2 [+1.0, +7.5], or as much of it as exists."""
+    """Return the estimate with its interval, +4.2 [+1.0, +7.5], or the estimate alone where it has none."""
     return points(row["estimate"]) if math.isnan(row["low"]) else f"{points(row['estimate'])} {bounds(row)}"
 
 
 def counted(number: int, thing: str) -> str:
-    """1 pair, 2 pairs."""
+    """Return the number with its noun: 1 pair, 2 pairs."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -1,7 +1,7 @@
 """Agreement with the published numbers of the study that this tool repeats (arXiv 2504.11741), where a study overlaps it.
 
-`data/published.csv` holds them with their source and a mark: `code` (read in its repository), `figure` (read off its Figure 1) or
-`digest` (from summaries only, so approximate).
+`data/published.csv` holds them with their source and a mark: `code` (read in its repository), `figure` (read off its
+Figure 1) or `digest` (from summaries only, so approximate).
 """
 
 import json
@@ -32,34 +32,35 @@ AGREEMENT_COLUMNS = (
 
 
 def published() -> pd.DataFrame:
-    """The published numbers: factors (missing: any level), tier, measure, and counts or a value."""
+    """Read the published numbers: factors (missing: any level), tier, measure, and counts or a value."""
     with (files("ablation.analysis") / "data" / "published.csv").open(encoding="utf-8") as stream:
         return pd.read_csv(stream, dtype={"count": "Int64", "correct": "Int64", "attempts": "Int64"})
 
 
 def agreement(study: Study, scores: Scores) -> pd.DataFrame:
-    """One row a published number and setting of this study that has its factors: `published estimate difference verdict …`.
+    """Compare each published number with every setting of this study that has its factors (columns `AGREEMENT_COLUMNS`).
 
-    `published_low` and `published_high` are the exact binomial interval of its counts, or what was published as ±; `low` and
-    `high` are this study's interval on these questions. `compatible` where the two overlap, `differs` where they do not: a
-    conservative comparison, and compatible does not mean the same. Where nothing overlaps, one row with the reason.
+    `published_low` and `published_high` are the exact binomial interval of its counts, or the published ±. `low` and `high`
+    are this study's interval on these questions. The verdict is `compatible` where the two overlap and `differs` where they
+    do not: a conservative comparison, and compatible does not mean the same. A number without such a setting has one row with
+    the reason.
     """
     rows = [_blank(row) for row in published().to_dict("records")]
     if reason := _apart(study, scores):
         return pd.DataFrame([{**row, "reason": reason} for _, row in rows], columns=list(AGREEMENT_COLUMNS))
-    found = conditions(scores, draws=0)
-    found = found[(found["measure"] == "avg") & found["estimate"].notna()]
+    averages = conditions(scores, draws=0)
+    averages = averages[(averages["measure"] == "avg") & averages["estimate"].notna()]
     pooled = pooled_coverage(scores)
     compared = []
     for wanted, row in rows:
-        table = found if row["measure"] == "avg" else pooled
-        here = table[(table["tier"] == row["tier"]) & _same(table, wanted)].to_dict("records")
-        compared += [_compare(row, one) for one in here] or [{**row, "reason": NO_SETTING}]
+        table = averages if row["measure"] == "avg" else pooled
+        settings = table[(table["tier"] == row["tier"]) & _same(table, wanted)].to_dict("records")
+        compared += [_compare(row, setting) for setting in settings] or [{**row, "reason": NO_SETTING}]
     return pd.DataFrame(compared, columns=list(AGREEMENT_COLUMNS))
 
 
 def _apart(study: Study, scores: Scores) -> str:
-    """Why nothing can be compared, or nothing."""
+    """Return the reason why no number can be compared; `""` when they can."""
     if set(scores.questions["question"]) != PUBLISHED_QUESTIONS:
         return OTHER_QUESTIONS
     if {tier: int(scores.in_tier_q(tier).sum()) for tier in scores.all_and_tiers} != PUBLISHED_TIER_SIZES:
@@ -69,7 +70,7 @@ def _apart(study: Study, scores: Scores) -> str:
 
 
 def _blank(row: dict[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(the factors that are asked for, the row before it is compared)."""
+    """Return (the factors of a published number, its row before it is compared)."""
     wanted = {factor: row[factor] for factor in FACTORS if not pd.isna(row[factor])}
     value, low, high = row["value"], math.nan, math.nan
     if not pd.isna(row["correct"]):
@@ -77,30 +78,34 @@ def _blank(row: dict[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         low, high = exact_interval(int(row["correct"]), int(row["attempts"]))
     elif not pd.isna(row["plus_minus"]):
         low, high = value - row["plus_minus"], value + row["plus_minus"]
-    told = {name: row[name] for name in ("name", "mark", "source", "tier", "measure")}
+    labels = {name: row[name] for name in ("name", "mark", "source", "tier", "measure")}
     numbers = {"published": float(value), "published_low": low, "published_high": high, "setting": "", "verdict": ""}
-    return wanted, {**dict.fromkeys(AGREEMENT_COLUMNS, np.nan), **told, **numbers, "reason": ""}
+    return wanted, {**dict.fromkeys(AGREEMENT_COLUMNS, np.nan), **labels, **numbers, "reason": ""}
 
 
 def _same(table: pd.DataFrame, wanted: dict[str, Any]) -> "pd.Series[bool]":
+    """Return a mask of the rows that have these levels."""
     same = pd.Series(True, index=table.index)
     for factor, level in wanted.items():
         same &= (table[factor] == level).fillna(False).astype(bool)
     return same
 
 
-def _compare(row: dict[str, Any], here: dict[Any, Any]) -> dict[str, Any]:
-    setting = " · ".join(str(here[factor]) for factor in FACTORS if not pd.isna(here[factor]))
+def _compare(row: dict[str, Any], setting: dict[Any, Any]) -> dict[str, Any]:
+    """Return the row of a published number, completed with the estimate of a setting and the verdict."""
+    name = " · ".join(str(setting[factor]) for factor in FACTORS if not pd.isna(setting[factor]))
+    # A pooled cov has no interval on either side, so it has no verdict: the difference stands alone.
     if row["measure"] == "cov":
-        told = {"estimate": here["cov"], "k": here["k"], "difference": here["cov"] - row["published"]}
-        reason = "" if here["k"] == 32 else "published at k = 32: not comparable at another k"
-        return {**row, **told, "setting": setting, "reason": reason or "no interval of a pooled cov"}
-    low, high = here["low_these"], here["high_these"]
-    told = {"setting": setting, "estimate": here["estimate"], "low": low, "high": high,
-            "difference": here["estimate"] - row["published"]}  # fmt: skip
+        numbers = {"estimate": setting["cov"], "k": setting["k"], "difference": setting["cov"] - row["published"]}
+        reason = "" if setting["k"] == 32 else "published at k = 32: not comparable at another k"
+        return {**row, **numbers, "setting": name, "reason": reason or "no interval of a pooled cov"}
+    low, high = setting["low_these"], setting["high_these"]
+    numbers = {"setting": name, "estimate": setting["estimate"], "low": low, "high": high,
+               "difference": setting["estimate"] - row["published"]}  # fmt: skip
     if math.isnan(low):
-        return {**row, **told, "reason": here["reason"]}
+        return {**row, **numbers, "reason": setting["reason"]}
+    # Without counts and without ±, the published number itself is the interval.
     least, most = (
-        row["published"] if math.isnan(row[name]) else row[name] for name in ("published_low", "published_high")
+        row["published"] if math.isnan(row[bound]) else row[bound] for bound in ("published_low", "published_high")
     )
-    return {**row, **told, "verdict": "compatible" if low <= most and least <= high else "differs"}
+    return {**row, **numbers, "verdict": "compatible" if low <= most and least <= high else "differs"}

@@ -1,4 +1,4 @@
-"""The numbers as sentences, incomplete coverage first. Nothing here knows which way an effect should point."""
+"""The numbers as sentences, incomplete coverage first. No sentence assumes which way an effect should point."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,22 +15,24 @@ from ablation.analysis.records.scores import Scores, shortcomings
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence about the study.
-
-    `verdict`: raised, lowered, open (not distinguishable from zero), unknown (no interval), warning or note.
-    `headline` marks what belongs in the answer; `detail` breaks the sentence down by tier.
-    """
+    """A statement about the study."""
 
     topic: str
+    """The factor, or `coverage`, `primary`, `tier`, `verdicts`, `ladder`, `claim` and the like."""
     verdict: str
+    """raised, lowered, open (not distinguishable from zero), unknown (no interval), warning or note."""
     text: str
+    """The sentence, or a few."""
     detail: str = ""
+    """The same estimate tier by tier."""
     headline: bool = True
+    """True for a sentence that belongs in the answer of the report."""
     exploratory: bool = False
+    """True for a comparison that was not named beforehand."""
 
 
 def state_findings(study: Study, scores: Scores, effects: pd.DataFrame, slopes: pd.DataFrame) -> tuple[Finding, ...]:
-    """What is missing, what each factor changed, and what to keep in mind, in this order."""
+    """State what is missing, the effect of each factor, and remarks on how to read them, in this order."""
     metric = f"avg@{study.n_attempts}"
     compared = [_effect(rows, metric) for rows in _grouped(effects, ["factor", "level", "reference"])]
     compared += [_slope(rows, metric) for rows in _grouped(slopes, ["length", "style"])]
@@ -40,7 +42,7 @@ def state_findings(study: Study, scores: Scores, effects: pd.DataFrame, slopes: 
 
 
 def state_claims(claims: Sequence[Claim]) -> tuple[Finding, ...]:
-    """The published findings that this study can speak to, each with its verdict."""
+    """State the published findings that this study can test, each with its verdict."""
     return tuple(
         Finding("claim", "note", f"Published: “{claim.claim}.” Here {claim.verdict}: {claim.text}", headline=False)
         for claim in claims
@@ -59,7 +61,7 @@ def _missing(study: Study, scores: Scores) -> list[Finding]:
 
 
 def _decided(study: Study) -> list[Finding]:
-    """How the pass lines of curtailed cells came out."""
+    """State how many curtailed cells reached each pass line."""
     rows = decided(study)
     return [
         Finding(
@@ -73,12 +75,12 @@ def _decided(study: Study) -> list[Finding]:
 
 
 def _grouped(frame: pd.DataFrame, by: list[str]) -> Iterable[Sequence[EstimateRow]]:
-    """The rows of each estimate, one a tier, the tier of every question first."""
+    """Return the rows of each estimate, one per tier, `ALL` first."""
     return (group.to_dict("records") for _, group in frame.groupby(by, sort=False, dropna=False))
 
 
 def _primary(study: Study, effects: pd.DataFrame, slopes: pd.DataFrame, metric: str) -> list[Finding]:
-    """The comparison that was named beforehand: a single one, so its interval needs no correction."""
+    """State the comparison that was named beforehand: it is a single one, so its interval needs no correction."""
     primary = study.primary
     if primary is None:
         return []
@@ -89,11 +91,11 @@ def _primary(study: Study, effects: pd.DataFrame, slopes: pd.DataFrame, metric: 
             effects["reference"].astype(str) == str(primary.reference)
         )
         rows = effects[(effects["factor"] == primary.factor) & same]
-    found = rows[rows["tier"] == primary.tier].to_dict("records")
+    matching = rows[rows["tier"] == primary.tier].to_dict("records")
     named = f"Named beforehand ({primary})"
-    if not found:
+    if not matching:
         return [Finding("primary", "unknown", f"{named}: not among the comparisons that this study can make.")]
-    row = {name: value for name, value in found[0].items() if name != "p_holm"}
+    row = {name: value for name, value in matching[0].items() if name != "p_holm"}
     over = counted(row["sets" if primary.is_slope else "pairs"], "matched set" if primary.is_slope else "matched pair")
     verdict = judge(row)
     subject = f"{named}: this" if verdict in ("raised", "lowered") else named
@@ -128,7 +130,7 @@ def _finding(topic: str, subject: str, over: str, rows: Sequence[EstimateRow], m
 
 
 def _uninformative(scores: Scores) -> list[Finding]:
-    """Tiers at the floor or the ceiling everywhere: no effect can show there."""
+    """State which tiers are at the floor or the ceiling in every cell: no effect can show there."""
     averages = scores.averages()
     return [
         Finding("tier", "note", f"Tier {tier} is at {value:.0%} in every complete cell, so no effect can show in it.")
@@ -151,7 +153,7 @@ def _without_answer(study: Study, scores: Scores) -> list[Finding]:
 
 
 def _ladder(scores: Scores, metric: str) -> list[Finding]:
-    """How often the tiers come in the order in which the manifest names them."""
+    """State in how many cells avg@n falls from tier to tier in the order of the manifest."""
     averages = scores.averages()[list(scores.tiers)].dropna()
     if len(scores.tiers) < 2 or averages.empty:
         return []
