@@ -144,8 +144,8 @@ def _growth(scores: Scores, draws: int, seed: int) -> Claim:
     )
     if slope["reason"]:
         text += f" {slope['reason'].capitalize()}."
-    # Falling with N refutes the claim. Rising supports it only together with levelling off near 65 %, and fewer than 6 counts
-    # cannot tell a curve that levels off from a line (no AICc then, see `growth`).
+    # Falling with N refutes the claim. Rising supports it only together with levelling off near 65 %, and that needs six
+    # counts: with fewer, a curve of three parameters has no AICc (see `growth`).
     verdict: ClaimVerdict = "refuted" if slope["high"] < 0 else "undecided"
     if slope["low"] > 0 and slope["counts"] >= 6:
         better = top["leave_one_out"] < slope["leave_one_out"]
