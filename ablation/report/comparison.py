@@ -33,10 +33,10 @@ def write_comparison(first: Path, second: Path) -> tuple[Path, str]:
 
 def _sentence(comparison: StudyComparison, row: EstimateRow) -> str:
     """Return a row of the differences in words."""
-    subject = f"{comparison.other.name} instead of {comparison.one.name}, {row['factor']}"
+    subject = f"{comparison.second.name} instead of {comparison.first.name}, {row['factor']}"
     if row["level"] is not None and row["level"] == row["level"]:  # neither None nor NaN: all cells have no level
         subject += f" {row['level']}"
-    return sentence(subject, f"avg@{comparison.other.n_attempts}", counted(row["pairs"], "matched pair"), row)
+    return sentence(subject, f"avg@{comparison.second.n_attempts}", counted(row["pairs"], "matched pair"), row)
 
 
 def _context(comparison: StudyComparison) -> dict[str, Any]:
@@ -50,9 +50,9 @@ def _context(comparison: StudyComparison) -> dict[str, Any]:
     ]
     span = common_span(*numbers)
     first = comparison.differences.to_dict("records")[0]
-    missing = [_judged_otherwise(comparison), *(_missing(study) for study in (comparison.one, comparison.other))]
+    missing = [_judged_otherwise(comparison), *(_missing(study) for study in (comparison.first, comparison.second))]
     return {
-        "names": (comparison.one.name, comparison.other.name),
+        "names": (comparison.first.name, comparison.second.name),
         "missing": [line for line in missing if line],
         "verdict": judge(first),
         "sentence": _sentence(comparison, first),
@@ -66,7 +66,7 @@ def _context(comparison: StudyComparison) -> dict[str, Any]:
             row for row in tables.estimates(comparison.differences, ["factor", "level"], span) if row["pairs"]
         ],
         "effects": _effects(comparison, span),
-        "alone": [(comparison.one.name, comparison.only_one), (comparison.other.name, comparison.only_other)],
+        "alone": [(comparison.first.name, comparison.only_first), (comparison.second.name, comparison.only_second)],
         "fixed": comparison.fixed,
         "data": Markup("null"),
     }
@@ -105,7 +105,7 @@ def _effects(comparison: StudyComparison, span: float) -> list[dict[str, Any]]:
     """Return one row a contrast and study: the same contrast of both under each other."""
     rows: list[dict[str, Any]] = []
     for (factor, level, reference), group in comparison.effects.groupby(["factor", "level", "reference"], sort=False):
-        for side, study in (("one", comparison.one), ("other", comparison.other)):
+        for side, study in (("one", comparison.first), ("other", comparison.second)):
             records = [
                 {name: row[f"{name}_{side}"] for name in ("estimate", "low", "high", "p_holm", "reason")}
                 for row in group.to_dict("records")

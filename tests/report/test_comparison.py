@@ -32,7 +32,7 @@ def test_the_difference_of_two_studies_is_what_was_put_in() -> None:
     base = row_of(found.differences, factor="base model", tier="all")
     assert base["pairs"] == 1 and base["estimate"] == 0
     assert row_of(found.differences, factor="style", level="r1", tier="easy")["estimate"] == pytest.approx(0.125)
-    assert not found.only_one and not found.only_other and not found.cells["same"].any()
+    assert not found.only_first and not found.only_second and not found.cells["same"].any()
     style = row_of(found.effects, factor="style", tier="all")
     assert style["estimate_one"] == style["estimate_other"] == 0
 
@@ -44,7 +44,7 @@ def test_incomplete_cells_and_cells_of_one_study_take_no_part() -> None:
     found = compare_studies(one, other)
     assert row_of(found.differences, factor="all trained cells", tier="all")["pairs"] == len(fewer) - 1
     assert row_of(found.differences, factor="base model", tier="all")["reason"].startswith("no complete cells of both")
-    assert not found.only_one and len(found.only_other) == 1 + len(GRID) - len(fewer)
+    assert not found.only_first and len(found.only_second) == 1 + len(GRID) - len(fewer)
 
 
 def test_studies_without_a_common_question_are_refused() -> None:

@@ -1,7 +1,4 @@
-"""Two studies against each other: cells of the same factors and seeds, paired by the questions that both asked.
-
-Array suffixes: c cell, q question.
-"""
+"""The comparison of two studies: cells of the same factors and seeds, paired by the questions that both asked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,72 +23,89 @@ _MATCHED_BY = (*FACTORS, *SEED_COLUMNS)
 
 @dataclass(frozen=True)
 class StudyComparison:
-    """What `compare_studies` found; differences are the second study minus the first.
+    """Two studies beside each other. Differences are the second study minus the first."""
 
-    `differences`: one row a group (all matched cells, the base model, each level of each factor) and tier, with `factor level
-    pairs` and the columns of `estimate`. `cells`: one row a matched pair, `one other same` (`same`: one and the same cell, by
-    its key) and avg@n of both in each tier, `one_{tier} other_{tier}`. `effects`: the contrasts of `factor_effects` that both
-    can make, `factor level reference tier` and `estimate low high` with the suffixes `_one` and `_other`.
-    """
-
-    one: Study
-    other: Study
+    first: Study
+    second: Study
     scores: Scores
+    """The shared questions of both studies in one table; the cells of the first study come first."""
     questions: int
+    """The number of questions that both asked."""
     differences: pd.DataFrame
+    """One row per group and tier: `factor level pairs` and the columns of `estimate`.
+
+    The groups are all trained cells, the base model, and each level of each factor; matched cells alone.
+    """
     cells: pd.DataFrame
+    """One row per matched pair: `one other same`, and avg@n of both in each tier, `one_{tier} other_{tier}`.
+
+    `same` is true for one and the same cell, by its key.
+    """
     effects: pd.DataFrame
-    only_one: tuple[str, ...]
-    only_other: tuple[str, ...]
+    """The contrasts of `factor_effects` that both can make.
+
+    `factor level reference tier`, and `pairs estimate low high p_holm reason` with the suffixes `_one` and `_other`.
+    """
+    only_first: tuple[str, ...]
+    """Cells of the first study without a partner."""
+    only_second: tuple[str, ...]
+    """Cells of the second study without a partner."""
     fixed: tuple[tuple[str, str, str], ...]
+    """(name, value in the first, value in the second) of what was held fixed at different values."""
 
 
 def compare_studies(
-    one: Study, other: Study, draws: int = BOOTSTRAP_DRAWS, seed: int = ANALYSIS_SEED
+    first: Study, second: Study, draws: int = BOOTSTRAP_DRAWS, seed: int = ANALYSIS_SEED
 ) -> StudyComparison:
-    """Compare what can be compared, with what there is of studies that are not finished.
+    """Compare two studies as far as their questions and cells agree. Studies that are not finished may be compared.
 
     The estimates are those of `estimate`, so intervals hold for questions like these, and for further training seeds where a
     setting was run with several. Tiers are the first study's. Raises RecordError where no question was asked in both.
     """
-    both_scores = Scores.of(one, partial=True), Scores.of(other, partial=True)
-    shared = [
-        name for name in both_scores[0].questions["question"] if name in set(both_scores[1].questions["question"])
-    ]
+    both_scores = Scores.of(first, partial=True), Scores.of(second, partial=True)
+    asked_second = set(both_scores[1].questions["question"])
+    shared = [name for name in both_scores[0].questions["question"] if name in asked_second]
     if not shared:
-        raise RecordError(f"{one.name} and {other.name} have no question in common: there is nothing to compare")
+        raise RecordError(f"{first.name} and {second.name} have no question in common: there is nothing to compare")
     joined = _joined(both_scores, shared)
     pairs = _pairs(joined)
-    frames = [estimate(joined, tier, _plans(joined, pairs, tier), draws, seed) for tier in joined.all_and_tiers]
-    in_pairs = {line for pair in pairs for line in pair}
-    alone = [
-        tuple(str(name) for line, name in enumerate(joined.cells["cell"])
-              if joined.cells["part"].iloc[line] == part and line not in in_pairs)
+    frames = [estimate(joined, tier, _differences(joined, pairs, tier), draws, seed) for tier in joined.all_and_tiers]
+    matched = {row for pair in pairs for row in pair}
+    only_first, only_second = (
+        tuple(
+            str(name)
+            for row, (name, cell_part) in enumerate(zip(joined.cells["cell"], joined.cells["part"], strict=True))
+            if cell_part == part and row not in matched
+        )
         for part in (0, 1)
-    ]  # fmt: skip
+    )
     return StudyComparison(
-        one, other, joined, len(shared), pd.concat(frames, ignore_index=True), _cells(joined, pairs, (one, other)),
-        _effects(both_scores), alone[0], alone[1], _fixed(one, other),
+        first, second, joined, len(shared), pd.concat(frames, ignore_index=True), _cells(joined, pairs, (first, second)),
+        _effects(both_scores), only_first, only_second, _fixed(first, second),
     )  # fmt: skip
 
 
 def _joined(both_scores: tuple[Scores, Scores], shared: list[str]) -> Scores:
-    """One scores of both, whose cells know their study (`part`); a setting of one study is never taken for the other's."""
+    """Join the scores of both. `part` is the study of a cell, 0 or 1, and `level` its category.
+
+    The column `category` gets the study in front, so that a setting of one study is never taken for the other's.
+    """
     first, _ = both_scores
     questions = first.questions[first.questions["question"].isin(shared)].reset_index(drop=True)
     cells = pd.concat(
-        [scores.cells.assign(part=place, level=scores.cells["category"]) for place, scores in enumerate(both_scores)],
+        [scores.cells.assign(part=part, level=scores.cells["category"]) for part, scores in enumerate(both_scores)],
         ignore_index=True,
     )
     cells["category"] = [f"{part}: {level}" for part, level in cells[["part", "level"]].to_numpy()]
-    places = [
+    columns = [
         pd.Index(scores.questions["question"]).get_indexer(pd.Index(questions["question"])) for scores in both_scores
     ]
     correct_cq, attempts_cq = (
-        np.concatenate([getattr(scores, name)[:, place] for scores, place in zip(both_scores, places, strict=True)])
+        np.concatenate([getattr(scores, name)[:, chosen] for scores, chosen in zip(both_scores, columns, strict=True)])
         for name in ("correct_cq", "attempts_cq")
     )
-    # Cells of both studies may bear one name, so those that are apart are told by having no plan, thus no rates.
+    # Cells of both studies may have the same name, so `apart` cannot name them. A plan of 0 attempts has the same effect: no
+    # rates.
     planned_c: Ints = np.concatenate(
         [
             scores.planned_c // max(len(scores.questions), 1) * len(questions) * ~scores.is_apart_c
@@ -103,50 +117,53 @@ def _joined(both_scores: tuple[Scores, Scores], shared: list[str]) -> Scores:
 
 
 def _pairs(joined: Scores) -> list[tuple[int, int]]:
-    """Lines of the cells that agree in factors and seeds; those that several cells of a study share are left out."""
+    """Return the rows of cells that agree in factors and seeds; left out are those that several cells of a study share."""
     names = [name if name != "category" else "level" for name in _MATCHED_BY]
     keys = [
         repr(tuple(None if pd.isna(value) else value for value in row))
         for row in joined.cells[names].itertuples(index=False)
     ]
-    found: dict[str, dict[int, list[int]]] = {}
-    for line, (key, part) in enumerate(zip(keys, joined.cells["part"], strict=True)):
-        found.setdefault(key, {0: [], 1: []})[int(part)].append(line)
-    return [(lines[0][0], lines[1][0]) for lines in found.values() if len(lines[0]) == len(lines[1]) == 1]
+    rows_by_key: dict[str, dict[int, list[int]]] = {}
+    for row, (key, part) in enumerate(zip(keys, joined.cells["part"], strict=True)):
+        rows_by_key.setdefault(key, {0: [], 1: []})[int(part)].append(row)
+    return [(rows[0][0], rows[1][0]) for rows in rows_by_key.values() if len(rows[0]) == len(rows[1]) == 1]
 
 
-def _plans(joined: Scores, pairs: list[tuple[int, int]], tier: str) -> list[WeightedSum]:
-    whole_c = np.asarray(np.isfinite(joined.rates_cq(tier)).all(axis=1))
-    usable = [(one, other) for one, other in pairs if whole_c[one] and whole_c[other]]
+def _differences(joined: Scores, pairs: list[tuple[int, int]], tier: str) -> list[WeightedSum]:
+    """Return the difference of the studies in each group of matched cells, not yet estimated."""
+    complete_c = np.asarray(np.isfinite(joined.rates_cq(tier)).all(axis=1))
+    usable = [pair for pair in pairs if complete_c[list(pair)].all()]
     trained = [pair for pair in usable if not joined.is_base_c[pair[0]]]
     base = [pair for pair in usable if joined.is_base_c[pair[0]]]
-    plans = [_plan(joined, {"factor": "all trained cells", "level": None}, trained)]
-    plans.append(_plan(joined, {"factor": "base model", "level": None}, base))
-    real = joined.cells.assign(category=joined.cells["level"])
+    differences = [_difference(joined, {"factor": "all trained cells", "level": None}, trained)]
+    differences.append(_difference(joined, {"factor": "base model", "level": None}, base))
+    # The joined cells have the study in their category; the levels are those of the records.
+    recorded = joined.cells.assign(category=joined.cells["level"])
     for factor in FACTORS:
-        for level in levels(real, factor):
-            chosen = [pair for pair in trained if real[factor].iloc[pair[0]] == level]
-            plans.append(_plan(joined, {"factor": factor, "level": level}, chosen))
-    return plans
+        for level in levels(recorded, factor):
+            chosen = [pair for pair in trained if recorded[factor].iloc[pair[0]] == level]
+            differences.append(_difference(joined, {"factor": factor, "level": level}, chosen))
+    return differences
 
 
-def _plan(joined: Scores, labels: dict[str, Any], pairs: list[tuple[int, int]]) -> WeightedSum:
-    found = {**labels, "pairs": len(pairs)}
+def _difference(joined: Scores, labels: dict[str, Any], pairs: list[tuple[int, int]]) -> WeightedSum:
+    labels = {**labels, "pairs": len(pairs)}
     if not pairs:
-        return WeightedSum(found, None, NO_PAIR)
-    ones, others = (pd.Index([pair[side] for pair in pairs]) for side in (0, 1))
-    return WeightedSum(found, mean_weights(others, len(joined.cells)) - mean_weights(ones, len(joined.cells)))
+        return WeightedSum(labels, None, NO_PAIR)
+    first, second = (pd.Index([pair[part] for pair in pairs]) for part in (0, 1))
+    return WeightedSum(labels, mean_weights(second, len(joined.cells)) - mean_weights(first, len(joined.cells)))
 
 
 def _cells(joined: Scores, pairs: list[tuple[int, int]], studies: tuple[Study, Study]) -> pd.DataFrame:
     keys = [{cell["cell"]: cell.get("key") for cell in study.manifest["cells"]} for study in studies]
     averages, names = joined.averages(), joined.cells["cell"].tolist()
     rows = []
-    for one, other in pairs:
-        row: dict[str, Any] = {"one": names[one], "other": names[other]}
-        row["same"] = keys[0].get(names[one]) is not None and keys[0].get(names[one]) == keys[1].get(names[other])
+    for first, second in pairs:
+        row: dict[str, Any] = {"one": names[first], "other": names[second]}
+        key = keys[0].get(names[first])
+        row["same"] = key is not None and key == keys[1].get(names[second])
         for tier in joined.all_and_tiers:
-            row |= {f"one_{tier}": averages[tier].iloc[one], f"other_{tier}": averages[tier].iloc[other]}
+            row |= {f"one_{tier}": averages[tier].iloc[first], f"other_{tier}": averages[tier].iloc[second]}
         rows.append(row)
     columns = [
         "one",
@@ -159,33 +176,34 @@ def _cells(joined: Scores, pairs: list[tuple[int, int]], studies: tuple[Study, S
 
 def _effects(both_scores: tuple[Scores, Scores]) -> pd.DataFrame:
     labels = ["factor", "level", "reference", "tier"]
-    one, other = (
+    first, second = (
         factor_effects(scores, draws=0).dropna(subset=["reference", "estimate"])[
             [*labels, "pairs", "estimate", "low", "high", "p_holm", "reason"]
         ]
         for scores in both_scores
     )
-    return one.merge(other, on=labels, suffixes=("_one", "_other"))
+    return first.merge(second, on=labels, suffixes=("_one", "_other"))
 
 
-def _fixed(one: Study, other: Study) -> tuple[tuple[str, str, str], ...]:
-    """(name, value there, value here) of what was held fixed at different values, or the evaluation differed in."""
-    flat = [_flat((study.manifest.get("fixed") or [{}])[0]) for study in (one, other)]
-    flat[0] |= {"attempts a question": str(one.n_attempts)}
-    flat[1] |= {"attempts a question": str(other.n_attempts)}
-    for told, study in zip(flat, (one, other), strict=True):
-        told |= {name: "; ".join(found) for name, found in judges(study.results).items()}
-    names = sorted({*flat[0], *flat[1]})
+def _fixed(first: Study, second: Study) -> tuple[tuple[str, str, str], ...]:
+    """Return (name, value in the first, value in the second) where the fixed settings or the evaluation differ."""
+    values_first, values_second = (
+        _flat((study.manifest.get("fixed") or [{}])[0])
+        | {"attempts a question": str(study.n_attempts)}
+        | {name: "; ".join(evaluators) for name, evaluators in judges(study.results).items()}
+        for study in (first, second)
+    )
     return tuple(
-        (name, flat[0].get(name, "–"), flat[1].get(name, "–"))
-        for name in names
-        if flat[0].get(name) != flat[1].get(name)
+        (name, values_first.get(name, "–"), values_second.get(name, "–"))
+        for name in sorted({*values_first, *values_second})
+        if values_first.get(name) != values_second.get(name)
     )
 
 
 def _flat(content: Mapping[str, Any], above: str = "") -> dict[str, str]:
-    found: dict[str, str] = {}
+    """Return dotted path → value of nested mappings."""
+    values: dict[str, str] = {}
     for name, value in content.items():
         path = f"{above}{name}"
-        found |= _flat(value, f"{path}.") if isinstance(value, Mapping) else {path: str(value)}
-    return found
+        values |= _flat(value, f"{path}.") if isinstance(value, Mapping) else {path: str(value)}
+    return values
