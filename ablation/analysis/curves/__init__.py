@@ -1,1 +1,1 @@
-"""How P grows with N."""
+"""P against the training count N, and the conditions that pass a line."""

@@ -1,4 +1,4 @@
-"""P against N: the points that are drawn, and the slope of P = a + b · log2 N."""
+"""P against N: the points of the figures, and the slope of P = a + b · log2 N."""
 
 from itertools import product
 from typing import Any
@@ -19,36 +19,37 @@ CURVE_POINTS = 25
 
 
 def points_per_doubling(scores: Scores, draws: int = BOOTSTRAP_DRAWS, seed: int = ANALYSIS_SEED) -> pd.DataFrame:
-    """b of P = a + b · log2 N, one row a (length, style) and tier, and one over all of them (length and style None).
+    """Estimate b of P = a + b · log2 N, one row per (length, style) and tier, and one over all of them (both None).
 
-    Least squares within sets of cells that differ in N alone (each set has its own a). Columns: `length style sets
-    counts`, how many sets were used and distinct N among them, and those of `estimate`.
+    Least squares within sets of cells that differ in N alone (each set has its own a). Columns: `length style`, the number
+    of `sets` used and of distinct `counts` among them, and those of `estimate`.
     """
     frames = []
     for tier in scores.all_and_tiers:
         cells = comparable(scores, tier)
-        plans = [_slope({"length": None, "style": None}, cells, scores)]
-        plans += [_slope(labels, _of(cells, labels), scores) for labels in series(scores)]
-        frames.append(estimate(scores, tier, plans, draws, seed))
+        slopes = [_slope({"length": None, "style": None}, cells, scores)]
+        slopes += [_slope(labels, _of(cells, labels), scores) for labels in series(scores)]
+        frames.append(estimate(scores, tier, slopes, draws, seed))
     return pd.concat(frames, ignore_index=True)
 
 
 def curves(scores: Scores, draws: int = BOOTSTRAP_DRAWS, seed: int = ANALYSIS_SEED) -> pd.DataFrame:
-    """avg@n by N along each (length, style) and tier, one row a point, over one and the same sets for a whole line.
+    """Estimate avg@n by N along each (length, style) and tier, one row per point.
 
-    Columns: `length style count cells` and those of `estimate`.
+    All points of a line are means over the same matched sets. Columns: `length style count cells` and those of `estimate`.
+    Empty where no line was planned.
     """
     frames = []
     for tier in scores.all_and_tiers:
         cells = comparable(scores, tier)
-        plans = [plan for labels in series(scores) for plan in _points(labels, _of(cells, labels), len(scores.cells))]
-        if plans:
-            frames.append(estimate(scores, tier, plans, draws, seed))
+        sums = [mean for labels in series(scores) for mean in _points(labels, _of(cells, labels), len(scores.cells))]
+        if sums:
+            frames.append(estimate(scores, tier, sums, draws, seed))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
 def series(scores: Scores) -> list[dict[str, object]]:
-    """The (length, style) combinations that were planned, as labels."""
+    """Return the (length, style) combinations that were planned, as labels."""
     planned = set(scores.cells[["length", "style"]].itertuples(index=False, name=None))
     ordered = product(levels(scores.cells, "length"), levels(scores.cells, "style"))
     return [{"length": length, "style": style} for length, style in ordered if (length, style) in planned]
@@ -70,14 +71,14 @@ def _points(labels: dict[str, object], cells: pd.DataFrame, n_cells: int) -> lis
 def _slope(labels: dict[str, object], cells: pd.DataFrame, scores: Scores) -> WeightedSum:
     sets = matched_sets(cells, "count")
     sets = sets[sets.notna().sum(axis=1) > 1].dropna(axis="columns", how="all")
-    found = {**labels, "sets": len(sets), "counts": sets.shape[1]}
+    labels = {**labels, "sets": len(sets), "counts": sets.shape[1]}
     if sets.empty:
-        return WeightedSum(found, None, NO_MATCH if len(levels(scores.cells, "count")) > 1 else ONE_LEVEL)
-    return WeightedSum(found, slope_weights(sets, len(scores.cells)))
+        return WeightedSum(labels, None, NO_MATCH if len(levels(scores.cells, "count")) > 1 else ONE_LEVEL)
+    return WeightedSum(labels, slope_weights(sets, len(scores.cells)))
 
 
 def slope_weights(sets: pd.DataFrame, n_cells: int) -> Floats:
-    """Weights whose sum over cells is Σ (x − x̄) y / Σ (x − x̄)², x = log2 N centred within each set (row)."""
+    """Return weights whose sum over cells is Σ (x − x̄) y / Σ (x − x̄)², with x = log2 N centred within each set (row)."""
     present = sets.notna().to_numpy()
     x = np.where(present, np.log2(sets.columns.to_numpy(dtype=float)), np.nan)
     centred = x - np.nanmean(x, axis=1, keepdims=True)
@@ -87,26 +88,26 @@ def slope_weights(sets: pd.DataFrame, n_cells: int) -> Floats:
 
 
 def fitted(points: pd.DataFrame) -> pd.DataFrame:
-    """Both models of `growth` through each line of `curves`, at `CURVE_POINTS` counts from its first to its last.
+    """Fit both models of `growth` through each line of `curves`, at `CURVE_POINTS` counts from its first to its last.
 
-    Columns: `length style tier model count estimate`. A line has no fit with fewer counts than `MIN_COUNTS`.
+    Columns: `length style tier model count estimate`. A line with fewer counts than `MIN_COUNTS` has no fit.
     """
-    found = []
+    frames = []
     for labels, line in points.groupby(["length", "style", "tier"], sort=False):
         counts_n = line["count"].to_numpy(dtype=np.float64)
         means_1n = line["estimate"].to_numpy(dtype=np.float64)[None, :]
-        along = np.geomspace(counts_n.min(), counts_n.max(), CURVE_POINTS)
+        grid = np.geomspace(counts_n.min(), counts_n.max(), CURVE_POINTS)
         for model, least in MIN_COUNTS.items():
             if len(counts_n) < least:
                 continue
             if model == "log":
                 p = fit_log(counts_n, means_1n).parameters
-                values = p["a"][0] + p["b"][0] * np.log2(along)
+                values = p["a"][0] + p["b"][0] * np.log2(grid)
             else:
                 p = fit_saturating(counts_n, means_1n).parameters
-                values = p["p_max"][0] - p["k"][0] * along ** -p["alpha"][0]
-            drawn = pd.DataFrame({"count": along, "estimate": values})
-            told: dict[str, Any] = dict(zip(("length", "style", "tier"), labels, strict=True))
-            found.append(drawn.assign(**told, model=model))
-    columns = ["length", "style", "tier", "model", "count", "estimate"]
-    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+                values = p["p_max"][0] - p["k"][0] * grid ** -p["alpha"][0]
+            curve = pd.DataFrame({"count": grid, "estimate": values})
+            columns: dict[str, Any] = dict(zip(("length", "style", "tier"), labels, strict=True))
+            frames.append(curve.assign(**columns, model=model))
+    names = ["length", "style", "tier", "model", "count", "estimate"]
+    return pd.concat(frames, ignore_index=True)[names] if frames else pd.DataFrame(columns=names)

@@ -1,4 +1,4 @@
-"""Every estimate of a study in one value: what the report and the terminal show."""
+"""Every estimate of a study in one value, for the report and the terminal."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,22 +33,34 @@ from ablation.specs.vocabulary import FACTORS
 
 @dataclass(frozen=True)
 class Analysis:
-    """The frames are those of the functions they are named after; `metrics` is `cell_table`'s.
+    """All estimates of one study.
 
-    What the findings rest on is estimated at once, the rest when it is first asked for; `draws` are the bootstrap's.
+    The fields are estimated at once, because the findings need them. The properties are estimated when they are first asked
+    for.
     """
 
     study: Study
+    """The records."""
     scores: Scores
+    """The records, counted."""
     coverage: pd.DataFrame
+    """Planned against present attempts, the table of `coverage`."""
     metrics: pd.DataFrame
+    """avg@n and cov@n of each cell, the table of `cell_table`."""
     effects: pd.DataFrame
+    """The contrasts of `factor_effects`."""
     means: pd.DataFrame
+    """The levels' means, the table of `marginal_means`."""
     slopes: pd.DataFrame
+    """The table of `points_per_doubling`."""
     curves: pd.DataFrame
+    """avg@n by count, the table of `curves`."""
     claims: tuple[Claim, ...]
+    """The published findings, each with its verdict."""
     findings: tuple[Finding, ...]
+    """The sentences of `state_findings` and `state_claims`."""
     draws: int = BOOTSTRAP_DRAWS
+    """The number of bootstrap draws."""
 
     @cached_property
     def conditions(self) -> pd.DataFrame:
@@ -69,7 +81,7 @@ class Analysis:
 
     @cached_property
     def interactions(self) -> pd.DataFrame:
-        """Whether the effect of a factor depends on another."""
+        """The interactions of every two factors."""
         return interactions(self.scores, self.draws)
 
     @cached_property
@@ -79,12 +91,12 @@ class Analysis:
 
     @cached_property
     def components(self) -> pd.DataFrame:
-        """Where the variance comes from."""
+        """The components of variance."""
         return variance_components(self.scores, self.draws)
 
     @cached_property
     def budget(self) -> pd.DataFrame:
-        """What more seeds, attempts or questions would do to the errors."""
+        """The errors that twice the seeds, attempts or questions would leave."""
         return budget(self.scores)
 
     @cached_property
@@ -131,15 +143,15 @@ class Analysis:
 
     @cached_property
     def trajectories(self) -> Trajectories:
-        """How the attempts went; reads the texts."""
+        """Lengths, endings, phrases and likeness of the attempts; reads the texts."""
         return trajectories(self.study, self.scores)
 
 
 def analyse(study: Study, partial: bool = False, draws: int = BOOTSTRAP_DRAWS) -> Analysis:
     """Estimate everything. The same records give the same numbers.
 
-    Raises RecordError when attempts are missing or of several evaluators, unless `partial` asks for what there is; the
-    findings then begin with that.
+    Raises RecordError when attempts are missing or of several evaluators, unless `partial` is true. Then the findings begin
+    with what is missing.
     """
     scores = Scores.of(study, partial)
     present, effects, slopes = (
