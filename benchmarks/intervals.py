@@ -49,7 +49,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|")
     for fixed, arm_sd in ((True, 0.0), (False, 0.5)):
         for seeds, n, sd, inner_sd in ROWS:
-            world = SimulatedWorld(seed_sd=sd, seed_question_sd=inner_sd, arm_question_sd=arm_sd)
+            world = SimulatedWorld(seed_sd=sd, seed_question_sd=inner_sd, setting_question_sd=arm_sd)
             these, like = coverage(world, seeds, n, studies, fixed)
             first = f"{these[0]:.3f} | {100 * these[1]:.1f}" if fixed else "– | –"
             kind = "the same" if fixed else "drawn anew"

@@ -1,13 +1,26 @@
-"""From records to numbers: pure functions on pandas frames, nothing about looks.
+"""From records to numbers: pure functions on pandas frames, without figures or layout.
 
     study = load("outputs/cnls")            # the records, checked
-    scores = Scores.of(study)                 # correct attempts, cell by question, and what is missing
+    scores = Scores.of(study)               # correct attempts, cell by question, and what is missing
     weigh_claims(scores)                    # the published findings as tests, each with a verdict
-    factor_effects(scores)                   # one row a contrast and tier, with its interval
-    trajectories(study, scores)              # lengths, endings, self-checks, repetition, likeness of solutions
+    factor_effects(scores)                  # one row per contrast and tier, with its interval
+    trajectories(study, scores)             # lengths, endings, self-checks, repetition, likeness of solutions
     analyse(study)                          # all of it at once, as the report uses it
 
-Fractions run from 0 to 1; what is missing or cannot be estimated is NaN and has a reason beside it.
+Fractions run from 0 to 1. What is missing or cannot be estimated is NaN and has a reason beside it. A `tier` may be `all`,
+which stands for every question.
+
+An array's name ends in its axes, one letter each (`rates_cq`: cells × questions):
+
+    a attempt                              n training count N
+    c cell                                 p cell at a question, flattened
+    d bootstrap draw                       q question
+    e estimate (a weighted sum of cells)   r run: a trained cell, among the runs of a setting or the complete ones
+    f feature of a sketch                  s span of words
+    g group of cells (mostly a setting)    t text
+    i point of a numerical grid            v answer that is voted for
+    j term of a regression                 w word
+    k number of correct attempts           1 an axis of length one
 """
 
 from ablation.analysis.curves.growth import growth

@@ -38,7 +38,7 @@ class WeightedSum:
     weights_c: Floats | None
     """None when the estimate cannot be made."""
     reason: str = ""
-    """Why it cannot be made."""
+    """The reason why it cannot be made."""
 
 
 def estimate(

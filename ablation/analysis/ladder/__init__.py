@@ -1,1 +1,1 @@
-"""Whether the questions form a ladder."""
+"""The questions as a ladder: scalograms, difficulties, and what a model can do at times but not reliably."""

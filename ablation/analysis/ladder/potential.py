@@ -1,4 +1,4 @@
-"""Potential against stability: what a model can do at times, and how reliably, with the model of steps behind it."""
+"""Potential against stability: a model's cov beside its avg, and the rate of equal steps behind them."""
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,10 @@ SOLUTION_STEPS = 5  # the study's picture of a Hard question: 0.875 ** 5 is abou
 
 
 def pooled_coverage(scores: Scores) -> pd.DataFrame:
-    """One row a setting and tier: cov over all attempts of all its complete runs, `cov@k` with k = n × runs.
+    """Compute cov@k over all attempts of all complete runs of a setting, k = n × runs; one row per setting and tier.
 
-    The study's figure (8 attempts × 4 seeds). At different k it is not comparable; `k` stands beside it.
-    Columns: the factors, `tier runs k avg cov gap`.
+    This is the study's figure (8 attempts × 4 seeds). Values at different k are not comparable, so `k` stands beside them.
+    Columns: the factors, `tier runs k avg cov gap`. Settings without complete runs have no row.
     """
     rows = []
     for tier in scores.all_and_tiers:
@@ -44,16 +44,16 @@ def pooled_coverage(scores: Scores) -> pd.DataFrame:
 
 
 def per_step(scores: Scores, steps: int = SOLUTION_STEPS) -> pd.DataFrame:
-    """The rate of each of `steps` equally hard, independent steps that would give avg@n: avg ** (1 / steps).
+    """Compute the rate of each of `steps` equally hard, independent steps that would give avg@n: avg ** (1 / steps).
 
-    One row a setting and tier: the factors, `tier avg rate low high cov_if_alike cov k`. The interval is that of avg on
+    One row per setting and tier: the factors, `tier avg rate low high cov_if_alike cov k`. The interval is that of avg on
     these questions, transformed. `cov_if_alike` is the cov@k that this model predicts when all questions are alike,
-    1 − (1 − avg)^k; a `cov` far below it says that failures belong to questions, not to slips at random steps.
+    1 − (1 − avg)^k. A `cov` far below it says that failures belong to questions, not to slips at random steps.
     """
-    found = conditions(scores, draws=0)
-    averages = found[found["measure"] == "avg"].reset_index(drop=True)
-    reached = found[found["measure"] == "cov"].reset_index(drop=True)
+    settings = conditions(scores, draws=0)
+    averages = settings[settings["measure"] == "avg"].reset_index(drop=True)
+    coverages = settings[settings["measure"] == "cov"].reset_index(drop=True)
     frame = averages[[*FACTORS, "tier", "k"]].assign(avg=averages["estimate"])
     for name, source in (("rate", "estimate"), ("low", "low_these"), ("high", "high_these")):
         frame[name] = averages[source].clip(0, 1) ** (1 / steps)
-    return frame.assign(cov_if_alike=1 - (1 - frame["avg"]) ** frame["k"], cov=reached["estimate"])
+    return frame.assign(cov_if_alike=1 - (1 - frame["avg"]) ** frame["k"], cov=coverages["estimate"])

@@ -1,1 +1,1 @@
-"""What a design could show."""
+"""The smallest effects that a planned design can show, from simulated studies."""

@@ -1,4 +1,4 @@
-"""Studies with known truth, made without records: counts drawn from stated pass rates."""
+"""Simulated studies with a known truth: counts drawn from stated pass rates, without records."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,16 +20,21 @@ TIER_RATES: Mapping[str, tuple[int, float]] = {
 
 @dataclass(frozen=True)
 class SimulatedWorld:
-    """What moves the log odds of a correct attempt, as standard deviations; `rates` are tier → (questions, rate)."""
+    """The truth that studies are drawn from: standard deviations of the log odds of a correct attempt, and pass rates."""
 
     question_sd: float = 0.5
-    arm_question_sd: float = 0.0
+    """SD between the questions of a tier."""
+    setting_question_sd: float = 0.0
+    """SD of setting × question."""
     seed_sd: float = 0.0
+    """SD between training seeds, the same at every question."""
     seed_question_sd: float = 0.3
+    """SD of seed × question."""
     rates: Mapping[str, tuple[int, float]] = field(default_factory=lambda: TIER_RATES)
+    """Tier → (number of questions, pass rate)."""
 
     def log_odds(self, rng: Generator) -> tuple[list[str], Floats]:
-        """(tier, log odds) of each question of one benchmark."""
+        """Draw the questions of one benchmark: (tiers, log odds)."""
         tiers = [tier for tier, (size, _) in self.rates.items() for _ in range(size)]
         centre = np.array([logit(rate) for size, rate in self.rates.values() for _ in range(size)])
         return tiers, centre + self.question_sd * rng.normal(size=len(centre))
@@ -41,24 +46,29 @@ def study(
     crossed_settings: pd.DataFrame,
     seeds: int,
     n: int,
-    effect_a: Sequence[float] | None = None,
+    effect_g: Sequence[float] | None = None,
     questions: tuple[list[str], Floats] | None = None,
 ) -> Scores:
-    """One simulated study of `crossed_settings` (rows: category count length style) × seeds × questions × n attempts."""
+    """Simulate one study of `settings` (rows: category count length style) × seeds × questions × n attempts.
+
+    `effect_g` shifts the log odds of each setting. `questions` are those of `world.log_odds`; without them they are drawn.
+    """
     tiers, log_odds_q = questions or world.log_odds(rng)
-    n_arms, n_questions = len(crossed_settings), len(tiers)
-    shift_a = np.zeros(n_arms) if effect_a is None else np.asarray(effect_a, dtype=np.float64)
-    eta = log_odds_q + shift_a[:, None, None] + world.arm_question_sd * rng.normal(size=(n_arms, 1, n_questions))
-    eta = eta + world.seed_sd * rng.normal(size=(n_arms, seeds, 1))
-    eta = eta + world.seed_question_sd * rng.normal(size=(n_arms, seeds, n_questions))
-    correct = rng.binomial(n, expit(eta)).reshape(n_arms * seeds, n_questions)
+    n_settings, n_questions = len(crossed_settings), len(tiers)
+    shift_g = np.zeros(n_settings) if effect_g is None else np.asarray(effect_g, dtype=np.float64)
+    eta = (
+        log_odds_q + shift_g[:, None, None] + world.setting_question_sd * rng.normal(size=(n_settings, 1, n_questions))
+    )
+    eta = eta + world.seed_sd * rng.normal(size=(n_settings, seeds, 1))
+    eta = eta + world.seed_question_sd * rng.normal(size=(n_settings, seeds, n_questions))
+    correct = rng.binomial(n, expit(eta)).reshape(n_settings * seeds, n_questions)
     cells = crossed_settings.loc[crossed_settings.index.repeat(seeds)].reset_index(drop=True)
     for name in ("seed", *SEED_COLUMNS):
-        cells[name] = np.tile(np.arange(seeds), n_arms)
-    cells.insert(0, "cell", [f"c{place}" for place in range(len(cells))])
+        cells[name] = np.tile(np.arange(seeds), n_settings)
+    cells.insert(0, "cell", [f"c{row}" for row in range(len(cells))])
     return Scores(
         cells.assign(state="done"),
-        pd.DataFrame({"question": [f"q{place:02}" for place in range(n_questions)], "tier": tiers}),
+        pd.DataFrame({"question": [f"q{number:02}" for number in range(n_questions)], "tier": tiers}),
         tuple(dict.fromkeys(tiers)),
         n,
         correct.astype(np.int64),
@@ -68,7 +78,7 @@ def study(
 
 
 def crossed_settings(**levels: Sequence[object]) -> pd.DataFrame:
-    """The crossed settings of the given factors; the others at one level."""
+    """Return all combinations of these levels, with the other factors at one level each; one row per setting."""
     usual: dict[str, Sequence[object]] = {
         "category": ["diverse"],
         "count": [100],

@@ -20,7 +20,7 @@ HERE = importlib.util.find_spec("bambi") is not None
 def test_the_truth_lies_in_its_intervals_and_near_the_model_table() -> None:
     shift = {"gemini": -0.8, "short": 0.5}
     effects = [sum(shift.get(str(one), 0.0) for one in row) for row in ARMS.itertuples(index=False)]
-    scores = study(np.random.default_rng(5), WORLD, ARMS, seeds=2, n=16, effect_a=effects)
+    scores = study(np.random.default_rng(5), WORLD, ARMS, seeds=2, n=16, effect_g=effects)
     found = bayesian_model(scores, draws=1000, chains=2).set_index("level")
     assert set(found.index) == set(shift) and not found["reason"].any()
     marginal = model_table(scores).query("tier == 'all'").set_index("level")

@@ -75,7 +75,7 @@ def test_the_model_finds_what_was_put_in() -> None:
     counts, styles = GRID["count"].to_numpy(dtype=float), GRID["style"].to_numpy()
     effects = 0.5 * np.log2(counts / 50) - 1.0 * (styles == "gemini")
     world = SimulatedWorld(question_sd=1.0, seed_question_sd=0.0, rates={"middle": (40, 0.5)})
-    scores = study(np.random.default_rng(1), world, GRID, 2, 16, effect_a=effects)
+    scores = study(np.random.default_rng(1), world, GRID, 2, 16, effect_g=effects)
     found = model_table(scores)
     style, count = (row_of(found, tier="all", factor=factor) for factor in ("style", "count"))
     assert style["low"] < -0.85 < style["high"] < 0  # a population average is a little nearer 0

@@ -26,7 +26,7 @@ def _contrast(scores: Scores, weights_c: Floats, tier: str = "all", draws: int =
 
 
 def test_with_one_seed_the_error_is_the_paired_t_test_over_questions() -> None:
-    scores = simulated.study(np.random.default_rng(0), SimulatedWorld(arm_question_sd=1.0), TWO, seeds=1, n=64)
+    scores = simulated.study(np.random.default_rng(0), SimulatedWorld(setting_question_sd=1.0), TWO, seeds=1, n=64)
     row, rates_cq = _contrast(scores, WEIGHTS[1]), scores.rates_cq("all")
     paired = stats.ttest_rel(rates_cq[0], rates_cq[1])
     interval = paired.confidence_interval()
@@ -94,7 +94,7 @@ def test_one_attempt_a_question_borrows_from_the_other_seeds() -> None:
 
 def test_the_bootstrap_over_questions_is_scipys() -> None:
     """Percentile intervals of the paired differences; 20,000 draws each, so the ends differ by their noise."""
-    scores = simulated.study(np.random.default_rng(8), SimulatedWorld(arm_question_sd=0.5), TWO, seeds=1, n=8)
+    scores = simulated.study(np.random.default_rng(8), SimulatedWorld(setting_question_sd=0.5), TWO, seeds=1, n=8)
     ours = _contrast(scores, WEIGHTS[1], draws=20_000)
     difference_q = WEIGHTS[1] @ scores.rates_cq("all")
     level = 1 - 2 * expanded_tail(len(difference_q))
@@ -116,7 +116,7 @@ def test_the_sign_turns_the_interval_and_the_bootstrap_depends_on_its_seed_alone
 def test_recording_every_attempt_twice_does_not_halve_the_interval() -> None:
     """Copies are not evidence: between-question and between-seed variance stay."""
     scores = simulated.study(
-        np.random.default_rng(7), SimulatedWorld(seed_sd=0.3, arm_question_sd=0.5), TWO, seeds=4, n=8
+        np.random.default_rng(7), SimulatedWorld(seed_sd=0.3, setting_question_sd=0.5), TWO, seeds=4, n=8
     )
     twice = Scores(
         scores.cells,

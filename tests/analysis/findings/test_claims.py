@@ -30,7 +30,7 @@ def test_tost_is_the_one_of_statsmodels() -> None:
 def test_alike_far_and_unclear_levels_get_three_verdicts() -> None:
     world, rng = SimulatedWorld(seed_question_sd=0.0), np.random.default_rng(1)
     alike = equivalence(study(rng, world, CATEGORIES, 8, 32), "category")
-    far = equivalence(study(rng, world, CATEGORIES, 8, 32, effect_a=[0, 0, 2]), "category")
+    far = equivalence(study(rng, world, CATEGORIES, 8, 32, effect_g=[0, 0, 2]), "category")
     unclear = equivalence(study(rng, SimulatedWorld(seed_sd=0.3), CATEGORIES, 3, 8), "category")
     assert (overall(alike), overall(far), overall(unclear)) == ("equivalent", "different", "undecided")
     wanted = unclear[unclear["verdict"] == "undecided"]["more_seeds"].dropna()
@@ -52,7 +52,7 @@ def test_a_difference_at_the_margin_is_rarely_called_equivalent() -> None:
     shift = np.log(0.54 / 0.46)
     rng = np.random.default_rng(3)
     called = [
-        overall(equivalence(study(rng, world, pair, 4, 32, effect_a=[shift, 0]), "category")) == "equivalent"
+        overall(equivalence(study(rng, world, pair, 4, 32, effect_g=[shift, 0]), "category")) == "equivalent"
         for _ in range(60)
     ]
     assert np.mean(called) <= 0.13
@@ -126,7 +126,7 @@ def test_guttman_by_hand() -> None:
 def _rows(ability_sd: float) -> Scores:
     rng, many = np.random.default_rng(5), crossed_settings(category=[f"c{place}" for place in range(40)])
     return study(
-        rng, SimulatedWorld(seed_question_sd=0.0), many, 1, 8, effect_a=(ability_sd * rng.normal(size=40)).tolist()
+        rng, SimulatedWorld(seed_question_sd=0.0), many, 1, 8, effect_g=(ability_sd * rng.normal(size=40)).tolist()
     )
 
 

@@ -71,7 +71,7 @@ def test_an_effect_of_that_size_is_found_about_as_often_as_promised() -> None:
     )["effect_these"]
     rng, found = np.random.default_rng(3), 0
     for _ in range(150):
-        drawn = study(rng, world, pair, 4, 8, effect_a=[float(np.log((0.5 + effect) / (0.5 - effect))), 0.0])
+        drawn = study(rng, world, pair, 4, 8, effect_g=[float(np.log((0.5 + effect) / (0.5 - effect))), 0.0])
         measured = measure(drawn, "all")
         half = these_questions(weights_ec, measured, replicates(drawn, measured)).half_width()[0]
         found += abs(float(weights_ec[0] @ measured.means_c)) > half
