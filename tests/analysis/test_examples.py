@@ -1,4 +1,7 @@
-"""The worked examples in the docstrings of the analysis are what its functions return."""
+"""The worked examples in the docstrings of the analysis are what its functions return.
+
+Walks through analysis.
+"""
 
 import doctest
 from importlib import import_module
