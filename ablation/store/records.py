@@ -1,4 +1,4 @@
-"""The rows that cross stages, and how they stand in files: one JSON object a line."""
+"""The rows that one stage writes and another reads, and their files: one JSON object a line."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -19,54 +19,77 @@ WEIGHTS_FOLDER = "weights"
 
 
 class Question(Spec):
-    """One benchmark question; `answer` is the reference as printed (``025``)."""
+    """A question of a benchmark."""
 
     id: str
     problem: str
     answer: str
+    """The reference as printed (``025``)."""
 
 
 class Trajectory(Spec):
-    """One worked generation: what a cell trains on. `tokens` counts the generation under the model's tokenizer."""
+    """A worked solution of a problem by one author, on which a cell trains."""
 
     id: str
     problem_type: str | None
+    """The category of the problem, as the corpus names it."""
     source: str | None = None
+    """The data set of the corpus that the problem is from."""
     style: str
+    """The author."""
     tokens: int
+    """Length of the generation under the model's tokenizer."""
     problem: str
     generation: str
 
 
 class Update(Spec):
-    """One optimizer update of the loss curve; losses are per target token, `total_tokens` counts from the first update."""
+    """One optimizer update of the loss curve."""
 
     update: int
     loss: float
+    """Per target token."""
     learning_rate: float
     grad_norm: float
     examples: int
+    """Examples of this update."""
     tokens: int
+    """Tokens of this update."""
     total_tokens: int
+    """Tokens since the first update."""
 
 
 class Completion(Spec):
-    """One attempt at a question, as sampled. `tokens` counts what was generated, the end token included."""
+    """One attempt at a question, as sampled."""
 
     question: str
     attempt: int
+    """Number of the attempt at its question, from 0."""
     text: str
     tokens: int
+    """Tokens that were generated, the end token included."""
     finish_reason: Literal["stop", "length", "repetition"]
 
 
 class Verdict(Spec):
-    """What the grader says of one attempt; `extracted` is the answer it found."""
+    """The grader's verdict on one attempt.
+
+    Every planned attempt of a complete cell has exactly one verdict, and a verdict is exactly one of five words: with Q questions
+    and n attempts at each, the pairs (question, attempt) of the rows are all Q × n, each once, and
+
+        correct + wrong + no_answer + truncated + ungradable = Q × n.
+
+    A missing attempt is none of the five. A cell that lacks one has no verdicts at all, since its stage is not complete. Where a
+    pass line ends the sampling, the same holds for the attempts that were made. The grade stage refuses any other rows.
+    """
 
     question: str
     attempt: int
+    """Number of the attempt at its question, from 0."""
     verdict: Literal["correct", "wrong", "no_answer", "truncated", "ungradable"]
+    """``truncated`` completions are never parsed. ``ungradable`` is neither correct nor wrong: the grader reached its limits."""
     extracted: str | None
+    """The answer that was read from the text; None where none was."""
 
 
 Row = TypeVar("Row", bound=Spec)
@@ -79,21 +102,21 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
 
 
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
-    """All rows of a file. Raises RecordError naming file and line."""
+    """Return all rows of a file. Raises RecordError naming file and line."""
     rows: list[Row] = []
     try:
         with path.open("rb") as stream:
             rows.extend(kind.model_validate_json(line) for line in stream)
     except ValidationError as error:
-        what = f"line {len(rows) + 1} is not a {kind.__name__}: {error.errors()[0]['msg']}"
-        raise _damaged(path, what) from error
+        fault = f"line {len(rows) + 1} is not a {kind.__name__}: {error.errors()[0]['msg']}"
+        raise _damaged(path, fault) from error
     except OSError as error:
         raise _damaged(path, error.strerror) from error
     return rows
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A small JSON document of a stage, or an empty one where there is none. Raises RecordError."""
+    """Return a small JSON document of a stage, or an empty one where there is no file. Raises RecordError."""
     try:
         return dict(json.loads(path.read_bytes()))
     except FileNotFoundError:
@@ -102,14 +125,14 @@ def read_json(path: Path) -> dict[str, Any]:
         raise _damaged(path, error) from error
 
 
-def _damaged(path: Path, why: object) -> RecordError:
+def _damaged(path: Path, fault: object) -> RecordError:
     return RecordError(
-        f"{path} is damaged ({why}); `ablation verify STUDY` names all that is; move {path.parent} away and launch again"
+        f"{path} is damaged ({fault}); `ablation verify STUDY` names all that is; move {path.parent} away and launch again"
     )
 
 
 def read_completions(folders: Sequence[Path], questions: Sequence[str]) -> list[Completion]:
-    """The completions of all blocks of attempts, ordered by question and attempt. Raises RecordError."""
+    """Return the completions of all blocks of attempts, in the order of `questions` and then of attempts. Raises RecordError."""
     rows = [row for folder in folders for row in read_rows(folder / COMPLETIONS_FILE, Completion)]
     order = {question: index for index, question in enumerate(questions)}
     return sorted(rows, key=lambda row: (order.get(row.question, len(order)), row.attempt))

@@ -26,7 +26,8 @@ from ablation.study.interchange.counts import read_counts
 from ablation.study.interchange.harness import log_files, read_logs
 from ablation.study.manifest import MANIFEST, MANIFEST_FORMAT
 from ablation.study.plan import PLAN
-from ablation.study.tables import FACTOR_TYPES, RESULT_TYPES, SEED_TYPES, replace_table
+from ablation.study.schema import FACTOR_TYPES, RESULT_TYPES, SEED_TYPES
+from ablation.study.tables import replace_table
 
 _SEEDS = tuple(SEED_TYPES)
 _TYPES = {**RESULT_TYPES, "count": "Int64", "tokens": "Int64"}  # a model of others may have no N
