@@ -127,6 +127,7 @@ def write_card(folder: Path, updates: int = UPDATES) -> None:
 
 
 def _arguments(work: Path, updates: int) -> TrainingArguments:
+    """Return the settings of the trainer: a warm-up, a constant rate, and a cosine decay at the end."""
     return TrainingArguments(
         output_dir=str(work),
         max_steps=updates,

@@ -61,6 +61,7 @@ def make_document(rng: Random, banned: Collection[str] = ()) -> Document:
 
 
 def _draw(rng: Random, weights: dict[Weighted, int]) -> Weighted:
+    """Draw a key by its weight."""
     return rng.choices(tuple(weights), tuple(weights.values()))[0]
 
 

@@ -83,6 +83,7 @@ def _generation(rng: Random, problem: Problem, writer: Writer) -> Generation:
 
 
 def _row(rng: Random, problem: Problem, generations: list[Generation]) -> CorpusRow:
+    """Return one problem with its generations as a row of the schema."""
     right = [generation.right for generation in generations]
     math_verify, llama = _verdicts(rng, right)
     message = next((g for g in generations if g.right), generations[0])

@@ -22,6 +22,7 @@ def every_wording() -> Iterator[str]:
 
 
 def _problem_templates() -> Iterator[str]:
+    """Yield the templates and the fillers of every wording."""
     for problem_type in PROBLEM_TYPES:
         for wording in problem_type.wordings:
             yield from _templates(wording)
@@ -34,6 +35,7 @@ def _templates(wording: Wording) -> Iterator[str]:
 
 
 def _solution_templates() -> Iterator[str]:
+    """Yield the templates of all solutions: those of the generations, then those of the base text."""
     yield from (*generations.OPENINGS, *generations.LINKS, *generations.CHECKS, *generations.CORRECTIONS)
     yield from (
         *generations.CLOSINGS,

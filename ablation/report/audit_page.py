@@ -93,6 +93,7 @@ def twins(selections: Sequence[Selection]) -> list[tuple[str, str]]:
 
 
 def _square(audit: Audit, row: int, column: int, names: str) -> tuple[str, int, str]:
+    """Return a square of the matrix: its text, its tint, and the sentence that it shows."""
     shared, problems = audit.shared[row][column], audit.shared_problems[row][column]
     share = round(100 * shared / max(1, audit.selections[row].count))
     return str(share) if shared else "", share, f"{names}: {shared} trajectories, {problems} problems in common"

@@ -95,6 +95,7 @@ def _judged_otherwise(comparison: StudyComparison) -> str:
 
 
 def _cell(row: EstimateRow, scopes: tuple[str, ...]) -> dict[str, Any]:
+    """Return a matched pair of cells with both averages in each scope."""
     return {
         "one": row["one"], "other": row["other"], "same": row["same"],
         "pairs": [(tables.heat(row[f"one_{scope}"]), tables.heat(row[f"other_{scope}"])) for scope in scopes],

@@ -14,6 +14,7 @@ from ablation.report.figures import SmallMultiples
 from ablation.report.tables import scope_label
 
 _NUMBERS = "%.6g"
+# Tables of the analysis that go into a CSV file under their own name.
 _FURTHER = (
     "growth", "equivalence", "passing", "components", "budget", "per_step", "agreement", "majority", "growing_k",
 )  # fmt: skip
@@ -50,6 +51,7 @@ def as_latex(frame: pd.DataFrame) -> str:
 
 
 def _frames(analysis: Analysis) -> dict[str, pd.DataFrame]:
+    """Return the name of each CSV file with its table."""
     return {
         "cells": analysis.study.cells,
         "settings": analysis.conditions,
@@ -91,6 +93,7 @@ def _is_prose(column: "pd.Series[Any]") -> bool:
 
 
 def _cleaned(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with every text made fit to show."""
     return frame.map(lambda value: clean(value) if isinstance(value, str) else value)
 
 

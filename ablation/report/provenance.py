@@ -24,6 +24,7 @@ def provenance_values(study: Study, folder: Path) -> dict[str, Any]:
     return {
         **{name: recorded.get(name) for name in ("git", "hostname", "versions")},
         "seeds": _seeds(study.cells),
+        # More than one entry means that cells differ in a choice that should be fixed: the page shows each.
         "fixed": [json.dumps(fixed, indent=1, ensure_ascii=False) for fixed in study.manifest.get("fixed") or []],
         "evaluators": [
             (name, json.dumps(parts, indent=1, ensure_ascii=False))

@@ -207,6 +207,8 @@ def _losses(study: Study) -> dict[str, list[float]]:
 
 
 def _training(row: Mapping[Any, Any], losses: list[float]) -> dict[str, Any]:
+    """Return the row of one trained cell."""
+
     def number(name: str, digits: int = 0) -> str:
         value = row.get(name)
         return quantity(None if value is None or pd.isna(value) else float(value), digits)

@@ -81,6 +81,7 @@ def report(entity: str, project: str, analysis: Analysis) -> Any:
 
 
 def _score_panels(analysis: Analysis) -> list[Any]:
+    """Return the panels that workspace and report share: scores by count, tier and factor."""
     wr, _ = _library()
     n, scopes = analysis.study.n_attempts, analysis.scores.all_and_tiers
     score = f"avg@{n}/all"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import wandb
 
 JOB_TYPE = "study"
-_TABLES = ("cells", "effects", "slopes", "means", "claims")
+_TABLES = ("effects", "slopes", "means")
 
 
 def track_study(folder: Path, ledger: Path, tracker: Tracker, mode: Mode) -> tuple[list[str], list[str]]:
@@ -93,9 +93,10 @@ def study_summary(analysis: Analysis) -> dict[str, Any]:
 
 
 def _tables(analysis: Analysis) -> dict[str, "wandb.Table"]:
+    """Return the main tables of the analysis as W&B tables."""
     import wandb
 
-    frames = {name: getattr(analysis, name) for name in _TABLES[1:4]}
+    frames = {name: getattr(analysis, name) for name in _TABLES}
     frames |= {"cells": analysis.study.cells, "claims": claims_frame(analysis.claims)}
     plain = {name: json.loads(frame.to_json(orient="split", double_precision=9)) for name, frame in frames.items()}
     return {f"table/{name}": wandb.Table(columns=table["columns"], data=table["data"], allow_mixed_types=True)
@@ -103,6 +104,7 @@ def _tables(analysis: Analysis) -> dict[str, "wandb.Table"]:
 
 
 def _figures(analysis: Analysis) -> dict[str, "wandb.Image"]:
+    """Return every figure of the report as an image."""
     import wandb
 
     return {f"figure/{name}": wandb.Image(figure.pixels()) for name, figure in all_figures(analysis).items()}

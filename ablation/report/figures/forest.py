@@ -51,6 +51,7 @@ def contrast_rows(analysis: Analysis) -> pd.DataFrame:
 
 
 def _draw(axes: Axes, rows: pd.DataFrame, labels: Sequence[str], is_labelled: bool) -> None:
+    """Draw the contrasts from the top down, all against one line at zero."""
     axes.axvline(0, color=MUTED, linewidth=0.8)
     for row in rows.to_dict("records"):
         _interval(axes, labels.index(row["label"]), row)

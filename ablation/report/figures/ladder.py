@@ -32,6 +32,7 @@ def ladder_figure(analysis: Analysis) -> SmallMultiples | None:
 
 
 def _draw(axes: Axes, table: pd.DataFrame, labels: list[str], is_numbered: bool) -> None:
+    """Draw the table as a heat map, with its numbers where there is room for them."""
     values = 100 * table.to_numpy(dtype=float)
     axes.imshow(np.ma.masked_invalid(values), cmap="Blues", vmin=0, vmax=100, aspect="auto")
     axes.grid(visible=False)

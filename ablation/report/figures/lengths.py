@@ -40,6 +40,7 @@ def lengths_figure(analysis: Analysis) -> SmallMultiples | None:
 
 
 def _draw(axes: Axes, attempts: pd.DataFrame, edges: Sequence[float], verdicts: Sequence[str]) -> None:
+    """Draw the shares of the verdicts in each bin of tokens on top of each other."""
     floor = np.zeros(len(edges) - 1)
     total = max(len(attempts), 1)
     for verdict in verdicts:

@@ -63,6 +63,7 @@ def _points(settings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw(axes: Axes, points: pd.DataFrame, styles: list[object]) -> None:
+    """Draw the settings, the diagonal, and the curve of questions that are equally hard."""
     across = np.linspace(0, 1, 60)
     axes.plot([0, 100], [0, 100], color=RULE, linewidth=1)
     axes.plot(

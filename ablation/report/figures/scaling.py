@@ -58,6 +58,7 @@ def _draw(
     counts: Sequence[int],
     base: float,
 ) -> None:
+    """Draw the points of each length with their fits, and the base model as a dashed line."""
     if not math.isnan(base):
         axes.axhline(100 * base, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
     for index, length in enumerate(lengths):
@@ -65,6 +66,7 @@ def _draw(
         shift = 2 ** (0.07 * (index - (len(lengths) - 1) / 2))
         colour = SERIES[index % len(SERIES)]
         for model, fit in lines[lines["length"] == length].groupby("model", sort=False):
+            # A straight line leaves the range of a share at some count.
             values = 100 * fit["estimate"].clip(0, 1)
             axes.plot(
                 fit["count"] * shift, values, color=colour, linewidth=1.2, linestyle="-" if model == "log" else ":"
@@ -83,6 +85,7 @@ def _select(frame: pd.DataFrame, style: object, scope: str) -> pd.DataFrame:
 
 
 def _value(row: dict[object, float]) -> str:
+    """Return an average in percent with its interval, where it has one."""
     bounds = "" if math.isnan(row["low"]) else f" [{percent(row['low'])}, {percent(row['high'])}]"
     return f"{percent(row['estimate'])} %{bounds}"
 
@@ -104,6 +107,7 @@ def _base(means: pd.DataFrame, scope: str) -> float:
 
 
 def _count_axis(axes: Axes, counts: Sequence[int]) -> None:
+    """Label exactly the counts of the design, on a scale in which doublings are equally far."""
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_locator(FixedLocator([float(count) for count in counts]))
     axes.xaxis.set_minor_locator(NullLocator())

@@ -36,6 +36,7 @@ def scalogram_figure(analysis: Analysis) -> SmallMultiples | None:
 
 
 def _draw(axes: Axes, share: Floats, steps: list[float], names: list[str]) -> None:
+    """Draw the shares as a heat map, with a white line between two tiers."""
     axes.imshow(np.ma.masked_invalid(share), cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     axes.grid(visible=False)
     for step in steps:

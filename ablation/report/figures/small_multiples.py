@@ -108,6 +108,7 @@ class SmallMultiples:
             return np.asarray(canvas.buffer_rgba()).copy()  # type: ignore[no-untyped-call]
 
     def _panel(self, panel: FigurePanel) -> Markup:
+        """Return one panel as an inline `<svg>` element."""
         with drawing():
             figure = Figure(figsize=self.panel_in)
             axes = self._placed(figure, 0.0, 0.0)
