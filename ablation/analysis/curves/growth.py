@@ -126,6 +126,7 @@ def curve_draws(scores: Scores, tier: str, draws: int, seed: int) -> tuple[Float
 def _rows(
     tier: str, model: str, curve: CurveFit, counts_n: Floats, means_dn: Floats, n_sets: int, target: float
 ) -> list[dict[str, object]]:
+    """Return the rows of one model: its parameters and the target count, each with its interval."""
     fit = fit_log if model == "log" else fit_saturating
     rss = float(((means_dn[0] - curve.fitted_dn[0]) ** 2).sum())
     parameters = {**curve.parameters, "count_for_target": _count_for(model, curve.parameters, target)}

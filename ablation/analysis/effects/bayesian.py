@@ -66,6 +66,7 @@ def bayesian_model(
 def _sampled(
     table: pd.DataFrame, names: list[str], draws: int, chains: int, seed: int, target_accept: float
 ) -> "arviz.InferenceData":
+    """Sample the model with bambi. Raises UsageError where bambi is absent."""
     try:
         import bambi
     except ImportError as error:
@@ -81,6 +82,7 @@ def _sampled(
 def _rows(
     sampled: "arviz.InferenceData", names: list[str], labels: list[dict[str, Any]], tier: str
 ) -> list[dict[str, Any]]:
+    """Return one row per term; without numbers where the draws did not converge."""
     import arviz
 
     summary = arviz.summary(sampled, var_names=names, round_to="none")

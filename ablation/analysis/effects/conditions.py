@@ -8,7 +8,7 @@ from ablation.analysis.effects.estimates import WeightedSum, estimate
 from ablation.analysis.effects.uncertainty import ANALYSIS_SEED, BOOTSTRAP_DRAWS, CONFIDENCE, MIN_QUESTIONS
 from ablation.analysis.records.load import ALL
 from ablation.analysis.records.matching import mean_weights
-from ablation.analysis.records.measures import OfCounts, average, coverage_at, gap_at, measure
+from ablation.analysis.records.measures import Quantity, average, coverage_at, gap_at, measure
 from ablation.analysis.records.scores import Floats, Mask, Scores
 
 EXACT_INTERVAL = "nothing varied: the exact binomial interval of all its attempts"
@@ -34,11 +34,11 @@ def conditions(
     1956), which does not include training seeds.
     """
     k = k or common_k(scores)
-    measures: dict[str, OfCounts] = {"avg": average, "cov": coverage_at(k), "gap": gap_at(k)}
+    measures: dict[str, Quantity] = {"avg": average, "cov": coverage_at(k), "gap": gap_at(k)}
     frames = [
-        estimate(scores, tier, _sums(scores, tier, {"measure": name, "k": k}), draws, seed, of)
+        estimate(scores, tier, _sums(scores, tier, {"measure": name, "k": k}), draws, seed, quantity)
         for tier in scores.all_and_tiers
-        for name, of in measures.items()
+        for name, quantity in measures.items()
     ]
     return _with_exact(scores, pd.concat(frames, ignore_index=True))
 
@@ -52,8 +52,8 @@ def cell_errors(scores: Scores) -> pd.DataFrame:
     """
     columns: dict[str, object] = {"cell": scores.cells["cell"].tolist()}
     for tier in scores.all_and_tiers:
-        for name, of in (("avg", average), ("cov", _solved_at_all)):
-            measured = measure(scores, tier, of)
+        for name, quantity in (("avg", average), ("cov", _solved_at_all)):
+            measured = measure(scores, tier, quantity)
             n_questions = measured.values_cq.shape[1]
             enough = n_questions >= MIN_QUESTIONS
             between_c = measured.values_cq.var(axis=1, ddof=1) if enough else np.full(len(scores.cells), np.nan)

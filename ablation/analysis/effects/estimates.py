@@ -20,7 +20,7 @@ from ablation.analysis.effects.uncertainty import (
     questions_like_these,
     these_questions,
 )
-from ablation.analysis.records.measures import Measurements, OfCounts, average, measure
+from ablation.analysis.records.measures import Measurements, Quantity, average, measure
 from ablation.analysis.records.scores import Floats, Scores, mean_or_nan
 
 NOTHING_COUNTS = "no cell has attempts that count"
@@ -47,9 +47,9 @@ def estimate(
     sums: Sequence[WeightedSum],
     draws: int = BOOTSTRAP_DRAWS,
     seed: int = ANALYSIS_SEED,
-    of: OfCounts = average,
+    quantity: Quantity = average,
 ) -> pd.DataFrame:
-    """Estimate weighted sums of `of` (avg@n unless stated) in one tier, with their errors; one row per sum.
+    """Estimate weighted sums of `quantity` (avg@n unless stated) in one tier, with their errors; one row per sum.
 
     Columns: its labels; `tier questions estimate`; for questions like these `se df low high p`; for these very questions
     `se_these df_these low_these high_these p_these`; the bootstrap's `low_bootstrap high_bootstrap` (questions and seeds
@@ -62,7 +62,7 @@ def estimate(
         by question (+½, 0, −½)     the differences are taken question by question
         estimate    0               their mean; `se` comes from their spread, `se_these` from the attempts alone
     """
-    return estimate_measured(scores, tier, sums, measure(scores, tier, of), draws, seed)
+    return estimate_measured(scores, tier, sums, measure(scores, tier, quantity), draws, seed)
 
 
 def estimate_measured(

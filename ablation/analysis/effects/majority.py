@@ -72,6 +72,7 @@ def _drawn_variance(votes: Sequence[str], k: int, draws: int, rng: Generator) ->
 
 
 def _row(value_q: Floats, variance_q: Floats, reason: str) -> dict[str, object]:
+    """Return the columns of one cell and tier; what cannot be estimated is absent, and becomes NaN in the table."""
     n_questions = len(value_q)
     if not n_questions or reason:
         return {"questions": n_questions, "reason": reason or NO_QUESTIONS}

@@ -32,6 +32,7 @@ def model_table(scores: Scores) -> pd.DataFrame:
 
 
 def _table(scores: Scores, tier: str) -> list[dict[str, Any]]:
+    """Return the rows of one tier; with a reason in place of numbers where there is no fit."""
     cells = comparable(scores, tier)
     rates_cq = scores.rates_cq(tier)[cells.index]
     terms, design_cj = design(cells)

@@ -82,6 +82,7 @@ def _residual(values_rq: Floats) -> float:
 
 
 def _comparable_c(scores: Scores, means_c: Floats) -> Mask:
+    # Cells that share factors and seeds differ in something unrecorded: their spread is not one of training seeds.
     comparable: Mask = np.isfinite(means_c) & ~scores.is_base_c & ~scores.has_twin_c
     return comparable
 

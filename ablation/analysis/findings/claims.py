@@ -66,6 +66,7 @@ def weigh_claims(scores: Scores, draws: int = BOOTSTRAP_DRAWS, seed: int = ANALY
 
 
 def _pass_line(scores: Scores) -> Claim:
+    """Test the published rule, and name the least rules that hold here."""
     claim = "Medium opens (90 % or more) with N ≥ 500, length normal or long, style r1, any category"
     if "medium" not in scores.tiers or len(levels(scores.cells, "count")) == 0:
         return Claim("pass line", claim, "untestable", "No tier medium, or no trained cell.")
@@ -121,6 +122,7 @@ def _same(scores: Scores, factor: str, claim: str) -> Claim:
 
 
 def _curation(scores: Scores) -> Claim:
+    """Test that similar and dissimilar questions are equivalent."""
     claim = "Curation hardly matters: similar questions are no better than dissimilar ones"
     if not {"similar", "dissimilar"} <= set(levels(scores.cells, "category")):
         return Claim("curation", claim, "untestable", "No cells with categories similar and dissimilar.")
@@ -130,6 +132,7 @@ def _curation(scores: Scores) -> Claim:
 
 
 def _growth(scores: Scores, draws: int, seed: int) -> Claim:
+    """Test that Hard grows with log N and levels off."""
     claim = "Hard grows with log N and levels off near 65 %"
     if "hard" not in scores.tiers:
         return Claim("growth", claim, "untestable", "No tier hard.")
@@ -154,6 +157,7 @@ def _growth(scores: Scores, draws: int, seed: int) -> Claim:
 
 
 def _potential(scores: Scores) -> Claim:
+    """Test that cov exceeds avg by more than the published gap in every setting."""
     claim = "Potential exceeds stability: cov is more than 20 points above avg"
     settings = conditions(scores, draws=0)
     gaps = settings[
@@ -173,6 +177,7 @@ def _potential(scores: Scores) -> Claim:
 
 
 def _ladder(scores: Scores, seed: int) -> Claim:
+    """Test that the questions form a Mokken scale."""
     claim = "The tiers are a ladder: who solves a harder question solves the easier ones"
     scale = ladder(scores, seed=seed)
     if scale.reason:
@@ -190,6 +195,7 @@ def _ladder(scores: Scores, seed: int) -> Claim:
 
 
 def _exhausted(scores: Scores) -> Claim:
+    """Test that no setting rises above the published bound on Exh."""
     claim = "Exh stays at zero (under 10 %) at any N"
     if "exh" not in scores.tiers:
         return Claim("exh", claim, "untestable", "No tier exh.")

@@ -166,6 +166,7 @@ def _ladder(scores: Scores, metric: str) -> list[Finding]:
 
 
 def _caution(study: Study, effects: pd.DataFrame, slopes: pd.DataFrame) -> Finding:
+    """State how many intervals are shown, and which comparisons are exploratory."""
     shown = int(effects["low"].notna().sum() + slopes["low"].notna().sum())
     if study.primary:
         stated = f"One comparison was named beforehand ({study.primary}); every other one is exploratory"

@@ -62,6 +62,7 @@ def compare_studies(
     The estimates are those of `estimate`, so intervals hold for questions like these, and for further training seeds where a
     setting was run with several. Tiers are the first study's. Raises RecordError where no question was asked in both.
     """
+    # Partial: a study that is still running has complete cells that can be compared, and the page says what is missing.
     both_scores = Scores.of(first, partial=True), Scores.of(second, partial=True)
     asked_second = set(both_scores[1].questions["question"])
     shared = [name for name in both_scores[0].questions["question"] if name in asked_second]
@@ -155,6 +156,7 @@ def _difference(joined: Scores, labels: dict[str, Any], pairs: list[tuple[int, i
 
 
 def _cells(joined: Scores, pairs: list[tuple[int, int]], studies: tuple[Study, Study]) -> pd.DataFrame:
+    """Return the table of matched cells, with avg@n of both studies."""
     keys = [{cell["cell"]: cell.get("key") for cell in study.manifest["cells"]} for study in studies]
     averages, names = joined.averages(), joined.cells["cell"].tolist()
     rows = []

@@ -157,6 +157,7 @@ def effect_sentences(table: pd.DataFrame) -> list[str]:
 def _in_tier(
     simulations: Sequence[Scores], tier: str, contrasts: Sequence[WeightedSum], power: float, assumptions: Assumptions
 ) -> pd.DataFrame:
+    """Return the table of one tier: errors over all simulated studies, and the smallest effects."""
     n_questions = int(simulations[0].in_tier_q(tier).sum())
     frame = pd.DataFrame([{**contrast.labels, "tier": tier, "questions": n_questions} for contrast in contrasts])
     nothing_c = np.zeros(len(simulations[0].cells))

@@ -9,7 +9,7 @@ from scipy.stats import binom
 from ablation.analysis.records.metrics import avg, cov
 from ablation.analysis.records.scores import Floats, Ints, Scores, mean_or_nan
 
-OfCounts = Callable[[Floats, int], Floats]
+Quantity = Callable[[Floats, int], Floats]
 """A quantity made of counts: (correct attempts, attempts) → value, elementwise in the first."""
 
 
@@ -46,7 +46,7 @@ def average(correct: Floats, attempts: int) -> Floats:
     return avg(correct, attempts)
 
 
-def coverage_at(k: int) -> OfCounts:
+def coverage_at(k: int) -> Quantity:
     """Return the function that gives cov@k.
 
     >>> coverage_at(2)(np.array([0.0, 1.0, 3.0]), 4)
@@ -55,17 +55,17 @@ def coverage_at(k: int) -> OfCounts:
     return lambda correct, attempts: cov(correct, attempts, k)
 
 
-def gap_at(k: int) -> OfCounts:
+def gap_at(k: int) -> Quantity:
     """Return the function that gives cov@k − avg@n: what a model can do some of the time, but not reliably."""
     return lambda correct, attempts: cov(correct, attempts, k) - avg(correct, attempts)
 
 
-def measure(scores: Scores, tier: str, of: OfCounts = average) -> Measurements:
-    """Measure `of` at every cell and question of the tier.
+def measure(scores: Scores, tier: str, quantity: Quantity = average) -> Measurements:
+    """Measure `quantity` at every cell and question of the tier.
 
-    The sampling variance is that of `of` over c ~ Binomial(n, p̂) with p̂ = c / n, times n / (n − 1). For avg@n this is the
-    unbiased p̂(1 − p̂) / (n − 1); for others it is the variance of the parametric bootstrap,
-    in closed form. Where a cell has one attempt per question, p̂ comes from all runs of its setting.
+    The sampling variance is that of `quantity` over c ~ Binomial(n, p̂) with p̂ = c / n, times n / (n − 1). For avg@n this is
+    the unbiased p̂(1 − p̂) / (n − 1); for others it is the variance of the parametric bootstrap, in closed form. Where a cell
+    has one attempt per question, p̂ comes from all runs of its setting.
     """
     inside_q = scores.in_tier_q(tier)
     correct_cq, attempts_cq = scores.correct_cq[:, inside_q], scores.attempts_cq[:, inside_q]
@@ -74,7 +74,7 @@ def measure(scores: Scores, tier: str, of: OfCounts = average) -> Measurements:
     for n in np.unique(attempts_cq[attempts_cq > 0]).tolist():
         # Only n + 1 counts can occur at n attempts, so each is computed once and looked up.
         has_n_cq = attempts_cq == n
-        value_k, variance_k, slope_k = _by_count(of, n)
+        value_k, variance_k, slope_k = _by_count(quantity, n)
         correct = correct_cq[has_n_cq]
         values_cq[has_n_cq], sampling_cq[has_n_cq] = value_k[correct], variance_k[correct]
         slope_cq[has_n_cq] = slope_k[correct]
@@ -85,14 +85,15 @@ def measure(scores: Scores, tier: str, of: OfCounts = average) -> Measurements:
     return Measurements(values_cq, sampling_cq, slope_cq, np.maximum(attempts_cq - 1, 1).sum(axis=1).astype(np.float64))
 
 
-def _by_count(of: OfCounts, n: int) -> tuple[Floats, Floats, Floats]:
+def _by_count(quantity: Quantity, n: int) -> tuple[Floats, Floats, Floats]:
     """Return (value, sampling variance, slope) for 0 … n correct attempts out of n.
 
     The slope comes from the variance by the delta method: Var(value) ≈ slope² · Var(log odds), and the log odds of c of n
     have the variance 1 / (n p (1 − p)).
     """
     k = np.arange(n + 1, dtype=np.float64)
-    value_k = of(k, n)
+    value_k = quantity(k, n)
+    # One attempt is right or wrong: p̂ is 1 or 0, and the variance would come out as 0.
     if n == 1:
         return value_k, np.full(2, np.nan), np.full(2, np.nan)
     chance_kk = binom.pmf(k[None, :], n, k[:, None] / n)  # row: the rate that was seen; column: the count drawn

@@ -41,6 +41,7 @@ class Sketches:
         self.scores = scores
         self._embed = embed
         shape = scores.correct_cq.shape
+        # The sums hold cells × questions × dimensions floats; they may take as much memory as `_LARGEST` allows.
         room = max(_LARGEST // max(shape[0] * shape[1], 1), 256)
         self._dimensions = min(DIMENSIONS, 1 << (room.bit_length() - 1))
         self._sum_pf: NDArray[np.float32] | None = None
@@ -61,7 +62,8 @@ class Sketches:
             self._sum_pf = np.zeros((self.texts_cq.size, vectors.shape[1]), dtype=np.float32)
         self._sum_pf[pairs] += (member @ vectors).toarray()
         np.add.at(self.texts_cq.reshape(-1), pairs, np.bincount(pair_t, minlength=len(pairs)))
-        self._products = None  # they belong to the sums before this batch
+        # The products belong to the sums before this batch.
+        self._products = None
 
     def contrasts(self) -> pd.DataFrame:
         """Compare the likeness across levels with that within cells, one row per contrast of levels and tier, and one for seeds.
@@ -96,6 +98,7 @@ class Sketches:
         return pd.DataFrame(likeness_cc, index=names, columns=names)
 
     def _row(self, labels: dict[str, object], sets_gc: csr_array, tier: str, reason: str) -> dict[str, object]:
+        """Return one row of `contrasts`; likenesses that cannot be computed stay NaN, with a reason."""
         inside_q = np.flatnonzero(self.scores.in_tier_q(tier))
         row = {**dict.fromkeys(SIMILARITY_COLUMNS, np.nan), **labels, "tier": tier, "questions": len(inside_q)}
         if not len(inside_q):
@@ -121,6 +124,7 @@ class Sketches:
         }
         if len(inside_q) < MIN_QUESTIONS:
             return row | {"reason": TOO_FEW_QUESTIONS}
+        # One attempt has no other to be compared with inside its cell, so `within` is NaN at that question.
         if not np.isfinite(difference_q).all():
             return row | {"reason": "one attempt a question: nothing to compare with within a cell"}
         se = float(difference_q.std(ddof=1) / np.sqrt(len(difference_q)))
