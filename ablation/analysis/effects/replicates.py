@@ -46,6 +46,7 @@ def replicates(scores: Scores, measured: Measurements) -> Replicates:
     Gelbach & Miller 2011, JBES 29(2), equation 2.10). Negative estimates are 0.
     """
     means_c = measured.means_c
+    # A seed that moves all log odds by δ moves a cell's mean by the mean slope · δ, and its variance by the square of that.
     scale_c = np.where(scores.is_base_c, 0.0, np.nan_to_num(_row_means(measured.slope_cq)) ** 2)
     groups = _replicated(scores.setting_c, np.flatnonzero(_comparable_c(scores, means_c)))
     if not groups:
@@ -68,6 +69,7 @@ def _component(df_g: Ints, between_g: Floats, noise_g: Floats, scale_g: Floats) 
     size = float((df_g * scale_g).sum())
     if size == 0:
         return Component(0.0, 0.0)
+    # Pooled as a ratio of sums: a setting near 0 or 1, whose scale is near 0, tells little of seeds and then counts little.
     value = max(float((df_g * (between_g - noise_g)).sum()) / size, 0.0)
     return Component(value, float((2 * df_g * (noise_g + value * scale_g) ** 2).sum()) / size**2)
 

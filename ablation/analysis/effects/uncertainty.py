@@ -77,6 +77,7 @@ def questions_like_these(weights_ec: Floats, measured: Measurements, seeds: Repl
     seed_e = weights_ec**2 @ seeds.scale_c
     between_e = sums_eq.var(axis=1, ddof=1) / n_questions
     variance_e = between_e + seeds.shared.value * seed_e
+    # The variance of a variance V with df degrees of freedom is 2 V² / df, so both components add on one scale.
     uncertainty_e = 2 * between_e**2 / (n_questions - 1) + seeds.shared.variance * seed_e**2
     on_these = these_questions(weights_ec, measured, seeds).se_e
     return _errors(np.fmax(variance_e, on_these**2), uncertainty_e)
@@ -84,6 +85,7 @@ def questions_like_these(weights_ec: Floats, measured: Measurements, seeds: Repl
 
 def _errors(variance_e: Floats, uncertainty_e: Floats) -> Errors:
     """Return SE and df from a variance and twice the sum V_i² / df_i; NaN for a variance of 0."""
+    # What rounding leaves of a variance of 0 is no variance: an error of 1e-10 would make any difference certain.
     variance_e = np.where(variance_e > 1e-18, variance_e, np.nan)
     with np.errstate(divide="ignore"):
         df_e = np.where(uncertainty_e > 0, 2 * variance_e**2 / uncertainty_e, np.inf)
@@ -104,11 +106,14 @@ def bootstrap_intervals(
     if n_questions < MIN_QUESTIONS or draws == 0:
         return absent_e, absent_e
     rng = np.random.default_rng(seed)
+    # How often a draw holds each question. Its products with the values are the resampled means, without copies of the data.
     times_drawn_dq = rng.multinomial(n_questions, np.full(n_questions, 1 / n_questions), size=draws)
     means_dc = times_drawn_dq @ values_cq.T / n_questions
     drawn_dc = np.ones_like(means_dc)
     for setting in np.unique(scores.setting_c):
         runs = np.flatnonzero((scores.setting_c == setting) & np.isfinite(measured.means_c))
+        # The weights are those of means over runs, so a run that is drawn twice counts twice. A single run has no other to
+        # be exchanged with, and stays.
         if len(runs) > 1:
             drawn_dc[:, runs] = rng.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), size=draws)
     sums_de = (drawn_dc * means_dc) @ weights_ec.T

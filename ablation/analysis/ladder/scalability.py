@@ -63,6 +63,8 @@ def ladder(scores: Scores, draws: int = LADDER_DRAWS, seed: int = ANALYSIS_SEED)
         return Ladder(*absent, len(solved_rq), questions.assign(h_question=np.nan), steps, LADDER_TOO_SMALL)
     rng = np.random.default_rng(seed)
     h = mokken_h(solved_rq)
+    # Columns stay in their order, because shuffling within a question leaves its difficulty as it is. Resampled runs change
+    # the difficulties, so there the columns are put in order again.
     null = np.array([mokken_h(rng.permuted(solved_rq, axis=0)) for _ in range(draws)])
     resampled = np.array(
         [mokken_h(_easy_first(solved_rq[rng.integers(len(solved_rq), size=len(solved_rq))])) for _ in range(draws)]

@@ -160,8 +160,9 @@ def _in_tier(
     """Return the table of one tier: errors over all simulated studies, and the smallest effects."""
     n_questions = int(simulations[0].in_tier_q(tier).sum())
     frame = pd.DataFrame([{**contrast.labels, "tier": tier, "questions": n_questions} for contrast in contrasts])
-    nothing_c = np.zeros(len(simulations[0].cells))
-    weights_ec = np.array([nothing_c if contrast.weights_c is None else contrast.weights_c for contrast in contrasts])
+    # A contrast that cannot be made has weights of 0, so its variance is 0 and its error NaN.
+    zero_c = np.zeros(len(simulations[0].cells))
+    weights_ec = np.array([zero_c if contrast.weights_c is None else contrast.weights_c for contrast in contrasts])
     errors_by_suffix: dict[str, list[Errors]] = {"_these": [], "": []}
     for scores in simulations:
         measured = measure(scores, tier)
@@ -184,6 +185,7 @@ def _seeds_seen_or_assumed(seeds: Replicates, assumptions: Assumptions, n_questi
 
 def _effect(errors: Sequence[Errors], power: float) -> tuple[Floats, Floats]:
     """Return (SE, smallest effect) from the root mean square error and the harmonic mean of the degrees of freedom."""
+    # NaN is a simulated study in which nothing varied: it has a variance of 0, and infinitely many degrees of freedom.
     variance_e = np.nan_to_num(np.array([error.se_e for error in errors]) ** 2).mean(axis=0)
     inverse_e = np.nan_to_num(1 / np.array([error.df_e for error in errors]), nan=0.0).mean(axis=0)
     df_e = np.minimum(1 / np.maximum(inverse_e, 1e-9), 1e9)

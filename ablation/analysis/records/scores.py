@@ -195,6 +195,7 @@ def mean_or_nan(values_cq: Floats) -> Floats:
 def shortcomings(study: Study, scores: Scores) -> list[str]:
     """Return the reasons against averaging this study, one sentence each; empty when it is complete and of one evaluator."""
     present = coverage(study, scores)
+    # A curtailed cell, and a mixed one that has all its attempts, lack none. They get sentences of their own below.
     whole = present["complete"] | present["curtailed"] | (present["mixed"] & (present["present"] == present["planned"]))
     short = present[~whole]
     ended = int(present["curtailed"].sum())

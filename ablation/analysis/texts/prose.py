@@ -104,6 +104,7 @@ class _Words:
         lists = pc.utf8_split_whitespace(pc.utf8_lower(pc.fill_null(texts, "")))
         flat = lists.flatten().dictionary_encode()
         names = flat.dictionary.to_numpy(zero_copy_only=False)
+        # Each distinct word is hashed once; pandas' hash depends on the text alone, so likenesses are reproducible.
         hash_of = pd.util.hash_array(names, categorize=False) if len(names) else np.empty(0, np.uint64)
         size_t = pc.list_value_length(lists).to_numpy(zero_copy_only=False).astype(np.int64)
         word_w = hash_of[flat.indices.to_numpy(zero_copy_only=False)]
@@ -117,6 +118,7 @@ class _Words:
         """Return (hash, text) of each span of `length` words; with `shorter` also a text of fewer words, as one span."""
         n = max(len(self.word_w) - length + 1, 0)
         span_s = np.zeros(n, dtype=np.uint64)
+        # Mixed after every word, so that the order of the words matters.
         for offset in range(length):
             span_s = _mixed(span_s + self.word_w[offset : offset + n])
         # A span that begins in one text and ends in the next is none.
@@ -125,6 +127,7 @@ class _Words:
         span_s, text_s = span_s[inside_s], text_s[inside_s]
         if not shorter:
             return span_s, text_s
+        # The sum of its words' hashes stands for a text that is shorter than a span: there the order does not matter.
         short_t = np.flatnonzero((self.size_t > 0) & (self.size_t < length))
         inside_w = np.isin(self.text_w, short_t)
         summed_t = np.zeros(len(self.size_t), dtype=np.uint64)

@@ -135,6 +135,7 @@ class _Attempts:
         n_cq = self.scores.attempts_cq[:, inside_q].astype(np.float64)
         per_cqa = self.values["tokens"][:, inside_q] / TOKENS_PER_RATE if name in _RATES else np.ones(values_cqa.shape)
         has_value_cqa = np.isfinite(values_cqa) & np.isfinite(per_cqa)
+        # A cell counts only with a value for every attempt: those without one (a lost text) need not be like the others.
         complete_c = (has_value_cqa.sum(axis=2) == n_cq).all(axis=1)
         complete_c &= np.isfinite(self.scores.rates_cq(tier)).all(axis=1) & bool(inside_q.any())
         values_cqa, per_cqa = (np.where(has_value_cqa, array, 0.0) for array in (values_cqa, per_cqa))
@@ -170,6 +171,7 @@ def _ratio(values_cqa: Floats, per_cqa: Floats, has_value_cqa: Mask, n_cq: Float
         residual_cqa = np.where(has_value_cqa, values_cqa - ratio_cq[..., None] * per_cqa, 0.0)
         spread_cq = np.square(residual_cqa).sum(axis=2) / np.where(n_cq > 1, n_cq - 1, np.nan)
         sampling_cq = spread_cq * n_cq / np.square(per_cq)
+    # The slope is 1: seeds are taken to move every cell about equally, in the measure's own unit.
     degrees_c = np.maximum(n_cq - 1, 1).sum(axis=1)
     return Measurements(ratio_cq, sampling_cq, np.ones_like(ratio_cq), degrees_c)
 
