@@ -85,8 +85,8 @@ def report(count: int, model: Path, folder: Path, pairs: int) -> dict[str, Any]:
     path.unlink()
     shares = {
         clock: sorted(
-            bare[clock] / whole[clock]
-            for bare, whole in zip(measurements["tokenizer"], measurements["first"], strict=True)
+            alone[clock] / whole[clock]
+            for alone, whole in zip(measurements["tokenizer"], measurements["first"], strict=True)
         )
         for clock in ("wall_s", "cpu_s")
     }

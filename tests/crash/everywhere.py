@@ -142,7 +142,7 @@ def check_whole(folder: Path) -> None:
     if (jobs_folder / "order.tasks.json").exists():
         assert TaskList.read(jobs_folder / "order.tasks.json") == ORDER
     assert set(history.read(jobs_folder, CELL)) <= {EVENT}
-    known = {one.name for one in Ledger(study / "submissions.jsonl").submissions()}
+    known = {submission.name for submission in Ledger(study / "submissions.jsonl").submissions()}
     jobs = {path.name for path in (folder / "controller").iterdir()}
     assert jobs <= known, "a job that the ledger does not know would be submitted again"
 
@@ -245,8 +245,8 @@ def main(call: str, fault: str, stride: str = "1") -> int:
             stopped += crash_at(name, fault, when)
         except Exception as error:  # noqa: BLE001 every broken point is told
             faults.append(f"{fault} at {name} number {when}: {type(error).__name__}: {error}")
-    told = f"{fault} at {len(tried)} of {len(points)} calls of {call}: {stopped} stopped, {len(faults)} broke"
-    print("\n".join([*faults, told]))
+    summary = f"{fault} at {len(tried)} of {len(points)} calls of {call}: {stopped} stopped, {len(faults)} broke"
+    print("\n".join([*faults, summary]))
     return 1 if faults or not points else 0
 
 

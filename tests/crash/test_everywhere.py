@@ -25,6 +25,6 @@ def test_nothing_is_torn_or_lost_at_any_call(call: str, fault: str, stride: str)
     if not shutil.which("strace"):
         pytest.skip("strace is not installed (apt-get install strace)")
     command = [sys.executable, "-m", "tests.crash.everywhere", call, fault, stride]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
-    assert told.returncode == 0, told.stdout + told.stderr[-2000:]
-    assert ", 0 broke" in told.stdout
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
+    assert process.returncode == 0, process.stdout + process.stderr[-2000:]
+    assert ", 0 broke" in process.stdout

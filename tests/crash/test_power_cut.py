@@ -29,14 +29,14 @@ def unflushed(trace: str, store: Path) -> tuple[list[str], set[Path]]:
         match = _CALL.match(line)
         if not match:
             continue
-        call, said = match[1], match[2]
-        opened = [Path(path) for path in _OPEN.findall(said)]
-        named = [Path(path) for path in _NAME.findall(said)]
+        call, arguments = match[1], match[2]
+        opened = [Path(path) for path in _OPEN.findall(arguments)]
+        named = [Path(path) for path in _NAME.findall(arguments)]
         if call in ("write", "pwrite64", "ftruncate"):
             at_risk.add(opened[0])
         elif call in ("fsync", "fdatasync"):
             at_risk.discard(opened[0])
-        elif call.startswith("mkdir") or (call == "openat" and "O_CREAT" in said and named[0] not in created):
+        elif call.startswith("mkdir") or (call == "openat" and "O_CREAT" in arguments and named[0] not in created):
             created.add(named[0])
             at_risk.add(named[0].parent)
         elif call.startswith("rename"):

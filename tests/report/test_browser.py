@@ -134,7 +134,7 @@ def test_completions_are_read_filtered_and_compared_and_stay_text(browser: Any, 
         " && document.querySelectorAll('#texts article').length < 8",
     )
     verdicts = asked(browser, "[...document.querySelectorAll('#texts article')].map((one) => one.className)")
-    assert verdicts and all(one != two for one, two in zip(verdicts[::2], verdicts[1::2], strict=True))
+    assert verdicts and all(first != second for first, second in zip(verdicts[::2], verdicts[1::2], strict=True))
     choose(browser, "#reader", v="", b="", t="NEEDLE")
     waited(browser, "document.querySelectorAll('#texts mark').length === 4")
     choose(browser, "#reader", t="nowhere")

@@ -25,52 +25,54 @@ def _study(name: str, more: int, **choices: Any) -> Study:
 
 
 def test_the_difference_of_two_studies_is_what_was_put_in() -> None:
-    found = compare_studies(_study("one", 0), _study("two", 1))
-    trained = row_of(found.differences, factor="all trained cells", tier="all")
+    comparison = compare_studies(_study("one", 0), _study("two", 1))
+    trained = row_of(comparison.differences, factor="all trained cells", tier="all")
     assert trained["pairs"] == len(GRID) and trained["questions"] == 12
     assert trained["estimate"] == pytest.approx(0.125) and trained["low"] < 0.125 < trained["high"]
-    base = row_of(found.differences, factor="base model", tier="all")
+    base = row_of(comparison.differences, factor="base model", tier="all")
     assert base["pairs"] == 1 and base["estimate"] == 0
-    assert row_of(found.differences, factor="style", level="r1", tier="easy")["estimate"] == pytest.approx(0.125)
-    assert not found.only_first and not found.only_second and not found.cells["same"].any()
-    style = row_of(found.effects, factor="style", tier="all")
+    assert row_of(comparison.differences, factor="style", level="r1", tier="easy")["estimate"] == pytest.approx(0.125)
+    assert not comparison.only_first and not comparison.only_second and not comparison.cells["same"].any()
+    style = row_of(comparison.effects, factor="style", tier="all")
     assert style["estimate_one"] == style["estimate_other"] == 0
 
 
 def test_incomplete_cells_and_cells_of_one_study_take_no_part() -> None:
-    other = _study("two", 1, failed=[1])
+    second = _study("two", 1, failed=[1])
     fewer = [cell for cell in GRID if cell["count"] == 25]
-    one = build(fewer, lambda _cell, q: q % 3)
-    found = compare_studies(one, other)
-    assert row_of(found.differences, factor="all trained cells", tier="all")["pairs"] == len(fewer) - 1
-    assert row_of(found.differences, factor="base model", tier="all")["reason"].startswith("no complete cells of both")
-    assert not found.only_first and len(found.only_second) == 1 + len(GRID) - len(fewer)
+    first = build(fewer, lambda _cell, q: q % 3)
+    comparison = compare_studies(first, second)
+    assert row_of(comparison.differences, factor="all trained cells", tier="all")["pairs"] == len(fewer) - 1
+    assert row_of(comparison.differences, factor="base model", tier="all")["reason"].startswith(
+        "no complete cells of both"
+    )
+    assert not comparison.only_first and len(comparison.only_second) == 1 + len(GRID) - len(fewer)
 
 
 def test_studies_without_a_common_question_are_refused() -> None:
-    other = _study("two", 0)
-    moved = dataclasses.replace(other, results=other.results.assign(question="x" + other.results["question"]))
+    second = _study("two", 0)
+    moved = dataclasses.replace(second, results=second.results.assign(question="x" + second.results["question"]))
     with pytest.raises(RecordError, match="no question in common"):
         compare_studies(_study("one", 0), moved)
 
 
 def test_its_page_is_whole_and_names_are_inert(tmp_path: Path) -> None:
-    one, other = _study("one", 0), _study(HOSTILE, 1, failed=[2], note=HOSTILE)
+    first, second = _study("one", 0), _study(HOSTILE, 1, failed=[2], note=HOSTILE)
     same = {
-        **one.manifest,
-        "cells": [{**cell, "key": "k"} for cell in one.manifest["cells"]],
+        **first.manifest,
+        "cells": [{**cell, "key": "k"} for cell in first.manifest["cells"]],
         "fixed": [{"a": {"b": 1}}],
     }
     fixed = {
-        **other.manifest,
-        "cells": [{**cell, "key": "k"} for cell in other.manifest["cells"]],
+        **second.manifest,
+        "cells": [{**cell, "key": "k"} for cell in second.manifest["cells"]],
         "fixed": [{"a": {"b": 2}}],
     }
-    save(dataclasses.replace(one, manifest=same), tmp_path / "one")
-    save(dataclasses.replace(other, manifest=fixed), tmp_path / "two")
-    page, told = write_comparison(tmp_path / "one", tmp_path / "two")
+    save(dataclasses.replace(first, manifest=same), tmp_path / "one")
+    save(dataclasses.replace(second, manifest=fixed), tmp_path / "two")
+    page, sentence = write_comparison(tmp_path / "one", tmp_path / "two")
     html = page.read_text(encoding="utf-8")
     assert Page(html).tags.count("script") == 2 and page.name == "against-one.html"
-    assert "raised avg@4 by 12.5 points" in told and "7 matched pairs" in told
-    for said in ("1 of 9 cells have no complete result yet", "9 of the pairs are one and the same cell", "a.b"):
-        assert said in html
+    assert "raised avg@4 by 12.5 points" in sentence and "7 matched pairs" in sentence
+    for text in ("1 of 9 cells have no complete result yet", "9 of the pairs are one and the same cell", "a.b"):
+        assert text in html

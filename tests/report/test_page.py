@@ -85,14 +85,14 @@ def test_a_full_page_is_whole_self_contained_and_the_same_bytes_twice(tmp_path: 
     links = [url for url in page.urls if not url.startswith("#")]
     assert links and all((tmp_path / "report" / link).is_file() for link in links), "a link leads out of the report"
     assert page.tags.count("script") == 2 and "default-src 'none'" in html
-    for said in (
+    for text in (
         "A model of the mechanism.",
         "python launch.py -m sweep=tiny",
         "the band holds 400",
         "it broke",
         "abc123",
     ):
-        assert said in html
+        assert text in html
     before = _bytes(tmp_path / "report")
     write(tmp_path)
     assert _bytes(tmp_path / "report") == before

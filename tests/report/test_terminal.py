@@ -26,8 +26,8 @@ def test_it_fits_and_shows_levels_and_findings(width: int) -> None:
     text = _printed(STUDY, width)
     assert max(map(len, text.splitlines())) <= width
     assert "\x1b" not in text
-    for said in ("base model", "gemini", "easy", "Each doubling of the count raised avg@4"):
-        assert said in " ".join(text.split())
+    for phrase in ("base model", "gemini", "easy", "Each doubling of the count raised avg@4"):
+        assert phrase in " ".join(text.split())
 
 
 def test_a_study_with_nothing_done_is_shown_too() -> None:

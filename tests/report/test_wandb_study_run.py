@@ -40,9 +40,9 @@ def turn_to(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     wandb.teardown()
 
 
-def logged(told: dict[str, list[dict[str, Any]]]) -> set[str]:
+def logged(run_file: dict[str, list[dict[str, Any]]]) -> set[str]:
     """What was logged along the run: of a table or picture the run file says ``NAME._type`` and more."""
-    return {name.partition(".")[0] for row in told["history"] for name in row["item"]}
+    return {name.partition(".")[0] for row in run_file["history"] for name in row["item"]}
 
 
 def test_a_cell_brings_its_lineage_and_its_questions_and_survives_a_service_that_goes_away(
@@ -52,18 +52,18 @@ def test_a_cell_brings_its_lineage_and_its_questions_and_survives_a_service_that
     run_cell(cell, store)
     folders = {stage: address.folder for stage, address in addresses(cell).items()}
     assert track([cell], store, tracker("offline"), "one") == []
-    told = read_back(run_files(store.root.parent)[-1])
-    artifacts = {one["type"]: one for one in told["artifact"]}
+    run_file = read_back(run_files(store.root.parent)[-1])
+    artifacts = {artifact["type"]: artifact for artifact in run_file["artifact"]}
     assert artifacts["selection"]["name"] == f"selection-{Path(folders['select']).name}"
     assert artifacts["selection"]["use_after_commit"] and not artifacts["verdicts"].get("use_after_commit")
-    assert "questions" in logged(told)
+    assert "questions" in logged(run_file)
 
     (store.root / "tracked" / cell.key).unlink()
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     with running(Service()) as service:
         turn_to(service, monkeypatch)
         assert track([cell], store, tracker("online"), "two") == []
-    made = {one["artifactTypeName"] for one in service.variables("CreateArtifact")}
+    made = {artifact["artifactTypeName"] for artifact in service.variables("CreateArtifact")}
     assert {"selection", "verdicts"} <= made and len(service.variables("UseArtifact")) == 1
     assert any(f"avg@{cell.sample.n}/all" in row for row in service.streamed["wandb-summary.json"])
 
@@ -86,15 +86,15 @@ def test_a_study_is_a_run_with_findings_tables_and_figures(tmp_path: Path) -> No
     for _ in range(2):
         assert track_study(folder, ledger, tracker("offline"), "offline") == ([], [])
     [file] = run_files(tmp_path)
-    told = read_back(file)
-    run = told["run"][0]
+    run_file = read_back(file)
+    run = run_file["run"][0]
     assert (run["run_id"], run["run_group"], run["job_type"]) == ("study-tiny", "tiny", "study")
     written: dict[str, object] = {}
-    for part in told["summary"]:
+    for part in run_file["summary"]:
         written.update(part["update"])
     assert written.items() >= study_summary(analyse(load(folder))).items()
-    assert {"table/effects", "table/cells", "figure/scaling", "figure/ladder"} <= logged(told)
-    assert [one["type"] for one in told["artifact"] if one["type"] == "report"] == ["report"]
+    assert {"table/effects", "table/cells", "figure/scaling", "figure/ladder"} <= logged(run_file)
+    assert [artifact["type"] for artifact in run_file["artifact"] if artifact["type"] == "report"] == ["report"]
 
 
 def test_workspace_and_report_are_made_of_the_study(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -104,8 +104,8 @@ def test_workspace_and_report_are_made_of_the_study(monkeypatch: pytest.MonkeyPa
         patch.setattr("importlib.util.find_spec", lambda _name: None)
         assert save_dashboard(None, analysis, tmp_path / "note") == [ABSENT]  # type: ignore[arg-type]
     assert [section.name for section in workspace("team", "test", analysis).sections] == ["Scores", "Training", "Study"]
-    told = report("team", "test", analysis)
-    assert any("Each doubling of the count" in str(block) for block in told.blocks)
+    page = report("team", "test", analysis)
+    assert any("Each doubling of the count" in str(block) for block in page.blocks)
 
 
 def test_workspace_is_saved_once_and_the_report_again_in_its_place(
@@ -124,8 +124,8 @@ def test_workspace_is_saved_once_and_the_report_again_in_its_place(
         return track_study(folder, ledger, tracker("online"), "online")
 
     with running(Service(refuses={"UpsertView2"})) as service:
-        told, [trouble] = tracked(service, 1)
-    assert told == [] and "0" * 40 not in trouble
+        lines, [trouble] = tracked(service, 1)
+    assert lines == [] and "0" * 40 not in trouble
     assert any("claim/" in row for row in service.streamed["wandb-summary.json"]), "the study's run was not finished"
 
     with running(Service()) as service:
@@ -142,7 +142,7 @@ def test_workspace_is_saved_once_and_the_report_again_in_its_place(
     assert not elsewhere.get("id") and not third["id"], "what was saved in another project was taken for this one's"
     assert (saved["entityName"], saved["projectName"], saved["displayName"]) == ("team", "test", "study tiny")
     kept = json.loads(saved["spec"])["section"]
-    [[condition]] = [one["filters"]["filters"] for one in kept["runSets"]]
+    [[condition]] = [runs["filters"]["filters"] for runs in kept["runSets"]]
     assert (condition["key"]["name"], condition["value"]) == ("group", "tiny")
     shown = {panel["viewType"] for section in kept["panelBankConfig"]["sections"] for panel in section["panels"]}
     assert {"Scatter Plot", "Run History Line Plot", "Media Browser"} <= shown

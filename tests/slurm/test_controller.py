@@ -40,10 +40,10 @@ def test_jobs_that_the_controller_forgot_are_lost_and_offered_again(
     study: Launched, undisturbed: Callable[..., Launched]
 ) -> None:
     """It starts anew without its state, and ends what it finds on its nodes."""
-    [one] = caught(study, ("train", anything))
+    [worker] = caught(study, ("train", anything))
     daemons.stop_controller()
     daemons.start_controller("-c")
-    signalled(one.worker, signal.SIGCONT)
+    signalled(worker.worker, signal.SIGCONT)
     until(lambda: not study.workers())
     daemons.resume_nodes()
     assert set(study.counts()) <= {"lost", "failed", "done"}
@@ -54,10 +54,10 @@ def test_jobs_that_the_controller_forgot_are_lost_and_offered_again(
 
 def test_a_suspended_job_goes_on_where_it_was(study: Launched, undisturbed: Callable[..., Launched]) -> None:
     until(lambda: bool(study.at_work()))
-    running = [one.task for one in study.queue() if one.state == "RUNNING"]
+    running = [task.task for task in study.queue() if task.state == "RUNNING"]
     for task in running:
         subprocess.run(["scontrol", "suspend", task], check=True)
-    assert {one.state for one in study.queue() if one.task in running} == {"SUSPENDED"}
+    assert {task.state for task in study.queue() if task.task in running} == {"SUSPENDED"}
     assert {cell["state"] for cell in study.status().values() if cell["job"] in running} == {"running"}
     assert "0 cells submitted, 2 in the queue already" in study.launch()
     for task in running:
@@ -73,8 +73,8 @@ def test_jobs_that_a_failing_prolog_keeps_from_starting_are_held_with_what_to_do
     with daemons.failing_prolog():
         planned.launch()
         until(lambda: set(planned.counts()) == {"held"})
-        told = {cell["detail"] for cell in planned.status().values()}
-        assert all("could not be started on its node" in line and "ablation release" in line for line in told)
+        details = {cell["detail"] for cell in planned.status().values()}
+        assert all("could not be started on its node" in line and "ablation release" in line for line in details)
     planned.ablation("release")
     planned.watch()
     assert_nothing_lost(planned, undisturbed(*TWO_CELLS).results())

@@ -55,8 +55,8 @@ def expected(undisturbed: Callable[..., Launched]) -> bytes:
 
 def test_workers_killed_in_each_stage(tmp_path: Path, expected: bytes) -> None:
     study, stopped = caught_in_each_stage(tmp_path)
-    for one in stopped:
-        assert signalled(one.worker, signal.SIGKILL)
+    for worker in stopped:
+        assert signalled(worker.worker, signal.SIGKILL)
     until(lambda: not study.queue())
     assert [event for event in study.events() if event["what"] == "ended"] == []
     study.launch_until_done()
@@ -75,9 +75,9 @@ def caught_in_each_stage(folder: Path) -> tuple[Launched, list[AtWork]]:
         study = Launched(folder / str(turn), "killed", FOUR_CELLS, ALL_AT_ONCE)
         with ThreadPoolExecutor(1) as beside, suppress(MissedError):
             launched = beside.submit(study.launch)
-            found = caught(study, *wanted)
+            workers = caught(study, *wanted)
             launched.result()
-            return study, found
+            return study, workers
         study.ablation("cancel")
         for worker in study.workers():
             signalled(worker, signal.SIGKILL)
@@ -94,14 +94,14 @@ def test_tasks_that_slurm_stops_and_starts_again(tmp_path: Path, expected: bytes
     training = ("train", has_checkpoints(1)), ("train", has_checkpoints(1)), ("train", has_checkpoints(2))
     preempted, limited, cut_training, cut_sampling = caught(study, *training, ("sample", has_journal))
 
-    [node] = [one.node for one in study.queue() if one.task == preempted.task]
+    [node] = [task.node for task in study.queue() if task.task == preempted.task]
     urgent = ["--partition=high", f"--nodelist={node}", "--cpus-per-task=8", "--output=/dev/null", "--wrap=true"]
     subprocess.run(["sbatch", "--job-name=urgent", *urgent], check=True, capture_output=True)
     limit(limited, int((time.monotonic() - began) / 60) + 1)
-    for one in preempted, limited:
-        until(lambda worker=one.worker: has_heard(worker, signal.SIGUSR2))  # type: ignore[misc]
-        signalled(one.worker, signal.SIGCONT)
-        until(lambda worker=one.worker: worker not in study.workers())  # type: ignore[misc]
+    for stopped in preempted, limited:
+        until(lambda worker=stopped.worker: has_heard(worker, signal.SIGUSR2))  # type: ignore[misc]
+        signalled(stopped.worker, signal.SIGCONT)
+        until(lambda worker=stopped.worker: worker not in study.workers())  # type: ignore[misc]
     limit(limited, 20)
 
     requeue(study, cut_training)
@@ -137,19 +137,19 @@ def test_daemons_that_die(tmp_path: Path, expected: bytes) -> None:
         assert "4 cells submitted" in study.launch()
         until(lambda: all("DRAINED" in (cell["detail"] or "") for cell in study.status().values()))
     survivor, zombie = caught(study, ("train", has_checkpoints(1)), ("train", has_checkpoints(1)))
-    nodes = {one.task: one.node for one in study.queue()}
+    nodes = {task.task: task.node for task in study.queue()}
     daemons.kill_node(nodes[survivor.task], with_steps=False)
     daemons.start_node(nodes[survivor.task])
     signalled(survivor.worker, signal.SIGCONT)
     daemons.kill_node(nodes[zombie.task], with_steps=True)
     with daemons.no_controller():
         pass
-    until(lambda: [one.state for one in study.queue() if one.task == zombie.task] == ["PENDING"])
+    until(lambda: [task.state for task in study.queue() if task.task == zombie.task] == ["PENDING"])
     daemons.start_node(nodes[zombie.task])
 
     def is_taken_over() -> bool:
         study.start_requeued()
-        return any(one.bench == zombie.bench and one.worker != zombie.worker for one in study.at_work())
+        return any(worker.bench == zombie.bench and worker.worker != zombie.worker for worker in study.at_work())
 
     until(is_taken_over)
     signalled(zombie.worker, signal.SIGCONT)
@@ -166,10 +166,10 @@ def test_a_full_disk_that_is_freed(tmp_path: Path, expected: bytes) -> None:
     study.outputs.mkdir()
     with small_disk(study.outputs):
         study.launch()
-        [one] = caught(study, ("train", has_checkpoints(1)))
+        [worker] = caught(study, ("train", has_checkpoints(1)))
         filler = study.outputs / "filler"
         fill(filler)
-        signalled(one.worker, signal.SIGCONT)
+        signalled(worker.worker, signal.SIGCONT)
         until(lambda: not study.queue())
         assert study.counts().keys() & {"failed", "lost"}, "a full disk does not keep anybody from looking"
         filler.unlink()
@@ -177,15 +177,17 @@ def test_a_full_disk_that_is_freed(tmp_path: Path, expected: bytes) -> None:
         assert_nothing_lost(study, expected)
 
 
-def limit(one: AtWork, minutes: int) -> None:
+def limit(worker: AtWork, minutes: int) -> None:
     """Change the time limit of a task."""
-    subprocess.run(["scontrol", "update", f"JobId={one.task}", f"TimeLimit={minutes}"], check=True, capture_output=True)
+    subprocess.run(
+        ["scontrol", "update", f"JobId={worker.task}", f"TimeLimit={minutes}"], check=True, capture_output=True
+    )
 
 
-def requeue(study: Launched, one: AtWork) -> None:
+def requeue(study: Launched, worker: AtWork) -> None:
     """`scontrol requeue`, and wait until its process has gone."""
-    subprocess.run(["scontrol", "requeue", one.task], check=True, capture_output=True)
-    until(lambda: one.worker not in study.workers())
+    subprocess.run(["scontrol", "requeue", worker.task], check=True, capture_output=True)
+    until(lambda: worker.worker not in study.workers())
 
 
 @contextmanager

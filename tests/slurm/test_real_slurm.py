@@ -68,21 +68,23 @@ def test_a_submitter_that_dies_around_sbatch_submits_once(
     assert not study.submissions(), "it died before it could write down that Slurm has the job"
     study.launch()
     assert study.watch() == undisturbed(*TWO_CELLS).results()
-    cells = [cell for one in study.submissions() for cell in one.cells]
+    cells = [cell for submission in study.submissions() for cell in submission.cells]
     assert len(cells) == len(set(cells)) == 2
     began = [event["job"] for event in study.events() if event["what"] == "began"]
     assert len(began) == 2, "each cell ran once"
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
+    ("word", "reason"),
     [
         ("cluster.partition=nope", "invalid partition"),
         ("cluster.cpus_per_task=64", "node configuration is not available"),
     ],
 )
-def test_a_request_that_no_partition_can_meet_is_refused_in_slurms_words(study: Launched, word: str, told: str) -> None:
+def test_a_request_that_no_partition_can_meet_is_refused_in_slurms_words(
+    study: Launched, word: str, reason: str
+) -> None:
     refused = study.launch(word, code=2)
-    assert told in refused.lower()
+    assert reason in refused.lower()
     assert "Traceback" not in refused
     assert not study.submissions()

@@ -40,9 +40,9 @@ def test_a_sandbox_that_lost_its_controller_is_started_over_and_taken_down_whole
     tools/slurm-sandbox down
     ps -eo comm | grep -c -E '^(slurm|sleep)' || true
     """
-    told = within("bash", "-c", script, options=("--nodes", "2"))
-    assert told.returncode == 0, told.stderr
-    assert told.stdout.splitlines()[-1] == "0", told.stdout
+    answer = within("bash", "-c", script, options=("--nodes", "2"))
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.splitlines()[-1] == "0", answer.stdout
 
 
 def test_without_accounting_there_is_no_sacct() -> None:

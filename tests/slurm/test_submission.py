@@ -34,7 +34,7 @@ def expected(undisturbed: Callable[..., Launched]) -> bytes:
 
 def test_training_and_evaluation_are_two_arrays_behind_a_canary(study: Launched, expected: bytes) -> None:
     assert "4 cells submitted" in study.launch("cluster.split=true")
-    assert [(one.stage, len(one.tasks)) for one in study.submissions()] == [
+    assert [(submission.stage, len(submission.tasks)) for submission in study.submissions()] == [
         ("train", 1), ("evaluate", 1), ("train", 3), ("evaluate", 3),
     ]  # fmt: skip
     assert study.watch() == expected
@@ -54,10 +54,10 @@ def test_packed_cells_share_a_task_that_goes_on_after_a_notice_and_after_a_failu
     [task] = only.tasks
     assert len(task) == 4
     of_another_version(study, task[-1])
-    [one] = caught(study, ("train", anything))
-    subprocess.run(["scancel", "--signal=USR2", one.task], check=True)
-    until(lambda: has_heard(one.worker, signal.SIGUSR2))
-    signalled(one.worker, signal.SIGCONT)
+    [worker] = caught(study, ("train", anything))
+    subprocess.run(["scancel", "--signal=USR2", worker.task], check=True)
+    until(lambda: has_heard(worker.worker, signal.SIGUSR2))
+    signalled(worker.worker, signal.SIGCONT)
     study.wait_until({"failed": 1, "done": 3})
     assert [event["error"] for event in study.events() if event["kind"] == "interrupted"] == ["stopped by SIGUSR2"]
     assert {event["restart"] for event in study.events()} == {0, 1}
@@ -97,5 +97,5 @@ def test_an_array_whose_cells_fail_alike_is_held_and_released(study: Launched, e
 def of_another_version(study: Launched, cell: str) -> None:
     """Let the frozen job of a cell say that an earlier version has written it."""
     path = study.outputs / study.study / "jobs" / f"{cell}.json"
-    told = json.loads(path.read_text())
-    path.write_text(json.dumps({**told, "format": 2}))
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "format": 2}))

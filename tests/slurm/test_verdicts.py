@@ -26,8 +26,8 @@ LARGE = ("sample.n=64", "sample.batch_rows=1920", "sample.max_tokens=64")
 
 def config(name: str) -> str:
     """What this Slurm says of one of its settings."""
-    told = subprocess.run(["scontrol", "show", "config"], check=True, capture_output=True, text=True).stdout
-    [line] = [line for line in told.splitlines() if line.startswith(f"{name} ")]
+    answer = subprocess.run(["scontrol", "show", "config"], check=True, capture_output=True, text=True).stdout
+    [line] = [line for line in answer.splitlines() if line.startswith(f"{name} ")]
     return line.partition("=")[2].strip()
 
 
@@ -36,9 +36,9 @@ def test_a_cell_that_the_kernel_ends_for_its_memory_is_tried_again_with_more(tmp
         pytest.skip("this Slurm limits no memory; tools/slurm-sandbox with --memory -- … has one that does")
     study = Launched(tmp_path, "large", (*ONE_CELL, *LARGE), (*ON_SLURM, "cluster.mem_gb=1"))
     study.launch()
-    told = study.ablation("watch")
-    assert "try 1 of 2 after oom_host" in told
-    assert [one.mem_gb for one in study.submissions()] == [1, 2]
+    answer = study.ablation("watch")
+    assert "try 1 of 2 after oom_host" in answer
+    assert [submission.mem_gb for submission in study.submissions()] == [1, 2]
     assert study.counts() == {"done": 1}
 
 
@@ -48,16 +48,16 @@ def test_a_cell_whose_node_failed_is_tried_again_on_another(tmp_path: Path) -> N
         pytest.skip("this Slurm keeps no accounts; tools/slurm-sandbox with --accounting -- … has one that does")
     study = Launched(tmp_path, "elsewhere", ONE_CELL, ON_SLURM)
     study.launch()
-    [one] = caught(study, ("train", anything))
+    [worker] = caught(study, ("train", anything))
     [node] = [queued.node for queued in study.queue()]
-    subprocess.run(["scontrol", "update", f"JobId={one.task}", "Requeue=0"], check=True)
+    subprocess.run(["scontrol", "update", f"JobId={worker.task}", "Requeue=0"], check=True)
     daemons.kill_node(node, with_steps=True)
-    signalled(one.worker, signal.SIGKILL)
+    signalled(worker.worker, signal.SIGKILL)
     until(lambda: not study.queue())
     [cell] = study.status().values()
     assert (cell["state"], cell["kind"], cell["host"]) == ("failed", "node_fail", node)
     assert cell["detail"] == "Slurm ended the job: NODE_FAIL"
-    told = study.ablation("watch")
-    assert "try 1 of 2 after node_fail" in told
+    answer = study.ablation("watch")
+    assert "try 1 of 2 after node_fail" in answer
     hosts = [event["host"] for event in study.events() if event["kind"] is None and event["what"] == "ended"]
     assert hosts and node not in hosts

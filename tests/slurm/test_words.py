@@ -34,7 +34,7 @@ def submit(tmp_path: Path) -> Iterator[Submit]:
 
 
 def states(array: str) -> dict[str, str]:
-    return {task: one.state for task, one in slurm.queue().items() if task.startswith(f"{array}_")}
+    return {task: queued.state for task, queued in slurm.queue().items() if task.startswith(f"{array}_")}
 
 
 def test_an_array_is_found_by_its_name_when_its_last_task_has_ended(submit: Submit) -> None:

@@ -44,7 +44,7 @@ def test_a_world_that_is_preempted_in_training_goes_on_to_the_same_result(
     study = Launched(tmp_path, "preempted", LONGER, (*WORLD, "cluster.checkpoint_s=0"))
     study.launch()
     [chief] = caught(study, ("train", has_checkpoints(1)))
-    [nodes] = [one.node for one in study.queue()]
+    [nodes] = [task.node for task in study.queue()]
     urgent = ["--partition=high", f"--nodelist={nodes}", "--nodes=2", "--ntasks=2", "--cpus-per-task=8"]
     subprocess.run(["sbatch", *urgent, "--output=/dev/null", "--wrap=true"], check=True, capture_output=True)
     until(lambda: has_heard(chief.worker, signal.SIGUSR2))
@@ -52,15 +52,15 @@ def test_a_world_that_is_preempted_in_training_goes_on_to_the_same_result(
     study.wait_until({"done": 1})
     study.watch()
     assert [event["error"] for event in study.events() if event["kind"] == "interrupted"] == ["stopped by SIGUSR2"]
-    [told] = study.timings("train")
-    assert 0 < told["went_on_from_update"] < 6
+    [timing] = study.timings("train")
+    assert 0 < timing["went_on_from_update"] < 6
     assert_as_alone(study, undisturbed(*LONGER))
 
 
 def assert_as_alone(study: Launched, other: Launched) -> None:
     """The study's one cell, trained by four processes, is the other's, trained by one, but for rounding."""
-    assert [one["processes"] for one in study.timings("train")] == [4]
-    ours, alone = (published(one, "train") for one in (study, other))
+    assert [timing["processes"] for timing in study.timings("train")] == [4]
+    ours, alone = (published(launched, "train") for launched in (study, other))
     assert ours.name == alone.name
     for key in ("updates", "target_tokens"):
         assert json.loads((ours / SUMMARY_FILE).read_text())[key] == json.loads((alone / SUMMARY_FILE).read_text())[key]
@@ -69,14 +69,16 @@ def assert_as_alone(study: Launched, other: Launched) -> None:
     assert weights.keys() == expected.keys()
     for name, values in expected.items():
         np.testing.assert_allclose(weights[name], values, atol=2e-3, err_msg=name)
-    verdicts = [np.array(column(published(one, "grade") / VERDICTS_FILE, "verdict")) for one in (study, other)]
+    verdicts = [
+        np.array(column(published(launched, "grade") / VERDICTS_FILE, "verdict")) for launched in (study, other)
+    ]
     assert (verdicts[0] == verdicts[1]).mean() > 0.9
 
 
 def published(study: Launched, stage: str) -> Path:
     """The folder of a stage of a study that has one cell."""
-    [found] = [path for path in (study.outputs / "store" / stage).glob("*") if not path.name.startswith(".")]
-    return found
+    [folder] = [path for path in (study.outputs / "store" / stage).glob("*") if not path.name.startswith(".")]
+    return folder
 
 
 def column(path: Path, name: str) -> list[Any]:
