@@ -1,7 +1,7 @@
 """A study's folder, ``outputs/<study>/``: a view of the store, rebuilt from records whenever a command ends.
 
-``plan.json`` is written before the first cell starts, ``manifest.json`` and the tables when a command ends; the tables hold the
-cells that are done.
+``plan.json`` is written before the first cell starts. ``manifest.json`` and the tables are written when a command ends; the
+tables hold the cells that are done.
 """
 
 import json
@@ -22,14 +22,19 @@ PLAN = "plan.json"
 
 @dataclass(frozen=True)
 class Plan:
-    """What a command asked for: cells with their sources pinned, what was left out, and how to run."""
+    """The plan of a study, as one command asked for it."""
 
     cells: tuple[Cell, ...]
+    """The cells, with their sources pinned."""
     left_out: tuple[LeftOut, ...]
+    """The points of the design that are no cells, with their reasons."""
     execution: Execution
+    """How and where to run, which changes no number."""
     command: str
     created: str
+    """ISO 8601 in UTC."""
     git: str | None
+    """The commit of the code, with ``+changes`` when the tree was not clean; None outside a checkout."""
 
     @property
     def folder(self) -> Path:
@@ -43,7 +48,7 @@ class Plan:
 
 
 def save_plan(plan: Plan) -> None:
-    """Write ``plan.json``, from which later commands know the study without its configuration."""
+    """Write ``plan.json``. From it later commands know the study without its configuration."""
     content = {
         "format": PLAN_FORMAT,
         "cells": pack_cells(plan.cells),
@@ -57,21 +62,21 @@ def save_plan(plan: Plan) -> None:
 
 
 def load_plan(folder: Path) -> Plan:
-    """The plan of a study's folder. Raises RecordError when there is none, or it is damaged or of another format."""
+    """Return the plan of a study's folder. Raises RecordError when there is none, or it is damaged or of another format."""
     try:
-        told = json.loads((folder / PLAN).read_text(encoding="utf-8"))
-        if told["format"] != PLAN_FORMAT:
+        content = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+        if content["format"] != PLAN_FORMAT:
             raise RecordError(
-                f"{folder / PLAN} has format {told['format']}, this version reads format {PLAN_FORMAT}; run the study's launch "
-                "command again, and what is still valid is found again"
+                f"{folder / PLAN} has format {content['format']}, this version reads format {PLAN_FORMAT}; "
+                "run the study's launch command again, and what is still valid is found again"
             )
-        cells = unpack_cells(told["cells"])
-        left_out = tuple(LeftOut(out["point"], out["reason"]) for out in told["left_out"])
-        execution = Execution.model_validate_json(json.dumps(told["execution"]))
+        cells = unpack_cells(content["cells"])
+        left_out = tuple(LeftOut(out["point"], out["reason"]) for out in content["left_out"])
+        execution = Execution.model_validate_json(json.dumps(content["execution"]))
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise RecordError(
             f"{folder} is not a study that can be followed ({error}); run its launch command again"
         ) from error
-    # The folder may have moved since: where it is now is what counts.
+    # The folder may have moved since: its place of today counts.
     placed = execution.model_copy(update={"outputs": str(folder.parent), "study": folder.name})
-    return Plan(cells, left_out, placed, told["command"], told["created"], told["git"])
+    return Plan(cells, left_out, placed, content["command"], content["created"], content["git"])

@@ -1,4 +1,4 @@
-"""What made a result: the commit of the code, the versions of the packages, the machine."""
+"""The origin of a result: the commit of the code and the versions of the packages."""
 
 import platform
 import subprocess
@@ -25,36 +25,36 @@ PACKAGES = (
 
 @cache
 def package_versions() -> dict[str, str]:
-    """Version by package, of those that are installed; python too."""
-    found = {"python": platform.python_version()}
+    """Return the version of each package that is installed, and of Python."""
+    version_of = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            version_of[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return version_of
 
 
-def version_differences(recorded: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
-    """One sentence for each package that is another one here than where it was recorded."""
-    names = sorted({*recorded, *here})
+def version_differences(recorded: Mapping[str, str], installed: Mapping[str, str]) -> list[str]:
+    """Return one sentence for each package whose installed version is not the recorded one."""
+    names = sorted({*recorded, *installed})
     return [
-        f"{name} is {here.get(name, 'absent')} here and {recorded.get(name, 'absent')} where this was submitted"
+        f"{name} is {installed.get(name, 'absent')} here and {recorded.get(name, 'absent')} where this was submitted"
         for name in names
-        if recorded.get(name) != here.get(name)
+        if recorded.get(name) != installed.get(name)
     ]
 
 
 def git_state() -> str | None:
-    """The commit of the code, with ``+changes`` when the tree is not clean; None outside a checkout."""
-    here = Path(__file__).resolve().parent
+    """Return the commit of the code, with ``+changes`` when the tree is not clean; None outside a checkout."""
+    package = Path(__file__).resolve().parent
     try:
-        told = [
+        commit, changes = [
             subprocess.run(
-                ["git", *arguments], cwd=here, capture_output=True, text=True, check=True, timeout=10
+                ["git", *arguments], cwd=package, capture_output=True, text=True, check=True, timeout=10
             ).stdout.strip()
             for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
         ]
     except (OSError, subprocess.SubprocessError):
         return None
-    return told[0] + ("+changes" if told[1] else "")
+    return commit + ("+changes" if changes else "")

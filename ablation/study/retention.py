@@ -1,6 +1,6 @@
-"""Which weights may go once their cells are graded, and how a stage's folder says that they went.
+"""Dropping of weights that no cell needs any more.
 
-The folder stays, with its records: its seal names the files that were dropped, before the first of them is removed.
+The stage's folder stays, with its records. Its seal names the dropped files before the first of them is removed.
 """
 
 import json
@@ -23,33 +23,40 @@ from ablation.study.plan import load_plan
 
 @dataclass(frozen=True)
 class DroppableWeights:
-    """The weights of one training, `size` bytes, which no cell of any study waits for."""
+    """The weights of one training that no cell of any study waits for."""
 
     stage: Path
+    """The folder of the training."""
     size: int
+    """In bytes."""
 
     @property
     def path(self) -> Path:
-        """The folder that would go."""
+        """The folder of the weights, which would go."""
         return self.stage / WEIGHTS_FOLDER
 
 
 def droppable_weights(
     cells: Sequence[Cell], store: Store, outputs: Path, keep: Keep = "none"
 ) -> list[DroppableWeights]:
-    """The weights of these cells that are graded and that `keep` does not name, except where another cell, in any study of these
-    outputs, still needs them.
+    """Return the weights of graded cells among `cells` that `keep` does not keep.
+
+    Weights that another cell still needs, in any study of these outputs, are not among them. Raises RecordError when one of these
+    studies cannot be read.
     """
     graded = store.complete_folders(StageName.GRADE)
+    # Cells with one training share its weights: each of them must be graded, whichever study it belongs to.
     waiting = {
         cell.folders["train"]
         for cell in (*cells, *_cells_of_all(outputs))
         if cell.train and cell.folders["grade"] not in graded
     }
     trained = dict.fromkeys(cell.folders["train"] for cell in cells if cell.train and not _stays(cell.train, keep))
-    kept = [store.root / folder for folder in trained if folder not in waiting]
+    stages = [store.root / folder for folder in trained if folder not in waiting]
     return [
-        DroppableWeights(path, bytes_below(path / WEIGHTS_FOLDER)) for path in kept if (path / WEIGHTS_FOLDER).is_dir()
+        DroppableWeights(path, bytes_below(path / WEIGHTS_FOLDER))
+        for path in stages
+        if (path / WEIGHTS_FOLDER).is_dir()
     ]
 
 
@@ -57,23 +64,23 @@ def _stays(recipe: Train, keep: Keep) -> bool:
     return keep == "weights" or (keep == "adapter" and recipe.leaves_adapter)
 
 
-def drop_weights(one: DroppableWeights) -> None:
-    """Say in the seal which files go, then remove them. Done again after a crash it finishes the work; two may do it at once."""
-    told = json.loads((one.stage / SEAL).read_text(encoding="utf-8"))
-    told["dropped"] = sorted(name for name in told["files"] if name.startswith(f"{WEIGHTS_FOLDER}/"))
-    write_text_atomically(one.stage / SEAL, json.dumps(told, indent=1, sort_keys=True))
-    flush(one.stage)
+def drop_weights(weights: DroppableWeights) -> None:
+    """Name the files in the seal, then remove them. Done again after a crash it finishes the work; two may do it at once."""
+    seal = json.loads((weights.stage / SEAL).read_text(encoding="utf-8"))
+    seal["dropped"] = sorted(name for name in seal["files"] if name.startswith(f"{WEIGHTS_FOLDER}/"))
+    write_text_atomically(weights.stage / SEAL, json.dumps(seal, indent=1, sort_keys=True))
+    flush(weights.stage)
     with suppress(FileNotFoundError):
-        shutil.rmtree(one.path)
+        shutil.rmtree(weights.path)
 
 
 def explain_dropped_weights(cell: Cell, store: Store) -> str | None:
-    """Why a cell cannot be evaluated, when its weights were dropped and no completions are there; else None."""
-    found = cell.folders
-    if "train" not in found or all(store.is_complete(found[block]) for block in cell.blocks):
+    """Return one sentence when a cell cannot be evaluated: its weights were dropped and completions are missing. Else None."""
+    folders = cell.folders
+    if StageName.TRAIN not in folders or all(store.is_complete(folders[block]) for block in cell.blocks):
         return None
-    stage = store.root / found["train"]
-    if not store.is_complete(found["train"]) or (stage / WEIGHTS_FOLDER).is_dir():
+    stage = store.root / folders[StageName.TRAIN]
+    if not store.is_complete(folders[StageName.TRAIN]) or (stage / WEIGHTS_FOLDER).is_dir():
         return None
     return (
         f"{cell.name}: its weights were dropped after an earlier evaluation (`ablation clean --weights`, or `keep`); "
@@ -82,7 +89,7 @@ def explain_dropped_weights(cell: Cell, store: Store) -> str | None:
 
 
 def _cells_of_all(outputs: Path) -> Iterable[Cell]:
-    """Raises RecordError when a study cannot be read: what it waits for is not known."""
+    """Yield the cells of every study. Raises RecordError when one cannot be read: it may wait for any weights."""
     for path in sorted(outputs.glob("*/plan.json")):
         try:
             yield from load_plan(path.parent).cells

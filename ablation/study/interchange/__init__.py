@@ -1,1 +1,1 @@
-"""Records of others as studies of ours, and ours in the form that others read."""
+"""Import of records of other programs as studies, and export of studies in the form of other programs."""

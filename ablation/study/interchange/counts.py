@@ -1,7 +1,7 @@
-"""Tables of counts: how often a model solved a question, of how many attempts. CSV or Parquet, long or wide.
+"""Tables of counts, CSV or Parquet, long or wide: the correct attempts of a model at a question, and all its attempts.
 
-Counts do not say which attempts were the right ones, so the first ones are taken for right: avg@n and cov@n do not depend on it,
-anything that looks at a prefix of the attempts would.
+Counts do not say which attempts were correct, so the first ones are taken as correct. avg@n and cov@n do not depend on it;
+a measure of the first attempts alone would.
 """
 
 from collections.abc import Hashable, Iterator, Mapping
@@ -30,17 +30,16 @@ class _Count:
 
 
 def read_counts(path: Path, columns: ColumnMap) -> Imported:
-    """The models of a table. Raises DataError naming row (from 0) and column."""
+    """Return the models of a table. Raises DataError naming row (from 0) and column."""
     table = _table(path)
     counts: dict[tuple[str, str], _Count] = {}
     tier_of: dict[str, str] = {}
     for number, row in enumerate(table.to_dict("records")):
         where = f"{path}, row {number}"
         if columns.tier:
-            question, tier = (
-                str(_value(row, columns.question or "question", where)),
-                str(_value(row, columns.tier, where)),
-            )
+            question = str(_value(row, columns.question or "question", where))
+            tier = str(_value(row, columns.tier, where))
+            # A long table names a question once for each model: its tier must be the same each time.
             if tier_of.setdefault(question, tier) != tier:
                 raise DataError(
                     f"{where}, column {columns.tier}: question {question} is also in tier {tier_of[question]}"
@@ -71,9 +70,9 @@ def _counts(row: Row, columns: ColumnMap, where: str) -> Iterator[_Count]:
         factors = {name: _level(row, name, column, where) for name, column in columns.factors.items()}
         correct, n = _pair(row, columns.correct, columns.n, where)
         yield _Count(model, question, correct, n, answer, Factors.model_validate(factors))
-    for name, of in columns.models.items():
-        correct, n = _pair(row, of.correct or columns.correct, of.n or columns.n, where)
-        yield _Count(name, question, correct, n, answer, of.factors)
+    for name, model_columns in columns.models.items():
+        correct, n = _pair(row, model_columns.correct or columns.correct, model_columns.n or columns.n, where)
+        yield _Count(name, question, correct, n, answer, model_columns.factors)
 
 
 def _pair(row: Row, correct: str, n: str | int, where: str) -> tuple[int, int]:
@@ -85,20 +84,21 @@ def _pair(row: Row, correct: str, n: str | int, where: str) -> tuple[int, int]:
 
 
 def _models(counts: list[_Count], path: Path) -> list[ImportedModel]:
-    """Attempts that a question has fewer than the model's others are missing, not wrong."""
+    """Return the models. A question with fewer attempts than the model's others lacks some: they are missing, not wrong."""
     models = []
     for name in dict.fromkeys(count.model for count in counts):
-        mine = [count for count in counts if count.model == name]
-        if any(count.factors != mine[0].factors for count in mine):
+        model_counts = [count for count in counts if count.model == name]
+        # A model becomes one cell, and a cell has one value of each factor.
+        if any(count.factors != model_counts[0].factors for count in model_counts):
             raise DataError(
                 f"{path}: model {name} has differing factors; give each combination a model name of its own"
             )
         attempts = [
-            ImportedAttempt(count.question, place, "correct" if place < count.correct else "wrong", count.answer)
-            for count in mine
-            for place in range(count.n)
+            ImportedAttempt(count.question, number, "correct" if number < count.correct else "wrong", count.answer)
+            for count in model_counts
+            for number in range(count.n)
         ]
-        models.append(ImportedModel(name, mine[0].factors, max(count.n for count in mine), attempts))
+        models.append(ImportedModel(name, model_counts[0].factors, max(count.n for count in model_counts), attempts))
     return models
 
 

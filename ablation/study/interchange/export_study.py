@@ -1,7 +1,7 @@
-"""Our attempts as lm-evaluation-harness writes its own: per cell a sample log, one JSON line a question, and a file of results.
+"""Export in the form of lm-evaluation-harness: per cell a sample log, one JSON line a question, and a file of results.
 
-The rows have the harness's columns and those of the study's authors (``exact_matches``, ``extracted_answers``); ours that nothing
-there can hold (``verdicts``, ``tier``, ``evaluator``, ``grader``) stand beside them.
+The rows have the harness's columns and those of the study's authors (``exact_matches``, ``extracted_answers``). Beside them stand
+the columns that neither has: ``verdicts``, ``tier``, ``evaluator``, ``grader``.
 """
 
 import hashlib
@@ -18,11 +18,11 @@ from ablation.errors import RecordError
 from ablation.store.files import write_text_atomically
 from ablation.study.completions import TEXTS_FILE
 
-Text = Mapping[tuple[str, int], str]
+TextOf = Mapping[tuple[str, int], str]  # (question, attempt) → completion
 
 
 def export_harness(folder: Path, target: Path) -> list[Path]:
-    """Write every cell that has attempts below `target`; the sample logs written.
+    """Write every cell that has attempts below `target`. Return the sample logs.
 
     Raises RecordError when there are none, or a cell has attempts of several evaluators, which the form has no room for.
     """
@@ -32,41 +32,44 @@ def export_harness(folder: Path, target: Path) -> list[Path]:
     stamp = str(study.manifest.get("created", "undated")).replace(":", "-")
     written = []
     for name, results in study.results.groupby("cell", sort=False):
-        said: Text = {}
+        text_of: TextOf = {}
         if texts is not None:
-            mine = texts[texts["cell"] == name]
-            said = dict(zip(zip(mine["question"], mine["attempt"], strict=True), mine["text"], strict=True))
-        rows = _rows(results.sort_values("attempt", kind="stable"), said, problems)
-        place = target / _folder_name(str(name))
-        place.mkdir(parents=True, exist_ok=True)
-        log = place / f"samples_{study.name}_{stamp}.jsonl"
+            own_texts = texts[texts["cell"] == name]
+            attempts = zip(own_texts["question"], own_texts["attempt"], strict=True)
+            text_of = dict(zip(attempts, own_texts["text"], strict=True))
+        rows = _rows(results.sort_values("attempt", kind="stable"), text_of, problems)
+        cell_folder = target / _folder_name(str(name))
+        cell_folder.mkdir(parents=True, exist_ok=True)
+        log = cell_folder / f"samples_{study.name}_{stamp}.jsonl"
         write_text_atomically(log, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         summary = json.dumps(_summary(study, str(name), rows), indent=2, ensure_ascii=False)
-        write_text_atomically(place / f"results_{stamp}.json", summary + "\n")
+        write_text_atomically(cell_folder / f"results_{stamp}.json", summary + "\n")
         written.append(log)
     if not written:
         raise RecordError(f"{study.name} has no attempts to export")
     return written
 
 
-def _rows(results: pd.DataFrame, said: Text, problems: Mapping[str, str]) -> list[dict[str, Any]]:
+def _rows(results: pd.DataFrame, text_of: TextOf, problems: Mapping[str, str]) -> list[dict[str, Any]]:
     rows = []
-    for place, (question, group) in enumerate(results.groupby("question", sort=False)):
+    for number, (question, group) in enumerate(results.groupby("question", sort=False)):
         first = group.iloc[0]
         answer = None if pd.isna(first.get("answer")) else str(first["answer"])
         doc = {"id": str(question), "problem": problems.get(str(question)), "answer": answer}
         matches = [int(verdict == "correct") for verdict in group["verdict"]]
-        texts = [said.get((str(question), int(attempt)), "") for attempt in group["attempt"]]
+        texts = [text_of.get((str(question), int(attempt)), "") for attempt in group["attempt"]]
         rows.append(
             {
-                "doc_id": place, "doc": doc, "target": answer,
+                "doc_id": number, "doc": doc, "target": answer,
                 "arguments": {"gen_args_0": {"arg_0": doc["problem"] or "", "arg_1": {"until": []}}},
                 "resps": [texts], "filtered_resps": [texts], "filter": "all", "metrics": ["exact_match"],
                 "doc_hash": _sha256(json.dumps(doc, indent=2, ensure_ascii=False)),
                 "prompt_hash": _sha256(doc["problem"] or ""), "target_hash": _sha256(str(answer)),
                 "exact_match": matches[0], "exact_matches": matches,
-                "extracted_answers": [None if pd.isna(one) else str(one) for one in _column(group, "extracted")],
-                "verdicts": [str(one) for one in group["verdict"]], "tier": str(first["tier"]),
+                "extracted_answers": [
+                    None if pd.isna(answer) else str(answer) for answer in _column(group, "extracted")
+                ],
+                "verdicts": [str(verdict) for verdict in group["verdict"]], "tier": str(first["tier"]),
                 **{name: str(first[name]) for name in EVALUATOR_COLUMNS if name in group},
             }
         )  # fmt: skip
@@ -92,14 +95,14 @@ def _summary(study: Study, cell: str, rows: list[dict[str, Any]]) -> dict[str, A
 
 
 def _problems(folder: Path) -> dict[str, str]:
-    """The texts of the questions, where the study ran here and its benchmarks can still be read."""
+    """Return question → text, from the benchmarks of the plan. Empty where the study did not run here."""
     from ablation.data.benchmark import read_questions
     from ablation.study.plan import PLAN, load_plan
 
     if not (folder / PLAN).exists():
         return {}
     benchmarks = dict.fromkeys(cell.benchmark for cell in load_plan(folder).cells)
-    return {question.id: question.problem for one in benchmarks for question in read_questions(one)}
+    return {question.id: question.problem for benchmark in benchmarks for question in read_questions(benchmark)}
 
 
 def _column(group: pd.DataFrame, name: str) -> "pd.Series[Any]":
@@ -107,7 +110,10 @@ def _column(group: pd.DataFrame, name: str) -> "pd.Series[Any]":
 
 
 def _folder_name(cell: str) -> str:
-    """A cell's name as one folder: an imported model may be called ``org/model``, which the harness writes ``org__model``."""
+    """Return a cell's name as the name of one folder. Raises RecordError when no folder can have it.
+
+    An imported model may be called ``org/model``, which the harness writes ``org__model``.
+    """
     safe = cell.replace("/", "__")
     if safe in ("", ".", "..") or "\0" in safe:
         raise RecordError(f"a cell called {cell!r} cannot have a folder of its name")

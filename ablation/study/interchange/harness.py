@@ -1,10 +1,12 @@
 """Sample logs of lm-evaluation-harness: one JSON line a question.
 
-Read as the study's authors wrote them (task aime24_nofigures_agg8: ``doc.id``, ``exact_matches``, ``extracted_answers``) and as
-the harness itself does (``doc_id``, ``exact_match``, ``filter``). What our own export adds (``verdicts``) is taken up again.
+They are read as the study's authors wrote them (task aime24_nofigures_agg8: ``doc.id``, ``exact_matches``,
+``extracted_answers``) and as the harness itself writes them (``doc_id``, ``exact_match``, ``filter``). The column that our own
+export adds (``verdicts``) is read too.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ _ABSENT = object()
 
 
 def log_files(path: Path) -> dict[str, Path]:
-    """Model → sample log. Below a folder, a model is called by the first folder on the way, as the harness lays them out.
+    """Return model → sample log. Below a folder a model has the name of its first subfolder, as the harness lays them out.
 
     Raises DataError where a folder holds no logs or several of one model.
     """
@@ -41,7 +43,7 @@ def log_files(path: Path) -> dict[str, Path]:
 
 
 def read_logs(path: Path, columns: ColumnMap) -> Imported:
-    """The models of one log or of a folder of logs. Raises DataError naming row (from 0) and column."""
+    """Return the models of one log or of a folder of logs. Raises DataError naming row (from 0) and column."""
     files, tier_of = log_files(path), dict[str, str]()
     if unknown := [name for name in columns.models if name not in files]:
         raise DataError(f"models: {', '.join(unknown)} not among the logs of {path}: {', '.join(files)}")
@@ -62,9 +64,9 @@ def _model(name: str, file: Path, columns: ColumnMap, tier_of: dict[str, str]) -
             tier_of[question] = str(tier)
     if not attempts:
         raise DataError(f"{file}: no rows")
-    per_question = [sum(one.question == question for one in attempts) for question in seen]
+    per_question = Counter(attempt.question for attempt in attempts)
     factors = columns.models[name].factors if name in columns.models else Factors()
-    return ImportedModel(name, factors, max(per_question), attempts)
+    return ImportedModel(name, factors, max(per_question.values()), attempts)
 
 
 def _rows(file: Path, columns: ColumnMap) -> Iterator[tuple[str, Row]]:
@@ -78,6 +80,7 @@ def _rows(file: Path, columns: ColumnMap) -> Iterator[tuple[str, Row]]:
                 raise DataError(f"{where}: not JSON ({error})") from None
             if not isinstance(row, dict):
                 raise DataError(f"{where}: not an object")
+            # One row for each question and filter: to read all would count each attempt several times.
             filters.add(str(row.get("filter")))
             if columns.filter is None and len(filters) > 1:
                 raise DataError(
@@ -89,42 +92,40 @@ def _rows(file: Path, columns: ColumnMap) -> Iterator[tuple[str, Row]]:
 
 def _identifier(row: Row, columns: ColumnMap, where: str) -> Any:
     for column in (columns.question,) if columns.question else ("doc.id", "doc_id"):
-        found = _at(row, column)
-        if found is not _ABSENT and found is not None:
-            return found
+        identifier = _at(row, column)
+        if identifier is not _ABSENT and identifier is not None:
+            return identifier
     raise DataError(f"{where}, column {columns.question or 'doc.id'}: missing; the row has {', '.join(row)}")
 
 
 def _attempts(row: Row, question: str, columns: ColumnMap, where: str) -> list[ImportedAttempt]:
     passes, column = _at(row, columns.passes), columns.passes
-    if passes is _ABSENT:
+    if passes is _ABSENT:  # a log of the harness itself, with one attempt
         passes, column = [_at(row, columns.passed)], columns.passed
-    if not isinstance(passes, list) or not passes or any(one is _ABSENT for one in passes):
+    if not isinstance(passes, list) or not passes or any(passed is _ABSENT for passed in passes):
         raise DataError(f"{where}, column {column}: missing or empty; the row has {', '.join(row)}")
-    if strange := [one for one in passes if one not in (0, 1)]:
+    if strange := [passed for passed in passes if passed not in (0, 1)]:
         raise DataError(f"{where}, column {column}: {json.dumps(strange[0])} is neither 0 nor 1")
     n = len(passes)
-    verdicts = _list(row, "verdicts", n, where) or ["correct" if one else "wrong" for one in passes]
+    verdicts = _list(row, "verdicts", n, where) or ["correct" if passed else "wrong" for passed in passes]
     if unknown := sorted(map(str, set(verdicts) - set(VERDICTS))):
         raise DataError(f"{where}, column verdicts: {unknown[0]} is none of {', '.join(VERDICTS)}")
     extracted = _list(row, "extracted_answers", n, where) or [None] * n
     texts = _texts(row, n)
-    answer = next(
-        (one for one in (_at(row, columns.answer or "doc.answer"), row.get("target")) if one not in (_ABSENT, None)),
-        None,
-    )
-    told = {name: row[name] for name in EVALUATOR_COLUMNS if name in row}
+    answers = (_at(row, columns.answer or "doc.answer"), row.get("target"))
+    answer = next((answer for answer in answers if answer not in (_ABSENT, None)), None)
+    evaluator_columns = {name: row[name] for name in EVALUATOR_COLUMNS if name in row}
     return [
         ImportedAttempt(
             question,
-            place,
-            verdicts[place],
+            number,
+            verdicts[number],
             None if answer is None else str(answer),
-            extracted[place],
-            texts[place],
-            told,
+            extracted[number],
+            texts[number],
+            evaluator_columns,
         )
-        for place in range(n)
+        for number in range(n)
     ]
 
 
@@ -138,17 +139,19 @@ def _list(row: Row, column: str, n: int, where: str) -> list[Any] | None:
 
 
 def _texts(row: Row, n: int) -> list[str | None]:
-    said = row.get("resps")
-    flat = said[0] if isinstance(said, list) and len(said) == 1 and isinstance(said[0], list) else said
-    if isinstance(flat, list) and len(flat) == n and all(isinstance(one, str) for one in flat):
+    texts = row.get("resps")
+    # The harness nests the texts of a question in a list of its own for each request.
+    flat = texts[0] if isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], list) else texts
+    if isinstance(flat, list) and len(flat) == n and all(isinstance(text, str) for text in flat):
         return list(flat)
     return [None] * n
 
 
 def _at(row: Row, path: str) -> Any:
-    found: Any = row
+    """Return the value at a column; dots in `path` go into objects."""
+    value: Any = row
     for part in path.split("."):
-        if not isinstance(found, Mapping) or part not in found:
+        if not isinstance(value, Mapping) or part not in value:
             return _ABSENT
-        found = found[part]
-    return found
+        value = value[part]
+    return value

@@ -1,4 +1,7 @@
-"""A study's folder from imported attempts: the tables of a study that ran here, and a manifest that says where they are from."""
+"""Import: a study's folder from attempts of another program, with the tables of a study that ran here.
+
+Its manifest names the files that they come from.
+"""
 
 import hashlib
 import json
@@ -26,7 +29,7 @@ from ablation.study.interchange.counts import read_counts
 from ablation.study.interchange.harness import log_files, read_logs
 from ablation.study.manifest import MANIFEST, MANIFEST_FORMAT
 from ablation.study.plan import PLAN
-from ablation.study.schema import FACTOR_TYPES, RESULT_TYPES, SEED_TYPES
+from ablation.study.schema import FACTOR_TYPES, RESULT_TYPES, SEED_TYPES, Manifest
 from ablation.study.tables import replace_table
 
 _SEEDS = tuple(SEED_TYPES)
@@ -35,7 +38,7 @@ _TABLES = (".csv", ".parquet")
 
 
 def import_study(source: Path, folder: Path, columns: ColumnMap, command: str) -> dict[str, int]:
-    """Write the study `folder` from a table of counts, a sample log or a folder of logs; the models with their attempts.
+    """Write the study `folder` from a table of counts, a sample log or a folder of logs. Return model → number of attempts.
 
     Raises DataError where the source is not what the columns say, RecordError where the folder is a study that ran here.
     """
@@ -45,13 +48,13 @@ def import_study(source: Path, folder: Path, columns: ColumnMap, command: str) -
     tier_of, order = _tiers(imported, columns, source)
     results = pd.DataFrame(_rows(imported, tier_of, columns), columns=list(RESULT_TYPES)).astype(_TYPES)
     planned = {model.name: model.n * len(tier_of) for model in imported.models}
-    told = pd.DataFrame([_cell(model, planned, results) for model in imported.models])
-    told = told.astype({**FACTOR_TYPES, **SEED_TYPES, "count": "Int64"})
-    scores = Scores.counted(told, results, order, max(model.n for model in imported.models), planned)
+    cells = pd.DataFrame([_cell(model, planned, results) for model in imported.models])
+    cells = cells.astype({**FACTOR_TYPES, **SEED_TYPES, "count": "Int64"})
+    scores = Scores.counted(cells, results, order, max(model.n for model in imported.models), planned)
     measured = cell_table(results, planned, order).merge(cell_errors(scores), on="cell", validate="1:1")
     folder.mkdir(parents=True, exist_ok=True)
     replace_table(folder / "results.parquet", results)
-    replace_table(folder / "cells.parquet", told.merge(measured, on="cell", validate="1:1"))
+    replace_table(folder / "cells.parquet", cells.merge(measured, on="cell", validate="1:1"))
     replace_table(folder / TEXTS_FILE, _texts(imported))
     manifest = _manifest(folder.name, imported, planned, order, command) | {"imported": _origin(source)}
     write_text_atomically(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
@@ -59,7 +62,7 @@ def import_study(source: Path, folder: Path, columns: ColumnMap, command: str) -
 
 
 def study_name(name: str) -> str:
-    """The name, if a study may have it. Raises ConfigProblems."""
+    """Return the name if a study may have it. Raises ConfigProblems."""
     try:
         allowed = TypeAdapter(Name).validate_python(name)
     except ValidationError:
@@ -72,21 +75,25 @@ def study_name(name: str) -> str:
 
 
 def is_imported(folder: Path) -> bool:
-    """Whether a study's folder holds records from elsewhere, so that nothing of it can be run or written again here."""
+    """Return True when a study's folder holds imported records, so that nothing of it can be run or written again here."""
     return not (folder / PLAN).exists() and (folder / MANIFEST).exists()
 
 
 def _tiers(imported: Imported, columns: ColumnMap, source: Path) -> tuple[dict[str, str], list[str]]:
-    """The tier of every question that occurs, and the order of the tiers: the file's, else the study's, else by appearance."""
-    questions = list(dict.fromkeys(one.question for model in imported.models for one in model.attempts))
+    """Return the tier of every question that occurs, and the order of the tiers.
+
+    A file of tiers counts before the tiers in the source. Raises DataError where a question is in no tier.
+    """
+    questions = list(dict.fromkeys(attempt.question for model in imported.models for attempt in model.attempts))
     tier_of, order = imported.tier_of, list(dict.fromkeys(imported.tier_of.values()))
     if columns.tiers:
         members = tier_members(Source(path=columns.tiers))
-        tier_of, order = {one: tier for tier, ids in members.items() for one in ids}, list(members)
+        tier_of, order = {question: tier for tier, ids in members.items() for question in ids}, list(members)
     if not tier_of:
         return dict.fromkeys(questions, UNDIVIDED), [UNDIVIDED]
     if without := [question for question in questions if question not in tier_of]:
         raise DataError(f"{source}: questions in no tier: {', '.join(without[:10])}; name them in the file of tiers")
+    # Tiers of the study's names stand in its order, not in that of their appearance in the source.
     if set(order) <= set(STUDY_TIERS):
         order = [tier for tier in STUDY_TIERS if tier in order]
     return {question: tier_of[question] for question in questions}, order
@@ -96,10 +103,11 @@ def _rows(imported: Imported, tier_of: dict[str, str], columns: ColumnMap) -> It
     for model in imported.models:
         judges = {"evaluator": columns.evaluator, "grader": columns.grader}
         shared = {"cell": model.name, **_factors(model), **judges, "curtailed": False}
-        for one in model.attempts:
+        for attempt in model.attempts:
             yield {
-                **shared, "question": one.question, "tier": tier_of[one.question], "attempt": one.attempt,
-                "verdict": one.verdict, "answer": one.answer, "extracted": one.extracted, **one.told,
+                **shared, "question": attempt.question, "tier": tier_of[attempt.question],
+                "attempt": attempt.attempt, "verdict": attempt.verdict, "answer": attempt.answer,
+                "extracted": attempt.extracted, **attempt.further_columns,
             }  # fmt: skip
 
 
@@ -115,17 +123,17 @@ def _cell(model: ImportedModel, planned: dict[str, int], results: pd.DataFrame) 
 
 def _texts(imported: Imported) -> pd.DataFrame:
     rows = [
-        (model.name, one.question, one.attempt, one.text)
+        (model.name, attempt.question, attempt.attempt, attempt.text)
         for model in imported.models
-        for one in model.attempts
-        if one.text is not None
+        for attempt in model.attempts
+        if attempt.text is not None
     ]
     return pd.DataFrame(rows, columns=["cell", "question", "attempt", "text"]).astype(
         {"cell": "string", "question": "string", "attempt": "int64", "text": "string"}
     )
 
 
-def _manifest(name: str, imported: Imported, planned: dict[str, int], order: list[str], command: str) -> dict[str, Any]:
+def _manifest(name: str, imported: Imported, planned: dict[str, int], order: list[str], command: str) -> Manifest:
     attempts = {model.name: model.n for model in imported.models}
     return {
         "format": MANIFEST_FORMAT,
