@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--words", type=int, default=60, help="of each completion")
     parser.add_argument("--keep", type=Path, help="where to leave the study")
     arguments = parser.parse_args()
-    from ablation.report.page import write
+    from ablation.report.page import write_report
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
@@ -106,7 +106,7 @@ def main() -> None:
         rows = []
         for name in ("first", "again, texts unchanged"):
             wall, cpu = time.monotonic(), time.process_time()
-            page = write(folder)
+            page = write_report(folder)
             rows.append((name, time.monotonic() - wall, time.process_time() - cpu))
         texts = sum(path.stat().st_size for path in (page.parent / "texts").iterdir())
         browser = in_browser(page)

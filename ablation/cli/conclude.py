@@ -44,12 +44,12 @@ def _write_report(plan: Plan, console: Console) -> Path:
     """Analyse the records, write the page and print the findings. Returns the page."""
     from ablation.analysis import load
     from ablation.analysis.findings.analyse import analyse
-    from ablation.report.page import write_analysed
-    from ablation.report.terminal import render
+    from ablation.report.page import write_analysed_report
+    from ablation.report.terminal import render_summary
 
     analysis = analyse(load(plan.folder), partial=True)
-    page = write_analysed(analysis, plan.folder)
-    console.print(render(analysis))
+    page = write_analysed_report(analysis, plan.folder)
+    console.print(render_summary(analysis))
     return page
 
 

@@ -58,10 +58,10 @@ def write_candidates() -> None:
     by_depth: dict[str, list[int]] = {}
     for identifier, problem in enumerate(candidates()):
         by_depth.setdefault(f"steps{problem.depth:02d}", []).append(identifier)
-    write_tiers(CANDIDATE_TIERS, by_depth)
+    write_tier_ids(CANDIDATE_TIERS, by_depth)
 
 
-def write_tiers(path: Path, members: Mapping[str, list[int]]) -> None:
+def write_tier_ids(path: Path, members: Mapping[str, list[int]]) -> None:
     """Write tier → ids of its questions as YAML, one tier a line."""
     path.write_text("".join(f"{name}: {json.dumps(ids)}\n" for name, ids in members.items()))
 
@@ -70,10 +70,10 @@ def write_benchmark() -> None:
     """Apply the rule to the kept reference runs and write the chosen questions and their tiers."""
     chosen = choose_questions(question_tiers(read_reference_runs(REFERENCE_RUNS), TIER_RULE), CHOICE_SEED)
     write_questions(BENCHMARK, sorted(i for ids in chosen.values() for i in ids))
-    write_tiers(TIERS, chosen)
+    write_tier_ids(TIERS, chosen)
 
 
-def read_tiers(path: Path) -> dict[str, list[int]]:
+def read_tier_ids(path: Path) -> dict[str, list[int]]:
     """Read tier → ids of its questions."""
     loaded: dict[str, list[int]] = yaml.safe_load(path.read_text())
     return loaded

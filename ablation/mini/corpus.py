@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ablation.mini.candidates import held_out
-from ablation.mini.generations import Generation, cut_short, write_gemini, write_r1
+from ablation.mini.generations import WrittenSolution, cut_short, write_gemini, write_r1
 from ablation.mini.problems import Problem, make_problem
 from ablation.mini.wordings import PROBLEM_TYPES, ProblemType
 
@@ -39,7 +39,7 @@ SCHEMA = pa.schema(
 )
 
 CorpusRow = dict[str, Any]
-Writer = Callable[[Random, Problem, float], Generation]
+Writer = Callable[[Random, Problem, float], WrittenSolution]
 
 
 def rows() -> Iterator[CorpusRow]:
@@ -67,7 +67,7 @@ def _fresh_problem(rng: Random, problem_type: ProblemType, texts: set[str]) -> P
             return problem
 
 
-def _generations(rng: Random, problem: Problem) -> list[Generation]:
+def _generations(rng: Random, problem: Problem) -> list[WrittenSolution]:
     """Return two or three generations in style r1 and one in style gemini."""
     writers: list[Writer] = [write_r1, write_r1, write_gemini]
     if rng.random() < THIRD_R1_RATE:
@@ -75,14 +75,14 @@ def _generations(rng: Random, problem: Problem) -> list[Generation]:
     return [_generation(rng, problem, writer) for writer in writers]
 
 
-def _generation(rng: Random, problem: Problem, writer: Writer) -> Generation:
+def _generation(rng: Random, problem: Problem, writer: Writer) -> WrittenSolution:
     """Return one generation; a share of the writers is careless, and a share is cut short."""
     slip_rate = CARELESS_SLIP_RATE if rng.random() < CARELESS_RATE else 0.0
     trajectory = writer(rng, problem, slip_rate)
     return cut_short(rng, trajectory) if rng.random() < CUT_SHORT_RATE else trajectory
 
 
-def _row(rng: Random, problem: Problem, generations: list[Generation]) -> CorpusRow:
+def _row(rng: Random, problem: Problem, generations: list[WrittenSolution]) -> CorpusRow:
     """Return one problem with its generations as a row of the schema."""
     right = [generation.right for generation in generations]
     math_verify, llama = _verdicts(rng, right)

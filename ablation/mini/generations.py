@@ -18,8 +18,8 @@ CORRECTION_RATE = 0.04
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
-    """One solution as a model might have written it: an entry of a corpus row's `generations`."""
+class WrittenSolution:
+    """A solution as a model might have written it: an entry of a corpus row's `generations`."""
 
     text: str
     style: str
@@ -35,7 +35,7 @@ def boxed(value: int) -> str:
     return f"\\boxed{{{value}}}"
 
 
-def write_r1(rng: Random, problem: Problem, slip_rate: float = 0.0) -> Generation:
+def write_r1(rng: Random, problem: Problem, slip_rate: float = 0.0) -> WrittenSolution:
     """Write every step as an equation; the share of checked steps is drawn once a generation.
 
     `slip_rate` is the probability that a step gets a wrong result.
@@ -46,7 +46,7 @@ def write_r1(rng: Random, problem: Problem, slip_rate: float = 0.0) -> Generatio
     for step, left, right in zip(problem.steps, values, values[1:], strict=False):
         sentences += _r1_step(rng, step, left, right, check_rate)
     sentences.append(rng.choice(CLOSINGS).format(box=boxed(values[-1])))
-    return Generation(" ".join(sentences), "r1", values[-1] == problem.answer)
+    return WrittenSolution(" ".join(sentences), "r1", values[-1] == problem.answer)
 
 
 def _r1_step(rng: Random, step: Step, left: int, right: int, check_rate: float) -> list[str]:
@@ -62,7 +62,7 @@ def _r1_step(rng: Random, step: Step, left: int, right: int, check_rate: float) 
     return sentences
 
 
-def write_gemini(rng: Random, problem: Problem, slip_rate: float = 0.0) -> Generation:
+def write_gemini(rng: Random, problem: Problem, slip_rate: float = 0.0) -> WrittenSolution:
     """Write two or three steps to an equation, evaluated from left to right, without the values between.
 
     `slip_rate` is the probability that a step gets a wrong result.
@@ -76,14 +76,14 @@ def write_gemini(rng: Random, problem: Problem, slip_rate: float = 0.0) -> Gener
         sentences.append(f"{values[i]} {symbols} = {values[j]}.")
         i = j
     sentences.append(rng.choice(TERSE_CLOSINGS).format(box=boxed(values[-1])))
-    return Generation(" ".join(sentences), "gemini", values[-1] == problem.answer)
+    return WrittenSolution(" ".join(sentences), "gemini", values[-1] == problem.answer)
 
 
-def cut_short(rng: Random, generation: Generation) -> Generation:
+def cut_short(rng: Random, generation: WrittenSolution) -> WrittenSolution:
     """Return the generation as a length limit would leave it: without its end, hence without an answer."""
     words = generation.text.split()
     length = rng.randint(len(words) // 3, len(words) - 3)
-    return Generation(" ".join(words[:length]), generation.style, right=False, complete=False)
+    return WrittenSolution(" ".join(words[:length]), generation.style, right=False, complete=False)
 
 
 def _walk(rng: Random, problem: Problem, slip_rate: float) -> tuple[int, ...]:

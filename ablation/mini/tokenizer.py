@@ -28,14 +28,14 @@ CHAT_TEMPLATE = (
 )
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Split plain text into its tokens; special tokens are not recognised."""
     return re.findall(WORD, text.lower())
 
 
 def build_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     """Return a tokenizer whose vocabulary is the special tokens, the numbers 0..99 and every other word of `texts`, sorted."""
-    wordlist = {word for text in texts for word in words(text) if not word.isdigit()}
+    wordlist = {word for text in texts for word in split_words(text) if not word.isdigit()}
     vocabulary = [*SPECIAL, *map(str, range(100)), *sorted(wordlist)]
     tokenizer = Tokenizer(WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token=UNKNOWN))
     tokenizer.normalizer = Lowercase()

@@ -15,14 +15,14 @@ MATRIX_LIMIT = 128
 _LISTED = 5
 
 
-def write(audit: Audit, folder: Path) -> Path:
+def write_audit_page(audit: Audit, folder: Path) -> Path:
     """Write ``index.html`` into the folder and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_text_atomically(folder / "index.html", render(audit))
+    write_text_atomically(folder / "index.html", render_audit(audit))
     return folder / "index.html"
 
 
-def render(audit: Audit) -> str:
+def render_audit(audit: Audit) -> str:
     """Return the page's text: the same audit gives the same bytes."""
     return render_template(
         "audit.html.j2",
@@ -30,7 +30,7 @@ def render(audit: Audit) -> str:
         style=Markup(resource("style.css")),
         quantiles=QUANTILES,
         quantity=quantity,
-        counted=counted,
+        counted=with_noun,
         shares=shares,
         counts=counts,
         matrix=matrix(audit) if len(audit.selections) <= MATRIX_LIMIT else None,
@@ -42,7 +42,7 @@ def render(audit: Audit) -> str:
     )
 
 
-def counted(number: int, singular: str, plural: str = "") -> str:
+def with_noun(number: int, singular: str, plural: str = "") -> str:
     """Return ``1 cell``, ``2 cells``; `plural` is for words that do not end in s."""
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 

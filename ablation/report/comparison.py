@@ -63,7 +63,7 @@ def _context(comparison: StudyComparison) -> dict[str, Any]:
         "same": int(comparison.cells["same"].sum()),
         "cells": [_cell(row, comparison.scores.all_and_tiers) for row in comparison.cells.to_dict("records")],
         "differences": [
-            row for row in tables.estimates(comparison.differences, ["factor", "level"], span) if row["pairs"]
+            row for row in tables.estimate_rows(comparison.differences, ["factor", "level"], span) if row["pairs"]
         ],
         "effects": _effects(comparison, span),
         "alone": [(comparison.first.name, comparison.only_first), (comparison.second.name, comparison.only_second)],
@@ -113,7 +113,7 @@ def _effects(comparison: StudyComparison, span: float) -> list[dict[str, Any]]:
             ]
             by_tier = dict(zip(group["tier"], records, strict=True))
             cells = [
-                tables.estimate(by_tier[scope], span) if scope in by_tier else None
+                tables.shown_estimate(by_tier[scope], span) if scope in by_tier else None
                 for scope in comparison.scores.all_and_tiers
             ]
             label = {"factor": factor, "level": level, "reference": reference}

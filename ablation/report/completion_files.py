@@ -67,7 +67,7 @@ def write_completion_files(study: Study, study_dir: Path, report: Path) -> FileI
     return files
 
 
-def read_problems(study_dir: Path) -> Mapping[str, Mapping[str, str]]:
+def read_question_texts(study_dir: Path) -> Mapping[str, Mapping[str, str]]:
     """Read question → its `problem` and `answer`, empty where the study did not record them.
 
     Raises RecordError for a damaged file.

@@ -14,7 +14,7 @@ from ablation.analysis.effects.uncertainty import MIN_QUESTIONS
 from ablation.analysis.findings.analyse import Analysis, analyse
 from ablation.analysis.records.load import load
 from ablation.report import tables
-from ablation.report.completion_files import FileIndex, read_problems, write_completion_files
+from ablation.report.completion_files import FileIndex, read_question_texts, write_completion_files
 from ablation.report.display_text import clean, clean_lines
 from ablation.report.figures import SmallMultiples, all_figures
 from ablation.report.inline_svg import common_span
@@ -29,29 +29,29 @@ MANIFEST_FIELDS = ("command", "created", "hypothesis", "note", "scale")  # a man
 SCRIPTS = ("tables.js", "tips.js", "theme.js", "reader.js")
 
 
-def write(study_dir: Path | str, for_paper: bool = True) -> Path:
+def write_report(study_dir: Path | str, for_paper: bool = True) -> Path:
     """Write `report/` into the study's folder from its records and return the path of its `index.html`.
 
     Beside the page stands `texts/`, the completions that the page loads on demand; with `for_paper` also `figures/` and
     `tables/`. The same records give the same bytes. Raises RecordError as `analysis.load` does, OSError where nothing can be
     written.
     """
-    return write_analysed(analyse(load(study_dir), partial=True), Path(study_dir), for_paper)
+    return write_analysed_report(analyse(load(study_dir), partial=True), Path(study_dir), for_paper)
 
 
-def write_analysed(analysis: Analysis, folder: Path, for_paper: bool = True) -> Path:
-    """Write the report as `write` does, from estimates that were already made of this study."""
+def write_analysed_report(analysis: Analysis, folder: Path, for_paper: bool = True) -> Path:
+    """Write the report as `write_report` does, from estimates that were already made of this study."""
     page = folder / "report" / "index.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     figures = all_figures(analysis)
     index = write_completion_files(analysis.study, folder, page.parent)
     if for_paper:
         write_paper(analysis, figures, page.parent)
-    write_text_atomically(page, render(analysis, figures, folder, index, for_paper))
+    write_text_atomically(page, render_report(analysis, figures, folder, index, for_paper))
     return page
 
 
-def render(
+def render_report(
     analysis: Analysis, figures: dict[str, SmallMultiples], folder: Path, index: FileIndex, for_paper: bool
 ) -> str:
     """Return the page's text. `folder` is the study's, `index` names the file with the completions of each question and cell."""
@@ -92,8 +92,8 @@ def _context(analysis: Analysis, figures: dict[str, SmallMultiples]) -> dict[str
         "min_questions": MIN_QUESTIONS,
         "figures": figures,
         "span": span,
-        "effects": tables.estimates(analysis.effects, ["factor", "level", "reference"], span),
-        "slopes": tables.estimates(analysis.slopes, ["length", "style"], span),
+        "effects": tables.estimate_rows(analysis.effects, ["factor", "level", "reference"], span),
+        "slopes": tables.estimate_rows(analysis.slopes, ["length", "style"], span),
         "means": tables.level_means(analysis),
         "ladder": ladder_grid(analysis),
         "common_k": common_k(scores),
@@ -106,13 +106,13 @@ def _context(analysis: Analysis, figures: dict[str, SmallMultiples]) -> dict[str
         "decided": tables.decided_rows(analysis),
         "question_map": tables.question_map(analysis),
         "training": tables.training_rows(study),
-        "left_out": tables.left_out(study),
+        "left_out": tables.left_out_rows(study),
     }
 
 
 def _data(analysis: Analysis, folder: Path, index: FileIndex) -> Markup:
     """Return the values that the script reads, as JSON in which nothing can end the element that it stands in."""
-    scores, problems = analysis.scores, read_problems(folder)
+    scores, problems = analysis.scores, read_question_texts(folder)
     names = scores.questions["question"].tolist()
     values = {
         "n": scores.n_attempts,

@@ -1,6 +1,5 @@
 """The provenance of a report's numbers: code, versions, seeds, fixed choices, the records' checksums, and the cost."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import pandas as pd
 
 from ablation.analysis.records.load import SEED_COLUMNS, Study
 from ablation.report.display_text import quantity
+from ablation.store.files import sha256
 
 HASHED_FILES = ("results.parquet", "completions.parquet", "cells.parquet", "loss.parquet")
 _COSTS = {
@@ -34,12 +34,6 @@ def provenance_values(study: Study, folder: Path) -> dict[str, Any]:
         "keys": [(cell["cell"], cell["key"]) for cell in study.manifest["cells"] if cell.get("key")],
         "cost": _cost(study.cells),
     }
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _seeds(cells: pd.DataFrame) -> list[tuple[str, str]]:

@@ -52,7 +52,7 @@ class Estimate:
     """The interval as a mark the size of a word."""
 
 
-def estimates(frame: pd.DataFrame, by: Sequence[str], span: float) -> list[dict[Any, Any]]:
+def estimate_rows(frame: pd.DataFrame, by: Sequence[str], span: float) -> list[dict[Any, Any]]:
     """Return one row for each distinct `by` (None where it does not apply), with its Estimate in each scope as `by_scope`.
 
     The marks are on an axis from −`span` to +`span`.
@@ -61,7 +61,7 @@ def estimates(frame: pd.DataFrame, by: Sequence[str], span: float) -> list[dict[
     for _, group in frame.groupby(list(by), sort=False, dropna=False):
         records = group.to_dict("records")
         labels: dict[Any, Any] = {name: None if pd.isna(records[0][name]) else records[0][name] for name in by}
-        rows.append({**records[0], **labels, "by_scope": [estimate(record, span) for record in records]})
+        rows.append({**records[0], **labels, "by_scope": [shown_estimate(record, span) for record in records]})
     return rows
 
 
@@ -152,7 +152,7 @@ def training_rows(study: Study) -> list[dict[str, Any]]:
     return [_training(row, losses.get(row["cell"], [])) for row in trained]
 
 
-def left_out(study: Study) -> list[tuple[str, list[str]]]:
+def left_out_rows(study: Study) -> list[tuple[str, list[str]]]:
     """Return (reason, the combinations that it kept out of the design), in the manifest's order."""
     groups: dict[str, list[str]] = {}
     for entry in study.manifest.get("left_out", []):
@@ -166,7 +166,7 @@ def heat(fraction: float, title: str = "") -> Heat:
     return Heat(percent(fraction), None if np.isnan(fraction) else round(100 * fraction), title)
 
 
-def estimate(record: EstimateRow, span: float) -> Estimate:
+def shown_estimate(record: EstimateRow, span: float) -> Estimate:
     """Return a row of estimates as a table shows it, its mark on an axis from −`span` to +`span`."""
     has_bounds = not np.isnan(record["low"])
     verdict = judge(record)

@@ -20,7 +20,7 @@ MAX_DECIDED = 20
 MAX_TIERS = 6  # more do not fit 80 columns; the page has them all
 
 
-def render(analysis: Analysis) -> RenderableType:
+def render_summary(analysis: Analysis) -> RenderableType:
     """Return the study's results as something that rich prints to a terminal, a pipe or a file."""
     headlines = [finding for finding in analysis.findings if finding.headline]
     return Group(

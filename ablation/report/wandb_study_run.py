@@ -13,9 +13,8 @@ from ablation.analysis.records.load import load
 from ablation.config.tracker import Mode, Tracker
 from ablation.report.display_text import clean
 from ablation.report.figures import all_figures
-from ablation.report.provenance import sha256
 from ablation.report.wandb_dashboard import save_dashboard
-from ablation.store.files import write_text_atomically
+from ablation.store.files import sha256, write_text_atomically
 
 if TYPE_CHECKING:
     import wandb

@@ -62,7 +62,7 @@ def test_a_block_of_a_later_engine_leaves_the_cell_without_average(tiny_benchmar
         told["engine"], "transformers 99",
     ]  # fmt: skip
     assert all(part["engine"]["template"] and part["parallel"] == [[1, 1]] for part in parts.values())
-    assert "several evaluators" in page.write(plan.folder, for_paper=False).read_text(encoding="utf-8")
+    assert "several evaluators" in page.write_report(plan.folder, for_paper=False).read_text(encoding="utf-8")
 
 
 def test_a_top_up_by_another_engine_is_warned_of_before_it_runs(

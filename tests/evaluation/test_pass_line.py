@@ -21,7 +21,7 @@ from ablation.evaluation.pass_line import Decision
 from ablation.jobs.run.pipeline import run_cell
 from ablation.planning.validate import prepare_cells
 from ablation.report import page
-from ablation.report.terminal import render
+from ablation.report.terminal import render_summary
 from ablation.specs import PassLine
 from ablation.specs.cell import Cell
 from ablation.store.records import COMPLETIONS_FILE, Completion, read_rows
@@ -141,7 +141,7 @@ def mixed(tiny_benchmark: list[str], tmp_path: Path) -> Any:
 
 def shown_in_terminal(folder: Path) -> str:
     console = Console(width=80, file=StringIO())
-    console.print(render(analyse(load(folder), partial=True)))
+    console.print(render_summary(analyse(load(folder), partial=True)))
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 
@@ -165,7 +165,7 @@ def test_its_cells_have_an_answer_and_no_average(mixed: Any, tmp_path: Path) -> 
     assert Scores.of(study, partial=True).averages()["all"].isna().tolist() == [False, True]
     told = shown_in_terminal(mixed.folder)
     assert "base model" in told and "1 of 2 cells complete, 1 decided early" in told
-    shown = page.write(mixed.folder).read_text()
+    shown = page.write_report(mixed.folder).read_text()
     assert "Pass lines decided early" in shown and "1 of 2 cells complete, 1 decided early" in shown
     assert len(export_harness(mixed.folder, tmp_path / "harness")) == 1
 

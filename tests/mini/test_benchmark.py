@@ -10,7 +10,7 @@ import pytest
 from ablation.data.benchmark.tier_rule import ReferenceCount, question_tier, question_tiers
 from ablation.mini import BENCHMARK, CANDIDATE_TIERS, CANDIDATES, CORPUS, REFERENCE_RUNS, TIERS
 from ablation.mini.base_text import make_document
-from ablation.mini.benchmark import CHOICE_SEED, question_row, read_reference_runs, read_tiers, write_reference_runs
+from ablation.mini.benchmark import CHOICE_SEED, question_row, read_reference_runs, read_tier_ids, write_reference_runs
 from ablation.mini.candidates import candidates, held_out
 from ablation.mini.problems import MAX_DEPTH, skeleton
 from ablation.mini.question_choice import TIER_QUOTAS, TIER_RULE, choose_questions
@@ -47,7 +47,7 @@ def test_candidates_are_distinct_and_of_every_depth() -> None:
     assert len(held_out()) == len(pool)
     assert {problem.depth for problem in pool} == set(range(1, MAX_DEPTH + 1))
     assert [json.loads(line) for line in CANDIDATES.read_text().splitlines()] == [*map(question_row, range(len(pool)))]
-    assert sorted(i for mine in read_tiers(CANDIDATE_TIERS).values() for i in mine) == list(range(len(pool)))
+    assert sorted(i for mine in read_tier_ids(CANDIDATE_TIERS).values() for i in mine) == list(range(len(pool)))
 
 
 def test_questions_are_candidates_in_the_schema_of_aime24() -> None:
@@ -59,7 +59,7 @@ def test_questions_are_candidates_in_the_schema_of_aime24() -> None:
 
 
 def test_tiers_follow_from_the_kept_reference_runs() -> None:
-    chosen = read_tiers(TIERS)
+    chosen = read_tier_ids(TIERS)
     assert chosen == choose_questions(question_tiers(read_reference_runs(REFERENCE_RUNS), TIER_RULE), CHOICE_SEED)
     assert sorted(i for mine in chosen.values() for i in mine) == [question["id"] for question in questions()]
 

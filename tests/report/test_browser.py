@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from matplotlib.image import imread
 
-from ablation.report.page import write
+from ablation.report.page import write_report
 from tests.analysis.studies import BASE, build, factorial, save
 from tests.report.test_page import SECTIONS
 
@@ -39,7 +39,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts.to_parquet(folder / "completions.parquet")
     asked = rows[["question", "tier"]].drop_duplicates().assign(problem=f"What is it? {HOSTILE}", answer="007")
     asked.to_parquet(folder / "questions.parquet")
-    return write(folder, for_paper=False)
+    return write_report(folder, for_paper=False)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from ablation.analysis.records.load import Study
-from ablation.report.page import write
+from ablation.report.page import write_report
 from tests.analysis.studies import BASE, QUESTIONS, build, factorial, save, trained, without
 
 HOSTILE = '<script>alert(1)</script>\x1b[31m\u202eevil\x00 $x^{2}$ & "quoted" \'\ud800'
@@ -53,7 +53,7 @@ class Page(HTMLParser):
 
 
 def _html(study: Study, folder: Path, for_paper: bool = False) -> str:
-    return write(save(study, folder), for_paper).read_text(encoding="utf-8")
+    return write_report(save(study, folder), for_paper).read_text(encoding="utf-8")
 
 
 def _bytes(report: Path) -> dict[str, bytes]:
@@ -94,7 +94,7 @@ def test_a_full_page_is_whole_self_contained_and_the_same_bytes_twice(tmp_path: 
     ):
         assert text in html
     before = _bytes(tmp_path / "report")
-    write(tmp_path)
+    write_report(tmp_path)
     assert _bytes(tmp_path / "report") == before
     assert {path.split("/")[0] for path in before} == {"index.html", "figures", "tables"}, "something was left behind"
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from ablation.analysis.findings.analyse import analyse
 from ablation.analysis.records.load import Study
 from ablation.report.display_text import clean, short
-from ablation.report.terminal import render
+from ablation.report.terminal import render_summary
 from tests.analysis.studies import BASE, build, factorial, trained
 
 STUDY = build([BASE, *factorial(count=[25, 50], style=["r1", "gemini"])], lambda cell, q: q % 3 + (cell["count"] == 50))
@@ -16,7 +16,7 @@ STUDY = build([BASE, *factorial(count=[25, 50], style=["r1", "gemini"])], lambda
 
 def _printed(study: Study, width: int) -> str:
     console = Console(file=io.StringIO(), width=width, no_color=True)
-    console.print(render(analyse(study, partial=True)))
+    console.print(render_summary(analyse(study, partial=True)))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

@@ -12,7 +12,7 @@ from ablation.analysis.findings.analyse import analyse
 from ablation.analysis.records.load import load
 from ablation.config.tracker import Tracker
 from ablation.jobs.run.pipeline import run_cell
-from ablation.report.page import write
+from ablation.report.page import write_report
 from ablation.report.wandb_dashboard import ABSENT, report, save_dashboard, workspace
 from ablation.report.wandb_study_run import study_summary, track_study
 from ablation.specs.cell import Cell, addresses
@@ -80,7 +80,7 @@ def test_a_study_is_a_run_with_findings_tables_and_figures(tmp_path: Path) -> No
     folder = save(
         build([BASE, *GRID], lambda cell, q: (q + cell["count"] // 25) % 5, hypothesis="None."), tmp_path / "tiny"
     )
-    write(folder, for_paper=False)
+    write_report(folder, for_paper=False)
     ledger = tmp_path / "store" / "tracked"
     ledger.mkdir(parents=True)
     for _ in range(2):

@@ -43,4 +43,4 @@ def test_a_released_checkpoint_is_not_the_base_model(tiny_benchmark: list[str], 
     scores = Scores.of(study, partial=True)
     assert scores.is_base_c.tolist() == [False, True, False]
     assert study.manifest["cells"][2]["factors"]["count"] is None
-    assert "s1.1-32B" in page.write(plan.folder).read_text()
+    assert "s1.1-32B" in page.write_report(plan.folder).read_text()

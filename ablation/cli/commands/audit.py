@@ -37,7 +37,7 @@ def _audit(given: argparse.Namespace) -> int:
     from ablation.config.sweep.cells import compose_sweep
     from ablation.data.corpus.audit import audit
     from ablation.planning.validate import prepare_cells
-    from ablation.report.audit_page import write
+    from ablation.report.audit_page import write_audit_page
     from ablation.store.files import check_writable
     from ablation.store.store import Store
 
@@ -48,7 +48,7 @@ def _audit(given: argparse.Namespace) -> int:
     cells = prepare_cells(grid.cells, store, lambda text: None if given.json else print(text), grid.execution.cluster)
     trained = [cell for cell in cells if not cell.is_base]
     found = audit(study, _made(trained, store), len(cells) - len(trained))
-    page = write(found, outputs / study / "audit")
+    page = write_audit_page(found, outputs / study / "audit")
     if given.json:
         print(json.dumps(found.as_json()))
     else:

@@ -46,7 +46,7 @@ def register(commands: "Commands") -> None:
 
 def _import(given: argparse.Namespace) -> int:
     from ablation.errors import DataError
-    from ablation.report.page import write
+    from ablation.report.page import write_report
     from ablation.study.interchange.columns import read_columns
     from ablation.study.interchange.import_study import import_study, study_name
 
@@ -56,7 +56,7 @@ def _import(given: argparse.Namespace) -> int:
     models = import_study(given.source, folder, read_columns(given.columns), shlex.join(["ablation", *sys.argv[1:]]))
     for name, count in models.items():
         print(f"{name}: {count:,} attempts")
-    print(f"report: {write(folder)}")
+    print(f"report: {write_report(folder)}")
     return 0
 
 

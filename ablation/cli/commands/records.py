@@ -39,8 +39,8 @@ def _report(given: argparse.Namespace) -> int:
 
     from ablation.analysis import load
     from ablation.analysis.findings.analyse import analyse
-    from ablation.report.page import write_analysed
-    from ablation.report.terminal import render
+    from ablation.report.page import write_analysed_report
+    from ablation.report.terminal import render_summary
     from ablation.study.manifest import read_errors
 
     folder = _brought_up_to_date(given)
@@ -48,12 +48,12 @@ def _report(given: argparse.Namespace) -> int:
     if given.other:
         return _compare(given, folder, errors)
     analysis = analyse(load(folder), partial=True)
-    page = write_analysed(analysis, folder)
+    page = write_analysed_report(analysis, folder)
     if given.json:
         print(json.dumps({"folder": str(folder), "report": str(page), "failed": errors}))
     else:
         console = Console(highlight=False)
-        console.print(render(analysis))
+        console.print(render_summary(analysis))
         console.print(f"report: {page}", soft_wrap=True)
     return 1 if errors else 0
 

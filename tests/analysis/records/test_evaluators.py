@@ -16,8 +16,8 @@ from ablation.analysis.records.load import Study
 from ablation.errors import RecordError
 from ablation.report.comparison import write_comparison
 from ablation.report.figures.lengths import lengths_figure
-from ablation.report.page import write
-from ablation.report.terminal import render
+from ablation.report.page import write_report
+from ablation.report.terminal import render_summary
 from ablation.study.interchange.export_study import export_harness
 from ablation.study.interchange.tiers import counts_of
 from tests.analysis.studies import BASE, build, factorial, name_of, save, trained, without
@@ -99,10 +99,10 @@ def test_two_studies_are_paired_without_the_cell_and_say_who_judged() -> None:
 
 
 def test_page_and_terminal_name_the_cell_and_the_two(tmp_path: Path) -> None:
-    page = write(save(_topped_up(WHOLE), tmp_path / "tiny"), for_paper=False).read_text(encoding="utf-8")
+    page = write_report(save(_topped_up(WHOLE), tmp_path / "tiny"), for_paper=False).read_text(encoding="utf-8")
     assert "its attempts come from several evaluators" in page and "2 kinds of evaluator" in page
     console = Console(width=80, file=StringIO())
-    console.print(render(analyse(_topped_up(WHOLE), partial=True, draws=0)))
+    console.print(render_summary(analyse(_topped_up(WHOLE), partial=True, draws=0)))
     assert isinstance(console.file, StringIO)
     assert "2 kinds of evaluator" in " ".join(console.file.getvalue().split())
 

@@ -16,7 +16,7 @@ from ablation.data.corpus.audit import Audit, Selection
 from ablation.data.corpus.select import ids_digest, read_chosen, read_selection
 from ablation.data.tokenizer import load_tokenizer
 from ablation.jobs.run.pipeline import run_cell
-from ablation.report.audit_page import MATRIX_LIMIT, nearest, render
+from ablation.report.audit_page import MATRIX_LIMIT, nearest, render_audit
 from ablation.specs.cell import Cell, addresses
 from ablation.store.store import Store
 from tests.conftest import openr1_row, write_lines
@@ -127,7 +127,7 @@ def test_the_page_is_safe_and_ends() -> None:
     )  # fmt: skip
     for count in (1, 2, MATRIX_LIMIT + 1):
         square = tuple(tuple(1 for _ in range(count)) for _ in range(count))
-        page = render(Audit(hostile, (one,) * count, square, square, 0, {hostile: 1}))
+        page = render_audit(Audit(hostile, (one,) * count, square, square, 0, {hostile: 1}))
         assert "<script" not in page
         assert not {"\u202e", "\x1b"}.intersection(page)
         assert ("more than a readable matrix" in page) == (count > MATRIX_LIMIT)
@@ -135,7 +135,7 @@ def test_the_page_is_safe_and_ends() -> None:
         assert ("are the same set" in page) == (count > 1)
     few = tuple(tuple(int(row // 10 == column // 10) for column in range(count)) for row in range(count))
     assert nearest(Audit(hostile, (one,) * count, few, few, 0, {}))[0] == (hostile, [f"{hostile} (1)"] * 5, 4)
-    assert "0 training sets" in render(Audit("empty", (), (), (), 2, {}))
+    assert "0 training sets" in render_audit(Audit("empty", (), (), (), 2, {}))
 
 
 @pytest.mark.parametrize("form", ["parquet", "jsonl"])
