@@ -1,4 +1,4 @@
-"""The ways in which this program refuses or gives up, each with a `kind` that decides whether trying again makes sense."""
+"""The errors that this package raises on purpose. Each has a `kind`, which decides whether trying again makes sense."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -6,15 +6,16 @@ from typing import ClassVar
 
 
 class AblationError(Exception):
-    """Base of every error that this package raises on purpose; its text is meant for the user, without a trace."""
+    """Base of every error that this package raises on purpose. Its text is meant for the user, without a trace."""
 
     kind: ClassVar[str] = "error"
-    # What a command ends with: 2 refused, 3 the cluster cannot be reached.
+    """The class of the failure, in the records of jobs and in the policy of retries."""
     exit_code: ClassVar[int] = 2
+    """Exit status of a command: 2 refused, 3 the cluster cannot be reached."""
 
 
 class ConfigProblems(AblationError):  # noqa: N818 it lists problems; each of them is a sentence
-    """Everything that is wrong with a configuration, all at once. `problems` are whole sentences without duplicates."""
+    """All problems of a configuration at once. `problems` are whole sentences without duplicates."""
 
     kind = "config_error"
 
@@ -28,7 +29,7 @@ class ConfigProblems(AblationError):  # noqa: N818 it lists problems; each of th
 
 
 class UsageError(AblationError):
-    """A command was given in a way that it cannot carry out; nothing was changed."""
+    """A command cannot be carried out as it was asked for. Nothing was changed."""
 
 
 class RecordError(AblationError):
@@ -38,19 +39,19 @@ class RecordError(AblationError):
 
 
 class DataError(AblationError):
-    """A corpus or benchmark breaks its schema; the text names file, row and column."""
+    """A corpus or benchmark breaks its schema. The text names file, row and column."""
 
     kind = "data_error"
 
 
 class OutOfMemory(AblationError):  # noqa: N818 named as torch names it
-    """The device's memory does not hold even one row of the batch; the text says what to change."""
+    """The device's memory does not hold even one row of the batch. The text says what to change."""
 
     kind = "oom_gpu"
 
 
 class BadLoss(AblationError):  # noqa: N818 named after what was seen
-    """The loss leads nowhere. Every process of a world sees it at the same update; the same input would fail again."""
+    """Training cannot succeed. Every process of the process group sees it at the same update; the same input would fail again."""
 
 
 class NanLoss(BadLoss):
@@ -66,7 +67,7 @@ class ExplodedLoss(BadLoss):
 
 
 class NoGradient(BadLoss):
-    """Nothing reaches the weights."""
+    """No gradient reaches the weights."""
 
     kind = "no_gradient"
 
@@ -77,12 +78,16 @@ class StillWeights(BadLoss):
     kind = "still_weights"
 
 
-def did_you_mean(given: str, allowed: Iterable[str]) -> str:
-    """A hint ``; did you mean 'x'?`` with the closest allowed name, or the empty string."""
-    match = difflib.get_close_matches(given, list(allowed), n=1, cutoff=0.5)
-    return f"; did you mean '{match[0]}'?" if match else ""
+def did_you_mean(name: str, allowed: Iterable[str]) -> str:
+    """Return a hint with the closest allowed name, or the empty string where none is close.
+
+    >>> did_you_mean("algbra", ["algebra", "geometry"])
+    "; did you mean 'algebra'?"
+    """
+    matches = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.5)
+    return f"; did you mean '{matches[0]}'?" if matches else ""
 
 
 def first_line(error: Exception) -> str:
-    """What an error of a library says, on one line of at most 200 characters; its type where it says nothing."""
+    """Return the first line of an error's text, at most 200 characters; the name of its type where it has no text."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,4 +1,4 @@
-"""What may reach a terminal: text without commands in it. Logs and errors can hold whatever a model wrote."""
+"""Text for a terminal, without commands in it: logs and errors can hold any text that a model wrote."""
 
 import os
 import re
@@ -18,13 +18,13 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\
 
 
 def printable(text: str) -> str:
-    """The text without escape sequences and control characters; a lone carriage return ends a line."""
+    """Return the text without escape sequences and control characters. A lone carriage return ends a line."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     return _CONTROLS.sub("", _SEQUENCES.sub("", lines))
 
 
 def console() -> "Console":
-    """The terminal, or a plain stream of lines where there is none. Raises BrokenPipeError when the reader has gone."""
+    """Return the terminal, or a plain stream of lines where there is none. It raises BrokenPipeError when its reader has gone."""
     from rich.console import Console
 
     class _Console(Console):
@@ -36,7 +36,7 @@ def console() -> "Console":
 
 
 def ask_yes_or_no(question: str) -> bool:
-    """What a person at the terminal answers; nothing, and the end of the input, mean no."""
+    """Ask a person at the terminal. Return True for yes; an empty answer, or the end of the input, means no."""
     try:
         return input(question).strip().lower() in ("y", "yes")
     except EOFError:
@@ -44,7 +44,10 @@ def ask_yes_or_no(question: str) -> bool:
 
 
 def repair_streams() -> None:
-    """A closed stream takes what is said to nowhere; a character that a terminal lacks is shown as a question mark."""
+    """Make standard output and error fit for any text.
+
+    A closed stream loses its text in silence. A character that a terminal lacks is shown as a question mark.
+    """
     nowhere = Path(os.devnull)
     sys.stdout, sys.stderr = (stream or nowhere.open("w") for stream in (sys.stdout, sys.stderr))
     for stream in (sys.stdout, sys.stderr):

@@ -1,1 +1,1 @@
-"""What a tracker is told of a cell while the records stay the truth; Weights & Biases is the one tracker now."""
+"""Trackers show the records of a cell; the records stay the truth. Weights & Biases is the one tracker now."""

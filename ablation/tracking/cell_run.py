@@ -1,6 +1,6 @@
 """Weights & Biases as a view of the records: one run for each cell, under the cell's key.
 
-The records are the truth. A run is written from them when the cell is complete; whatever happens here, the cell stands.
+The records are the truth. A run is written from them when the cell is complete. No failure of the tracker harms the cell.
 """
 
 import json
@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     import wandb
 from ablation.config.tracker import Mode, mode_of
 
-# W&B's for the name of an artifact.
+# W&B's limit for the name of an artifact, in characters.
 _NAME_LIMIT = 128
 
 
 def track(cells: Sequence[Cell], store: Store, tracker: Tracker, study: str) -> list[str]:
-    """Log each complete cell that this study has not logged yet; returns what went wrong, and raises nothing."""
+    """Log each complete cell that this study has not logged yet. Return the troubles as sentences.
+
+    A tracker that fails raises nothing. Raises RecordError when a stage's folder is of other work.
+    """
     mode = mode_of(tracker)
     if mode == "disabled":
         return []
@@ -85,39 +88,43 @@ def _log(cell: Cell, store: Store, tracker: Tracker, mode: Mode, studies: list[s
 
 
 def weights_artifact(cell: Cell, stage: Path) -> "wandb.Artifact":
-    """References to the weights where they lie, so that none are uploaded; sizes and checksums are those of the stage's seal."""
+    """Return an artifact that refers to the weights in their folder, so that none are uploaded.
+
+    Sizes and checksums are those of the stage's seal.
+    """
     import wandb
 
-    files = {name: told for name, told in read_seal(stage)["files"].items() if name.startswith(f"{WEIGHTS_FOLDER}/")}
-    about = {
+    files = {name: entry for name, entry in read_seal(stage)["files"].items() if name.startswith(f"{WEIGHTS_FOLDER}/")}
+    metadata = {
         "base": cell.model.source.canonical(),
         "kind": "adapter" if cell.train and cell.train.leaves_adapter else "weights",
         "files": {name: {"bytes": size, "sha256": checksum} for name, (size, checksum) in files.items()},
     }
-    found = wandb.Artifact(f"weights-{stage.name}"[:_NAME_LIMIT], type="model", metadata=about)
+    artifact = wandb.Artifact(f"weights-{stage.name}"[:_NAME_LIMIT], type="model", metadata=metadata)
     # The reference is its own checksum: to read the files again would take as long as to write them.
-    found.add_reference((stage / WEIGHTS_FOLDER).resolve().as_uri(), checksum=False)
-    return found
+    artifact.add_reference((stage / WEIGHTS_FOLDER).resolve().as_uri(), checksum=False)
+    return artifact
 
 
 def run_config(cell: Cell, store: Store) -> dict[str, Any]:
-    """The nested cell as a run's config, with the factors' values beside it as plain columns; no path of a machine. And who
-    sampled and judged, by which runs are to be grouped, since those of others do not compare.
+    """Return the config of a run: the nested cell, the values of its factors as plain columns, its evaluator and its grader.
+
+    It holds no path of a machine. Runs are to be grouped by evaluator and grader, since those of others do not compare.
     """
-    judged = {"evaluator": ", ".join(sorted(describe_evaluators([cell], store))), "grader": GRADER}
-    return {**cell.canonical(), "factors": cell.factors(), "key": cell.key, **judged}
+    judges = {"evaluator": ", ".join(sorted(describe_evaluators([cell], store))), "grader": GRADER}
+    return {**cell.canonical(), "factors": cell.factors(), "key": cell.key, **judges}
 
 
 def summary(cell: Cell, store: Store) -> dict[str, Any]:
-    """avg@n and cov@n for each tier, or how the pass line was decided; what training realised, and what it took."""
+    """Return the summary of a run: avg@n and cov@n of each tier, or the decision on the pass line; then the training."""
     if cell.sample.decides:
-        told: dict[str, Any] = dict(line_of(cell, store))
+        values: dict[str, Any] = dict(line_of(cell, store))
     else:
-        told = dict(_scores(cell, store))
+        values = dict(_scores(cell, store))
     for group, file in () if cell.is_base else (("train", SUMMARY_FILE), ("timing", TIMING_FILE)):
         content = read_json(store.path(addresses(cell)["train"]) / file)
-        told |= {f"{group}/{name}": value for name, value in content.items() if value is not None}
-    return told
+        values |= {f"{group}/{name}": value for name, value in content.items() if value is not None}
+    return values
 
 
 def _scores(cell: Cell, store: Store) -> dict[str, float]:
@@ -134,7 +141,7 @@ def _scores(cell: Cell, store: Store) -> dict[str, float]:
 
 
 def _studies(path: Path) -> list[str]:
-    """The studies that have logged a cell. A damaged note counts as none: logging again under the same id does no harm."""
+    """Return the studies that have logged a cell. A damaged note counts as none: logging again under the same id does no harm."""
     try:
         return [str(name) for name in json.loads(path.read_text())]
     except (FileNotFoundError, ValueError, TypeError):

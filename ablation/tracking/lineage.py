@@ -1,7 +1,7 @@
 """A cell's selection and verdicts as artifacts of its run, and its questions as a table.
 
-The run takes the selection in and puts the verdicts out, so that W&B's graph shows selection → run → verdicts; cells that share a
-stage share the artifact, whose name is that of the stage's folder.
+The run uses the selection and logs the verdicts, so that W&B's graph shows selection → run → verdicts. An artifact has the
+name of its stage's folder, so cells that share a stage share the artifact.
 """
 
 from pathlib import Path
@@ -17,13 +17,13 @@ from ablation.store.store import Store
 if TYPE_CHECKING:
     import wandb
 
-_NAME_LIMIT = 128  # W&B's for the name of an artifact
+_NAME_LIMIT = 128  # W&B's limit for the name of an artifact, in characters
 QUESTION_TABLE = "questions"
 COLUMNS = ("question", "tier", "attempts", "correct", "solved", "no_answer", "truncated", "mean_tokens")
 
 
 def log_lineage(run: "wandb.Run", cell: Cell, store: Store, rows: pd.DataFrame) -> None:
-    """Log all of it to an open run; `rows` are the cell's `result_rows`."""
+    """Log artifacts and table to an open run. `rows` are the cell's `result_rows`."""
     import wandb
 
     paths = {stage: store.path(address) for stage, address in addresses(cell).items()}
@@ -35,34 +35,34 @@ def log_lineage(run: "wandb.Run", cell: Cell, store: Store, rows: pd.DataFrame) 
 
 
 def question_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a question: `COLUMNS`; `solved` is 1 where any attempt was correct."""
-    told = []
+    """Return one row for each question, with `COLUMNS`. `solved` is 1 where any attempt was correct."""
+    question_rows = []
     for (question, tier), group in rows.groupby(["question", "tier"], sort=False):
-        is_right = group["verdict"] == "correct"
-        told.append((
-            str(question), str(tier), len(group), int(is_right.sum()), int(is_right.any()),
+        is_correct = group["verdict"] == "correct"
+        question_rows.append((
+            str(question), str(tier), len(group), int(is_correct.sum()), int(is_correct.any()),
             int((group["verdict"] == "no_answer").sum()), int((group["verdict"] == "truncated").sum()),
             float(group["tokens"].mean()),
         ))  # fmt: skip
-    return pd.DataFrame(told, columns=list(COLUMNS))
+    return pd.DataFrame(question_rows, columns=list(COLUMNS))
 
 
 def _selection(stage: Path) -> "wandb.Artifact":
-    """Which trajectories a cell trains on: what the selection says of itself; the trajectories stay where they are."""
+    """Return the summary and the seal of a selection as an artifact. The trajectories stay in the store."""
     import wandb
 
-    about: dict[str, Any] = {"stage": stage.name, **read_json(stage / SUMMARY_FILE)}
-    found = wandb.Artifact(f"selection-{stage.name}"[:_NAME_LIMIT], type="selection", metadata=about)
-    found.add_file(str(stage / "stage.json"), name="stage.json")
-    return found
+    metadata: dict[str, Any] = {"stage": stage.name, **read_json(stage / SUMMARY_FILE)}
+    artifact = wandb.Artifact(f"selection-{stage.name}"[:_NAME_LIMIT], type="selection", metadata=metadata)
+    artifact.add_file(str(stage / "stage.json"), name="stage.json")
+    return artifact
 
 
 def _verdicts(cell: Cell, stage: Path) -> "wandb.Artifact":
-    """The verdict on every attempt, with the seal that names the stages it comes from."""
+    """Return the verdict on every attempt as an artifact, with the seal that names the stages it comes from."""
     import wandb
 
-    about = {"stage": stage.name, "cell": cell.key, "n": cell.sample.n}
-    found = wandb.Artifact(f"verdicts-{stage.name}"[:_NAME_LIMIT], type="verdicts", metadata=about)
+    metadata = {"stage": stage.name, "cell": cell.key, "n": cell.sample.n}
+    artifact = wandb.Artifact(f"verdicts-{stage.name}"[:_NAME_LIMIT], type="verdicts", metadata=metadata)
     for name in ("stage.json", VERDICTS_FILE):
-        found.add_file(str(stage / name), name=name)
-    return found
+        artifact.add_file(str(stage / name), name=name)
+    return artifact

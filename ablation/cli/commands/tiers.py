@@ -48,8 +48,8 @@ def _tiers(given: argparse.Namespace) -> int:
     rule = TierRule(given.easy_above, given.medium_above, given.exh_below, given.exh_over)
     counts = counts_of(study, given.base, given.small, given.small_count)
     derived = derive(counts, rule, read_labels(study, given.labels))
-    derived = replace(derived, told=[*derived.told, *left_out(study)])
+    derived = replace(derived, sentences=[*derived.sentences, *left_out(study)])
     write_tiers(given.output, derived, study.name)
     sizes = ", ".join(f"{tier} {len(ids)}" for tier, ids in derived.members.items())
-    print("\n".join([*rule.stated(), f"by the rule: {sizes}", *derived.told, f"tiers: {given.output}"]))
+    print("\n".join([*rule.stated(), f"by the rule: {sizes}", *derived.sentences, f"tiers: {given.output}"]))
     return 0
