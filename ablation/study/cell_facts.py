@@ -33,6 +33,7 @@ def released_models(cells: Sequence[Cell]) -> frozenset[str]:
 
     They have no factors: count 0 is the base model. Without trained cells a single model is the base, and of several none is.
     """
+    # Trained cells tell the base model: the one that they start from.
     untrained = [cell for cell in cells if cell.is_base]
     base_models = {cell.model.source for cell in cells if not cell.is_base}
     if not base_models:

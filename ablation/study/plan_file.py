@@ -49,6 +49,7 @@ def unpack_cells(content: Mapping[str, Any]) -> tuple[Cell, ...]:
         {name: None if index is None else parts[name][index] for name, index in zip(_PARTS, row, strict=True)}
         for row in rows
     ]
+    # The versions of a stage are in its address: folders that an older version recorded may not be today's.
     if all(_has_folders(Cell.model_validate(cells[index]), folders[index]) for index in (0, -1) if cells):
         return tuple(Cell.recorded(cell, recorded) for cell, recorded in zip(cells, folders, strict=True))
     return tuple(Cell.model_validate(cell) for cell in cells)

@@ -47,11 +47,13 @@ def droppable_weights(
     graded = store.complete_folders(StageName.GRADE)
     # Cells with one training share its weights: each of them must be graded, whichever study it belongs to.
     waiting = {
-        cell.folders["train"]
+        cell.folders[StageName.TRAIN]
         for cell in (*cells, *_cells_of_all(outputs))
-        if cell.train and cell.folders["grade"] not in graded
+        if cell.train and cell.folders[StageName.GRADE] not in graded
     }
-    trained = dict.fromkeys(cell.folders["train"] for cell in cells if cell.train and not _stays(cell.train, keep))
+    trained = dict.fromkeys(
+        cell.folders[StageName.TRAIN] for cell in cells if cell.train and not _stays(cell.train, keep)
+    )
     stages = [store.root / folder for folder in trained if folder not in waiting]
     return [
         DroppableWeights(path, bytes_below(path / WEIGHTS_FOLDER))

@@ -15,6 +15,7 @@ from ablation.evaluation.evaluator_name import evaluator_name
 from ablation.evaluation.sampling.seeds import stream_seed
 from ablation.specs.cell import Cell, addresses
 from ablation.specs.versions import GRADER
+from ablation.specs.vocabulary import StageName
 from ablation.store.records import (
     LOSS_FILE,
     SUMMARY_FILE,
@@ -84,7 +85,7 @@ def result_rows(cell: Cell, store: Store) -> list[dict[str, Any]]:
     # A block that was sampled later may have met another engine.
     evaluator_of = {attempt: evaluator_name(cell, paths[name]) for name, block in blocks.items() for attempt in block}
     completions = read_completions([paths[name] for name in blocks], list(answers))
-    verdicts = read_rows(paths["grade"] / VERDICTS_FILE, Verdict)
+    verdicts = read_rows(paths[StageName.GRADE] / VERDICTS_FILE, Verdict)
     return [
         {
             **shared, "question": completion.question, "tier": tiers[completion.question], "attempt": completion.attempt,
@@ -103,7 +104,7 @@ def line_of(cell: Cell, store: Store) -> dict[str, Any]:
     line = cell.sample.decides
     if line is None:
         return {}
-    decision = read_json(store.path(addresses(cell)["grade"]) / SUMMARY_FILE).get("curtailed", {})
+    decision = read_json(store.path(addresses(cell)[StageName.GRADE]) / SUMMARY_FILE).get("curtailed", {})
     return {"line": str(line), **{f"line_{name}": decision.get(name) for name in ("answer", "correct", "attempts")}}
 
 
@@ -115,10 +116,10 @@ def _seeds(cell: Cell) -> dict[str, int | None]:
 
 def _cell_row(cell: Cell, store: Store, errors: Mapping[str, str]) -> dict[str, Any]:
     paths = {stage: store.path(address) for stage, address in addresses(cell).items()}
-    training = read_json(paths["train"] / SUMMARY_FILE) if "train" in paths else {}
-    timing = read_json(paths["train"] / TIMING_FILE) if "train" in paths else {}
+    training = read_json(paths[StageName.TRAIN] / SUMMARY_FILE) if StageName.TRAIN in paths else {}
+    timing = read_json(paths[StageName.TRAIN] / TIMING_FILE) if StageName.TRAIN in paths else {}
     sample_s = [read_json(paths[name] / TIMING_FILE).get("sample_s") for name in cell.blocks]
-    lengths = read_json(paths["select"] / SUMMARY_FILE).get("tokens", {}) if "select" in paths else {}
+    lengths = read_json(paths[StageName.SELECT] / SUMMARY_FILE).get("tokens", {}) if StageName.SELECT in paths else {}
     state = state_of(cell, store, errors)
     return {
         "cell": cell.name, "model": cell.model.name, "key": cell.key, "state": state.value,
@@ -134,7 +135,7 @@ def _cell_row(cell: Cell, store: Store, errors: Mapping[str, str]) -> dict[str, 
 def _losses(done: Sequence[Cell], store: Store) -> pd.DataFrame:
     rows = []
     for cell in done:
-        curve = [] if cell.is_base else read_rows(store.path(addresses(cell)["train"]) / LOSS_FILE, Update)
+        curve = [] if cell.is_base else read_rows(store.path(addresses(cell)[StageName.TRAIN]) / LOSS_FILE, Update)
         rows += [(cell.name, point.update, point.loss, point.learning_rate, point.total_tokens) for point in curve]
     return pd.DataFrame(rows, columns=list(LOSS_COLUMNS))
 

@@ -13,6 +13,7 @@ from ablation.config.tracker import Tracker
 from ablation.evaluation.evaluator_name import describe_evaluators
 from ablation.specs.cell import Cell, addresses
 from ablation.specs.versions import GRADER
+from ablation.specs.vocabulary import StageName
 from ablation.store.files import write_text_atomically
 from ablation.store.records import LOSS_FILE, SUMMARY_FILE, TIMING_FILE, WEIGHTS_FOLDER, Update, read_json, read_rows
 from ablation.store.store import Store, read_seal
@@ -73,7 +74,7 @@ def _log(cell: Cell, store: Store, tracker: Tracker, mode: Mode, studies: list[s
         run.define_metric("train/*", step_metric="train/update")
         is_first = len(studies) == 1  # a run that is continued has its curve and its artifacts already
         if is_first and not cell.is_base:
-            stage = store.path(addresses(cell)["train"])
+            stage = store.path(addresses(cell)[StageName.TRAIN])
             for update in read_rows(stage / LOSS_FILE, Update):
                 run.log({f"train/{name}": value for name, value in update.model_dump().items()})
             if (stage / WEIGHTS_FOLDER).is_dir():
@@ -122,7 +123,7 @@ def summary(cell: Cell, store: Store) -> dict[str, Any]:
     else:
         values = dict(_scores(cell, store))
     for group, file in () if cell.is_base else (("train", SUMMARY_FILE), ("timing", TIMING_FILE)):
-        content = read_json(store.path(addresses(cell)["train"]) / file)
+        content = read_json(store.path(addresses(cell)[StageName.TRAIN]) / file)
         values |= {f"{group}/{name}": value for name, value in content.items() if value is not None}
     return values
 

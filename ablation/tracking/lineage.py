@@ -11,6 +11,7 @@ import pandas as pd
 
 from ablation.libraries import log_used_artifact
 from ablation.specs.cell import Cell, addresses
+from ablation.specs.vocabulary import StageName
 from ablation.store.records import SUMMARY_FILE, VERDICTS_FILE, read_json
 from ablation.store.store import Store
 
@@ -27,9 +28,9 @@ def log_lineage(run: "wandb.Run", cell: Cell, store: Store, rows: pd.DataFrame) 
     import wandb
 
     paths = {stage: store.path(address) for stage, address in addresses(cell).items()}
-    if "select" in paths:
-        log_used_artifact(run, _selection(paths["select"]))
-    run.log_artifact(_verdicts(cell, paths["grade"]))
+    if StageName.SELECT in paths:
+        log_used_artifact(run, _selection(paths[StageName.SELECT]))
+    run.log_artifact(_verdicts(cell, paths[StageName.GRADE]))
     table = question_table(rows)
     run.log({QUESTION_TABLE: wandb.Table(columns=list(table.columns), data=table.to_numpy(dtype=object))})
 

@@ -62,7 +62,7 @@ def _model(name: str, file: Path, columns: ColumnMap, tier_of: dict[str, str]) -
         attempts += _attempts(row, question, columns, where)
         if columns.tier and (tier := _at(row, columns.tier)) is not _ABSENT:
             tier_of[question] = str(tier)
-    if not attempts:
+    if not attempts:  # also where `columns.filter` names a filter that no row has
         raise DataError(f"{file}: no rows")
     per_question = Counter(attempt.question for attempt in attempts)
     factors = columns.models[name].factors if name in columns.models else Factors()

@@ -21,6 +21,7 @@ from ablation.data.benchmark.tier_rule import STUDY_TIERS
 from ablation.data.benchmark.tiers import UNDIVIDED, tier_members
 from ablation.errors import ConfigProblems, DataError, RecordError
 from ablation.specs import Name, Source
+from ablation.specs.vocabulary import CellState
 from ablation.store.files import write_text_atomically
 from ablation.study.completions import TEXTS_FILE
 from ablation.study.interchange.attempts import Imported, ImportedModel
@@ -117,8 +118,8 @@ def _factors(model: ImportedModel) -> dict[str, Any]:
 
 def _cell(model: ImportedModel, planned: dict[str, int], results: pd.DataFrame) -> dict[str, Any]:
     present = int((results["cell"] == model.name).sum())
-    state = "done" if present == planned[model.name] else "missing"
-    return {"cell": model.name, "key": None, "state": state, **_factors(model), "n": model.n}
+    state = CellState.DONE if present == planned[model.name] else CellState.MISSING
+    return {"cell": model.name, "key": None, "state": state.value, **_factors(model), "n": model.n}
 
 
 def _texts(imported: Imported) -> pd.DataFrame:
@@ -149,7 +150,7 @@ def _manifest(name: str, imported: Imported, planned: dict[str, int], order: lis
         "cells": [
             {
                 "cell": model.name,
-                "state": "done",
+                "state": CellState.DONE.value,
                 "error": None,
                 "planned_attempts": planned[model.name],
                 "factors": model.factors.canonical(),
