@@ -24,13 +24,13 @@ from ablation.store.interrupt import StopRequest
 from ablation.store.stage_run import StageRun
 from ablation.training.distributed import VARIABLES, ProcessGroup
 from ablation.training.train import follow, train
-from tests.attempts import Attempts
+from tests.stage_runs import StageRuns
 
 # Updates of 8 and 5 examples: among four processes that take two at a time, one has nothing of the last.
 UNEVEN = ("count.size=13", "train.epochs=2", "train.batch=8")
 
 
-class Processes(Attempts):
+class Processes(StageRuns):
     """Process 0 trains, the others follow; each is a fork of this one with the variables of a world."""
 
     def __init__(self, cell: Cell, chosen: tuple[Path, Path], folder: Path) -> None:

@@ -22,8 +22,8 @@ from ablation.store.stage_run import StageRun
 from ablation.store.store import Store
 from ablation.training.checkpoint import COMPLETE_FILE, CheckpointSource, newest_checkpoint, seal
 from ablation.training.train import train
-from tests.attempts import Attempts, StopAt
 from tests.killing import killed
+from tests.stage_runs import StageRuns, StopAt
 
 CellOf = Callable[..., Cell]
 # Six updates; the last of each epoch is a smaller one.
@@ -33,8 +33,8 @@ PACKED = (*DROPOUT, "train.packing=true")
 BYTES = ("weights/model.safetensors", "loss.jsonl", "summary.json")
 
 
-class Trials(Attempts):
-    """Attempts at training one cell."""
+class Trials(StageRuns):
+    """StageRuns at training one cell."""
 
     def __init__(self, cell: Cell, chosen: tuple[Path, Path], place: Path, means: RuntimeOptions) -> None:
         super().__init__(place)

@@ -16,8 +16,8 @@ from ablation.specs.cell import Cell
 from ablation.training import distributed as world
 from ablation.training.distributed import VARIABLES, ProcessGroup
 from ablation.training.train import train
-from tests.attempts import StopAt
 from tests.processes import UNEVEN, Processes, assert_close, read
+from tests.stage_runs import StopAt
 
 
 @pytest.mark.parametrize("recipe", ["mini", pytest.param("mini_lora", marks=pytest.mark.slow)])

@@ -26,8 +26,8 @@ from ablation.specs.cell import Cell
 from ablation.store.store import Store
 from ablation.training.train import train
 from ablation.training.trl_config import load_model, lora_config
-from tests.attempts import Attempts
 from tests.processes import results
+from tests.stage_runs import StageRuns
 
 # Updates of 4 and 1 examples: the last of an epoch is smaller.
 FEW = ("count.size=5", "train.batch=4", "train.epochs=2", "train.warmup_share=0.3", "train.weight_decay=0.01")
@@ -150,7 +150,7 @@ class Reference:
 def compare(cell: Cell, store: Store, place: Path) -> None:
     torch.set_num_threads(1)
     paths = run_cell(cell, store, last="select")
-    attempt = Attempts(place).begin()
+    attempt = StageRuns(place).begin()
     train(cell, paths["select"], paths["pool"], attempt, RuntimeOptions(micro_batch=2))
     weights, curve = results(attempt)
     expected, losses = Reference.of(cell, paths["select"], paths["pool"]).run()

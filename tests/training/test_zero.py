@@ -15,8 +15,8 @@ from ablation.config.cluster import RuntimeOptions
 from ablation.data.tokenizer import model_location
 from ablation.specs.cell import Cell
 from ablation.training.train import train
-from tests.attempts import StopAt
 from tests.processes import UNEVEN, Processes, assert_close, assert_near, read, results
+from tests.stage_runs import StopAt
 
 pytestmark = [
     pytest.mark.deepspeed,

@@ -15,14 +15,14 @@ from ablation.specs.cell import Cell
 from ablation.store.interrupt import Interrupted
 from ablation.store.records import COMPLETIONS_FILE, Completion
 from ablation.store.stage_run import StageRun
-from tests.attempts import Attempts, StopAt
 from tests.killing import killed
+from tests.stage_runs import StageRuns, StopAt
 
 # Five units: 2 questions × 5 attempts in batches of 2 rows, each of up to two segments.
 FEW = ("count.size=0", "sample.n=5", "sample.max_tokens=40", "sample.batch_rows=2", "sample.temperature=1.0")
 
 
-class Trials(Attempts):
+class Trials(StageRuns):
     """Attempts at sampling one cell; the stage looks at its halt once before each segment of a batch."""
 
     def __init__(self, cell: Cell, place: Path) -> None:

@@ -29,8 +29,8 @@ class StopAt(StopRequest):
         self.looks_left = 0 if value else self.looks_left
 
 
-class Attempts:
-    """Attempts below one folder, each finding what the earlier ones kept."""
+class StageRuns:
+    """StageRuns below one folder, each finding what the earlier ones kept."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -42,7 +42,7 @@ class Attempts:
         return self.begun[-1]
 
     def begin(self, halt: StopRequest | None = None) -> StageRun:
-        """Folders for one more attempt."""
+        """Make folders for one more run."""
         folder = self.place / f"attempt-{len(self.begun):06d}"
         earlier = tuple(run.kept for run in reversed(self.begun))
         self.begun.append(StageRun(folder / "out", folder / "kept", earlier, halt or StopRequest()))
