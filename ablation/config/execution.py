@@ -17,21 +17,29 @@ RESERVED = ("store", "wandb")
 
 
 class Execution(Spec):
-    """Everything that cannot change a number: where results go, what runs them, who watches, what stays on disk.
-
-    `keep` none drops the weights of each cell once it is graded and no other cell waits for them; adapter drops whole weights
-    and keeps adapters that were not merged.
-    """
+    """Everything that cannot change a number: where results go, what runs the cells, who watches, what stays on disk."""
 
     study: Name
+    """Name of the folder below the outputs that shows these cells."""
     outputs: str
+    """Folder of all results."""
     cluster: Cluster
+    """Place where the cells run."""
     tracker: Tracker
+    """Weights & Biases."""
     keep: Keep = "weights"
+    """Weights that stay on disk once no cell waits for them.
+
+    ``none`` drops them all, ``adapter`` drops whole weights and keeps adapters that were not merged.
+    """
     hypothesis: str | None = None
+    """Expectation of the sweep, from the head of its file."""
     primary: Primary | None = None
+    """Comparison that the sweep names before it is run."""
     note: str | None = None
+    """Remark of the scale that the report shows."""
     scale: str
+    """Name of the scale."""
 
     @field_validator("study")
     @classmethod

@@ -64,7 +64,7 @@ def models_without_gpu(cells: Sequence[Cell], cluster: Slurm) -> list[str]:
 
 
 def _fit(model: Model, recipe: Train, shape: ModelShape, cluster: Slurm) -> MemoryFit:
-    processes, means = cluster.processes_for(model.name), cluster.means_for(model.name)
+    processes, means = cluster.processes_for(model.name), cluster.options_for(model.name)
     needed = footprint(shape, recipe, means, processes)
     is_too_much = needed.total > cluster.gpu_memory_gb * GB
     remedy = _remedy(shape, recipe, means, cluster.gpu_memory_gb) if is_too_much else None

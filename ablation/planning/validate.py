@@ -76,13 +76,13 @@ def _model_problems(cells: Sequence[Cell], store: Store, cluster: Cluster) -> li
 
     problems: list[str] = []
     for model, recipe in dict.fromkeys((cell.model, cell.train) for cell in cells if cell.train):
-        problems += process_problems(recipe, cluster.means_for(model.name), cluster.processes_for(model.name))
+        problems += process_problems(recipe, cluster.options_for(model.name), cluster.processes_for(model.name))
     # Where every cell of a model is complete, the model itself is not needed here.
     open_cells = [cell for cell in cells if not store.is_complete(cell.outcome)]
     for model in dict.fromkeys(cell.model for cell in open_cells):
         problems += base_model_problems(model)
     for model, recipe in dict.fromkeys((cell.model, cell.train) for cell in open_cells if cell.train):
-        problems += model_problems(model, recipe, cluster.means_for(model.name).sequence_parallel)
+        problems += model_problems(model, recipe, cluster.options_for(model.name).sequence_parallel)
     return problems
 
 

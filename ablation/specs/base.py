@@ -18,7 +18,9 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr
 class Spec(BaseModel):
     """Base of all values that come out of a configuration: immutable, strictly typed, no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
     labels: ClassVar[frozenset[str]] = frozenset()
     """The fields that are only names for people, or say how something runs: they are no part of the identity."""
     later: ClassVar[frozenset[str]] = frozenset()

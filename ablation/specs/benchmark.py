@@ -1,4 +1,4 @@
-"""What is asked: questions with reference answers, in tiers."""
+"""The questions that are asked, with reference answers and tiers."""
 
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Self
@@ -11,31 +11,34 @@ from ablation.specs.values import Name, Positive
 
 
 class BenchmarkColumns(Spec):
-    """Which columns of a table hold a question. `id` None numbers the rows from 0.
-
-    With `answer_after`, the answer is what stands behind the last such mark in its column (GSM8K: ``####``); `tier` names the
-    column that divides the questions where no file of tiers does.
-    """
+    """The columns of a table of questions."""
 
     id: str | None = "id"
+    """Column with the id of a question. Null numbers the rows from 0."""
     problem: str = "problem"
+    """Column with the text of the question."""
     answer: str = "answer"
+    """Column with the reference answer."""
     answer_after: str | None = None
+    """Mark in front of the answer. The text behind the last such mark is the answer; GSM8K has ``####``."""
     tier: str | None = None
+    """Column that divides the questions into tiers, where no file of tiers does."""
 
 
 class Steps(Spec):
-    """Tiers by the number of steps of a question's worked solution; a question that is in no tier is not asked.
+    """Tiers by the number of steps of a question's worked solution. A question that is in no tier is not asked.
 
-    Each `mark` in `column` is a step: GSM8K writes ``<<48/2=24>>`` for each calculation. `tiers` maps a tier's name to the least
-    and the most steps of its questions. A solution without a mark has no number of steps, rather than none. `per_tier` asks at
-    most so many questions of each tier, chosen by the hash of their ids, so that fewer are among more; None asks all.
+    A solution without a mark has no number of steps, rather than none.
     """
 
     column: str
+    """Column with the worked solution."""
     mark: Annotated[str, Field(min_length=1)]
+    """Text that is counted as a step. GSM8K writes ``<<48/2=24>>`` for each calculation, so ``<<`` counts them."""
     tiers: Annotated[dict[Name, tuple[Positive, Positive]], Field(min_length=1)]
+    """Least and most steps of the questions of each tier, by its name."""
     per_tier: Positive | None = None
+    """Most questions of each tier. They are chosen by the hash of their ids, so fewer are among more; null asks all."""
 
     @model_validator(mode="after")
     def _tiers_are_apart(self) -> Self:
@@ -48,26 +51,27 @@ class Steps(Spec):
         return self
 
     def __hash__(self) -> int:
-        """A mapping has none of its own."""
+        """Hash the fields; a mapping has no hash of its own."""
         return hash((self.column, self.mark, self.per_tier, *self.tiers.items()))
 
 
 class Benchmark(Spec):
-    """Questions with reference answers.
-
-    `columns` None expects the schemas in which AIME is published. `answers`, a file that maps ids to answers, fills in and
-    checks those of the source. `tiers` maps a tier's name to question ids (every question in exactly one), `steps` chooses and
-    divides the questions by the length of their solutions; without both, the tiers come from ``columns.tier``, or are one.
-    """
+    """Questions with reference answers. Without `tiers` and `steps` the tiers come from ``columns.tier``, or are one."""
 
     labels: ClassVar[frozenset[str]] = frozenset({"name"})
     later: ClassVar[frozenset[str]] = frozenset({"steps"})
     name: Name
+    """Name of the benchmark in tables."""
     source: Source
+    """Origin of the questions."""
     columns: BenchmarkColumns | None = None
+    """BenchmarkColumns of the table. Null expects the schemas in which AIME is published."""
     answers: Source | None = None
+    """File that maps ids to reference answers. It fills in those of the source, and checks them."""
     tiers: Source | None = None
+    """File that maps each tier to question ids. Every question is in exactly one tier."""
     steps: Steps | None = None
+    """Tiers by the length of the worked solutions. They also choose the questions; give this or `tiers`."""
 
     @model_validator(mode="after")
     def _one_division(self) -> Self:
@@ -76,6 +80,6 @@ class Benchmark(Spec):
         return self
 
     def questions(self) -> dict[str, Any]:
-        """The content that decides what is asked: a model that answers knows nothing of tiers and reference answers."""
+        """Return the content that decides what is asked: a model that answers sees no tier and no reference answer."""
         parts = {"columns": self.columns, "steps": self.steps}
         return {**self.source.identity(), **{name: part for name, part in parts.items() if part}}

@@ -24,15 +24,25 @@ class Cell(Spec):
     """One cell of the grid. A cell with ``count.size == 0`` is the base model: what trains is None and has no say."""
 
     category: Category | None
+    """Factor C, the kind of problems."""
     count: Count
+    """Factor N, the number of trajectories."""
     length: Length | None
+    """Factor L, the length of the trajectories."""
     style: Style | None
+    """Factor S, the model that wrote the trajectories."""
     seed: Seeds
+    """Seeds of the draw, the training and the attempts."""
     corpus: Corpus | None
+    """Corpus that the trajectories are drawn from."""
     benchmark: Benchmark
+    """Questions that are asked."""
     model: Model
+    """Base model."""
     train: Train | None
+    """Recipe of the training."""
     sample: Sample
+    """Attempts at the questions."""
     _outcome: Address | None = PrivateAttr(default=None)
     _folders: tuple[tuple[str, str], ...] | None = PrivateAttr(default=None)
 

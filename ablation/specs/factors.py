@@ -4,17 +4,19 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ablation.specs.base import Spec, plain
+from ablation.specs.base import Spec
 from ablation.specs.benchmark import Benchmark
 from ablation.specs.source import Source
 from ablation.specs.values import Name, Positive, SeedInt, Share
 
 
 class Embedding(Spec):
-    """How the likeness of two problems is measured: weighted words (`tfidf`, no download), or a `model`'s mean last state."""
+    """The measure by which two problems are alike."""
 
     kind: Literal["tfidf", "model"]
+    """Measure of likeness. ``tfidf`` weighs words and needs no download, ``model`` is the mean of a model's last hidden state."""
     source: Source | None = None
+    """Origin of the model. Given with ``kind=model``, and only then."""
 
     @model_validator(mode="after")
     def _model_has_a_source(self) -> Self:
@@ -26,46 +28,51 @@ class Embedding(Spec):
 
 
 class Near(Spec):
-    """A set of problems by their likeness to the questions of a benchmark's `tiers`.
-
-    `nearest`: for each question the `per_question` most alike, a problem once. `farthest`: as many problems, those whose most
-    alike question is least alike.
-    """
+    """A set of problems by their likeness to the questions of a benchmark."""
 
     benchmark: Benchmark
+    """Benchmark whose questions the problems are compared with."""
     tiers: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Tiers of the benchmark whose questions count."""
     per_question: Positive
+    """Problems for each question. A problem that is picked for several questions is in the set once."""
     side: Literal["nearest", "farthest"]
+    """Side of the ranking. ``nearest`` are the problems most alike, ``farthest`` as many that are least alike.
+
+    A problem is least alike when even its most alike question is least alike.
+    """
     embedding: Embedding
+    """Measure by which two problems are alike."""
 
 
 class Category(Spec):
-    """Factor C. `problem_types` None keeps every row; `balanced` draws evenly from the listed types.
-
-    `near` keeps the problems that are like, or unlike, a benchmark's questions.
-    """
+    """Factor C, the kind of problems that a cell trains on."""
 
     labels: ClassVar[frozenset[str]] = frozenset({"name"})
     name: Name
+    """Level of the category in names and tables."""
     problem_types: tuple[str, ...] | None
+    """Types of problems in the category. Null keeps every row."""
     balanced: bool = False
+    """Draw evenly from the listed types. Otherwise, each has its share of the pool."""
     near: Near | None = None
+    """Keep only the problems that are like, or unlike, a benchmark's questions. Null keeps all."""
 
 
 class Count(Spec):
-    """Factor N, trajectories to train on. 0 is the untrained base model."""
+    """Factor N, the number of trajectories."""
 
     size: Annotated[int, Field(ge=0)]
+    """Trajectories to train on. 0 is the untrained base model."""
 
 
 class Across(Spec):
-    """The levels whose lengths are matched: each combination of one of `styles` and one of `problem_types`.
-
-    An empty list means the cell's own level, so that dimension is not matched across.
-    """
+    """The levels whose lengths are matched: each combination of one of `styles` and one of `problem_types`."""
 
     styles: tuple[str, ...] = ()
+    """Styles whose lengths are matched. Empty is the cell's own style, so nothing is matched across styles."""
     problem_types: tuple[str, ...] = ()
+    """Types whose lengths are matched. Empty is the cell's own category, so nothing is matched across categories."""
 
     @model_validator(mode="after")
     def _across_something(self) -> Self:
@@ -75,19 +82,26 @@ class Across(Spec):
 
 
 class Length(Spec):
-    """Factor L, by tokens: the whole pool (`normal`), a band of it, or the part whose lengths other levels have too.
-
-    `short` and `long` are the `band` shortest or longest: a number of trajectories (int) or a share of the pool (float up to
-    0.5, beyond which short and long would hold the same trajectories). `quantiles` is the share from `low` to `high`.
-    `matched` draws the same lengths, to within `tolerance` (0.1: a tenth), in every level of `across`.
-    """
+    """Factor L, by tokens: the whole pool, a band of it, or the part whose lengths other levels have too."""
 
     name: Literal["short", "normal", "long", "quantiles", "matched"]
+    """Part of the pool. ``normal`` is all of it, ``short`` and ``long`` its ends, ``quantiles`` the part from low to high.
+
+    ``matched`` draws the same lengths in every level of `across`.
+    """
     band: Positive | Annotated[float, Field(gt=0, le=0.5)]
+    """Size of the short or long part. A number of trajectories, or a share of the pool up to 0.5.
+
+    Beyond 0.5, short and long would hold the same trajectories.
+    """
     low: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Lower end of ``quantiles``, as a share of the pool ordered by length."""
     high: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Upper end of ``quantiles``, as a share of the pool ordered by length."""
     across: Across | None = None
+    """Levels that ``matched`` gives the same lengths. Given with ``name=matched``, and only then."""
     tolerance: Share = 0.1
+    """Largest difference of two matched lengths, as a share. 0.1 is a tenth."""
 
     @model_validator(mode="after")
     def _is_described(self) -> Self:
@@ -106,19 +120,17 @@ class Length(Spec):
 
     @property
     def level(self) -> str:
-        """The level as it stands in names and tables: ``q25-50`` for the second quarter."""
+        """Level as it stands in names and tables: ``q25-50`` for the second quarter."""
         if self.low is None or self.high is None:
             return self.name
         return f"q{100 * self.low:g}-{100 * self.high:g}"
 
     def identity(self) -> dict[str, Any]:
-        """Only what the named level uses: `normal` has no band, so the band cannot change its numbers."""
-        return {
-            "name": self.name,
-            **{field: plain(getattr(self, field)) for field in _LENGTH_FIELDS.get(self.name, ())},
-        }
+        """Return only the fields that the named level uses: `normal` has no band, so a band cannot change its numbers."""
+        return {"name": self.name, **{field: getattr(self, field) for field in _LENGTH_FIELDS.get(self.name, ())}}
 
 
+# By level. A field that is not in use must not change a key.
 _LENGTH_FIELDS: dict[str, tuple[str, ...]] = {
     "short": ("band",),
     "long": ("band",),
@@ -129,14 +141,15 @@ _LENGTH_FIELDS: dict[str, tuple[str, ...]] = {
 
 
 class Style(Spec):
-    """Factor S: which model wrote the trajectories, as named by the corpus.
-
-    `paired` lists the styles of a comparison, this one among them: the cell then draws from the problems that have a trajectory
-    in every one of them, in an order of problems, so that cells of these styles train on the same questions.
-    """
+    """Factor S, the model that wrote the trajectories."""
 
     name: Name
+    """Style as the corpus names it, such as ``r1``."""
     paired: tuple[str, ...] = ()
+    """Styles that train on the same questions. They are those of a comparison, this one among them; empty pairs nothing.
+
+    The cell draws from the problems that have a trajectory in every one of these styles, in an order of problems.
+    """
 
     @model_validator(mode="after")
     def _paired_with_itself(self) -> Self:
@@ -145,20 +158,23 @@ class Style(Spec):
         return self
 
     def identity(self) -> dict[str, Any]:
-        """The order in which the paired styles are listed changes nothing."""
+        """Return the paired styles in alphabetical order: the order in which they are listed changes nothing."""
         return {"name": self.name, "paired": sorted(self.paired)}
 
 
 class Seeds(Spec):
-    """`data` draws the trajectories, `train` orders batches and initialises adapters, `sample` seeds the attempts."""
+    """The seeds of a cell, one for each stage that draws."""
 
     data: SeedInt
+    """Seed that draws the trajectories."""
     train: SeedInt
+    """Seed that orders batches and initialises adapters."""
     sample: SeedInt
+    """Seed of the attempts."""
 
     @property
     def replicate(self) -> int | None:
-        """The common value of the three, or None when they were set apart."""
+        """Common value of the three, or None when they were set apart."""
         return self.data if self.data == self.train == self.sample else None
 
     @property

@@ -8,15 +8,19 @@ from ablation.specs.base import Spec
 
 
 class Primary(Spec):
-    """`level` against `reference` of a factor, or with neither, and ``factor: count``, the slope over doublings of the count.
+    """One level of a factor against another, or the slope over doublings of the count.
 
-    `tier` is the scope; ``all`` is every question. It cannot change a number, so it is no part of a cell's identity.
+    It cannot change a number, so it is no part of a cell's identity.
     """
 
     factor: Literal["category", "count", "length", "style"]
+    """Factor whose levels are compared."""
     level: str | int | None = None
+    """Level that is compared. Null with ``factor: count`` is the slope over doublings of the count."""
     reference: str | int | None = None
+    """Level that it is compared with. Null where `level` is."""
     tier: str = "all"
+    """Tier whose questions count. ``all`` is every question."""
 
     @model_validator(mode="after")
     def _compares_something(self) -> Self:
@@ -32,5 +36,7 @@ class Primary(Spec):
         return self.level is None
 
     def __str__(self) -> str:
-        what = "each doubling of the count" if self.is_slope else f"{self.factor} {self.level} against {self.reference}"
-        return f"{what}, {'all questions' if self.tier == 'all' else f'tier {self.tier}'}"
+        comparison = (
+            "each doubling of the count" if self.is_slope else f"{self.factor} {self.level} against {self.reference}"
+        )
+        return f"{comparison}, {'all questions' if self.tier == 'all' else f'tier {self.tier}'}"

@@ -1,4 +1,4 @@
-"""How a model is trained."""
+"""The recipe by which a model is trained."""
 
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -9,51 +9,66 @@ from ablation.specs.values import Positive, Share
 
 
 class Lora(Spec):
-    """Adapter shape (Hu et al. 2021): rank, scaling numerator alpha, dropout, and the modules that are adapted.
-
-    `merged` adds the adapter to the base model's weights; else it answers beside them, which rounds otherwise, and is all that
-    is written.
-    """
+    """The shape of an adapter (Hu et al. 2021)."""
 
     later: ClassVar[frozenset[str]] = frozenset({"merged"})
     rank: Positive
+    """Rank of the adapter."""
     alpha: Positive
+    """Numerator of the scaling: the adapter counts alpha / rank times."""
     dropout: Annotated[float, Field(ge=0, lt=1)]
+    """Dropout of the adapter's inputs."""
     targets: str | tuple[str, ...]
+    """Modules that are adapted: names, or ``all-linear``."""
     merged: bool = True
+    """Add the adapter to the base model's weights. False keeps and writes it alone, which rounds otherwise."""
 
 
 _BUDGETS = ("epochs", "updates", "tokens")
 
 
 class Train(Spec):
-    """The recipe. `batch` is examples per optimizer update, whatever the number of processes.
-
-    The budget is one of `epochs`, `updates` and `tokens` (prompts included; it ends with the update that reaches it). `packing`
-    puts the examples of an update end to end, each attending to itself alone: the same updates without padding, up to rounding.
-    A trajectory whose problem alone fills `block_tokens` has nothing to train: it is refused, or left out with
-    `drop_untrainable`, which makes the effective N smaller than the cell's.
-    """
+    """The recipe. The budget is exactly one of `epochs`, `updates` and `tokens`."""
 
     # `epochs` is as old as the store, and had always a value. It has a default since there are other budgets.
     later: ClassVar[frozenset[str]] = frozenset({*_BUDGETS, "packing", "drop_untrainable"})
     method: Literal["full", "lora"]
+    """Weights that are trained: all of them, or an adapter beside them."""
     lora: Lora | None = None
+    """Shape of the adapter. Given with ``method=lora``, and only then."""
     learning_rate: Annotated[float, Field(gt=0, lt=1)]
+    """Highest learning rate of AdamW."""
     schedule: Literal["cosine", "linear", "constant"]
+    """Course of the learning rate after the warm-up."""
     warmup_share: Annotated[float, Field(ge=0, lt=1)]
+    """Share of the updates over which the learning rate rises."""
     weight_decay: Annotated[float, Field(ge=0)]
+    """Weight decay of AdamW."""
     adam_beta1: Share
+    """Decay of AdamW's first moment."""
     adam_beta2: Share
+    """Decay of AdamW's second moment."""
     max_grad_norm: Annotated[float, Field(gt=0)]
+    """Norm to which a larger gradient is clipped."""
     batch: Positive
+    """Examples per optimizer update, whatever the number of processes."""
     epochs: Positive | None = None
+    """Passes over the selection. One of the three budgets; the others are null."""
     updates: Positive | None = None
+    """Optimizer updates. One of the three budgets; the others are null."""
     tokens: Positive | None = None
+    """Tokens to train on, prompts included. The budget ends with the update that reaches it; the others are null."""
     block_tokens: Positive
+    """Most tokens of an example, prompt included. Longer ones are cut, or left out by corpus.filters.too_long."""
     precision: Literal["float32", "bf16"]
+    """Number format of the forward pass. Weights, gradients and moments are float32."""
     packing: bool = False
+    """Put the examples of an update end to end, without padding. Each attends to itself alone: equal up to rounding."""
     drop_untrainable: bool = False
+    """Leave out trajectories whose problem alone fills block_tokens. Else they are refused.
+
+    The effective N is then smaller than the cell's.
+    """
 
     @model_validator(mode="after")
     def _adapter_is_described(self) -> Self:

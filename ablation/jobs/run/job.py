@@ -176,7 +176,7 @@ def jobs_of(plan: Plan, cells: Sequence[Cell]) -> list[Job]:
             plan.store.root,
             logs / f"{cell.name}.log",
             cluster.threads_per_worker,
-            replace(cluster.means_for(cell.model.name), keeps_base=keeps_base),
+            replace(cluster.options_for(cell.model.name), keeps_base=keeps_base),
             plan.execution.keep,
         )
         for cell in cells
