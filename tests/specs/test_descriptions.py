@@ -1,4 +1,7 @@
-"""Every key of the configuration says what it means: refusals and ``python launch.py --help`` show it."""
+"""Every key of the configuration says what it means: refusals and ``python launch.py --help`` show it.
+
+Walks through specs, config.
+"""
 
 import re
 from collections.abc import Iterator
