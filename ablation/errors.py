@@ -1,7 +1,7 @@
 """The errors that this package raises on purpose. Each has a `kind`, which decides whether trying again makes sense."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 
@@ -78,14 +78,19 @@ class StillWeights(BadLoss):
     kind = "still_weights"
 
 
-def did_you_mean(name: str, allowed: Iterable[str]) -> str:
+def did_you_mean(name: str, allowed: Iterable[str], meaning: Callable[[str], str | None] = lambda _: None) -> str:
     """Return a hint with the closest allowed name, or the empty string where none is close.
 
     >>> did_you_mean("algbra", ["algebra", "geometry"])
     "; did you mean 'algebra'?"
+    >>> did_you_mean("epoch", ["epochs"], lambda name: "passes over the selection")
+    "; did you mean 'epochs' (passes over the selection)?"
     """
     matches = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.5)
-    return f"; did you mean '{matches[0]}'?" if matches else ""
+    if not matches:
+        return ""
+    explained = meaning(matches[0])
+    return f"; did you mean '{matches[0]}'{f' ({explained})' if explained else ''}?"
 
 
 def first_line(error: Exception) -> str:

@@ -47,8 +47,10 @@ def exit_on_refusal() -> Iterator[None]:
 
 def check_arguments(arguments: Sequence[str], config_dir: Path) -> list[str]:
     """Return the command line, ready for Hydra. Exits with 2 when a group, level or key in it is unknown."""
+    from ablation.config.key_help import register_key_help
     from ablation.config.overrides import preflight
 
+    register_key_help()
     with exit_on_refusal():
         return preflight(arguments, config_dir)
 

@@ -1,7 +1,7 @@
 """Look at the command line before Hydra does, which stops at the first mistake: name all of them, with the nearest match."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,12 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from ablation.config.credentials import refuse_keys
+from ablation.config.execution import Execution
 from ablation.config.files import refuse_unreadable
+from ablation.config.messages import meaning
 from ablation.errors import ConfigProblems, did_you_mean
 from ablation.libraries import holds_keys, unresolved_node
+from ablation.specs.cell import Cell
 
 _LOOKS = {"--cfg", "-c", "--help", "-h", "--info", "-i", "--hydra-help"}
 _OTHER_MODES = {"-sc", "--shell-completion", "shell_completion"}
@@ -116,12 +119,17 @@ def _unknown_key(key: str, base: DictConfig) -> str | None:
             allowed = [str(name) for name in node if name != "hydra"]
             place = ".".join(path[:depth]) or "the configuration"
             inner = " or ".join(".".join([*path[:depth], one]) for one in _holding(node, path[depth:])[:3])
-            hint = f"; did you mean {inner}?" if inner else did_you_mean(part, allowed)
+            hint = f"; did you mean {inner}?" if inner else did_you_mean(part, allowed, _meanings(path[:depth]))
             return f"{key}: unknown key; {place} has: {', '.join(allowed)}{hint}"
         node = unresolved_node(node, part)
         if node is None or OmegaConf.is_missing(base, key) or not isinstance(node, DictConfig):
             return None
     return None
+
+
+def _meanings(section: Sequence[str]) -> Callable[[str], str | None]:
+    """Return a function from a key of a section to its meaning; None for a key that is no field of a cell or an execution."""
+    return lambda name: meaning(Cell, (*section, name)) or meaning(Execution, (*section, name))
 
 
 def _holding(node: DictConfig, path: Sequence[str]) -> list[str]:

@@ -65,7 +65,7 @@ class Benchmark(Spec):
     source: Source
     """Origin of the questions."""
     columns: BenchmarkColumns | None = None
-    """BenchmarkColumns of the table. Null expects the schemas in which AIME is published."""
+    """Columns of the table. Null expects the schemas in which AIME is published."""
     answers: Source | None = None
     """File that maps ids to reference answers. It fills in those of the source, and checks them."""
     tiers: Source | None = None

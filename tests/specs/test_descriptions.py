@@ -7,20 +7,23 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from pydantic import BaseModel
 
 from ablation.config.execution import Execution
-from ablation.specs.base import Spec
+from ablation.config.messages import models_within
+from ablation.config.sweep.design import Design
 from ablation.specs.cell import Cell
 
 
-def _specs(base: type[Spec] = Spec) -> Iterator[type[Spec]]:
-    for spec in base.__subclasses__():
-        if spec.__module__.startswith("ablation."):
-            yield spec
-        yield from _specs(spec)
+def _specs(root: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """Yield a spec and those in its fields, however deep."""
+    yield root
+    for field in root.model_fields.values():
+        for spec in models_within(field.annotation):
+            yield from _specs(spec)
 
 
-SPECS = {spec.__name__: spec for spec in _specs()}
+SPECS = {spec.__name__: spec for root in (Cell, Execution, Design) for spec in _specs(root)}
 FIELDS = [
     pytest.param(field.description, id=f"{spec}.{name}")
     for spec, kind in SPECS.items()

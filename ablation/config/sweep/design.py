@@ -33,6 +33,7 @@ class Exclusion(Spec):
     when: dict[str, Level | tuple[Level, ...]]
     """A level, or several, for each key. A point is left out when it has one of them for every key."""
     reason: Reason
+    """Sentence that is shown with every point that the rule leaves out."""
 
     def matches(self, point: Point) -> bool:
         """True when every condition holds on this point."""
@@ -47,13 +48,16 @@ class Inclusion(Spec):
     point: dict[str, Level]
     """Its levels. A key that is not named stays at the baseline."""
     reason: Reason
+    """Sentence that is shown with the point."""
 
 
 class Zip(Spec):
     """Varied keys whose levels move together: the first level of each, the second of each, and so on."""
 
     keys: Annotated[tuple[str, ...], Field(min_length=2)]
+    """The keys that move together."""
     reason: Reason
+    """Sentence that says why the levels move together."""
 
 
 class Design(Spec):
