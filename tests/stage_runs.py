@@ -1,4 +1,4 @@
-"""Attempts at one stage as the store makes them, and a request to stop at a moment that a test chooses.
+"""Runs of one stage as the store makes them, and a request to stop at a moment that a test chooses.
 
 Walks through store.
 """
@@ -30,7 +30,7 @@ class StopAt(StopRequest):
 
 
 class StageRuns:
-    """StageRuns below one folder, each finding what the earlier ones kept."""
+    """Runs below one folder, each finding what the earlier ones kept."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
