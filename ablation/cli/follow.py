@@ -10,6 +10,7 @@ from ablation.cli.conclude import EXIT_CELLS_FAILED, EXIT_OK, conclude_study
 from ablation.cli.lines import print_line
 from ablation.config.cluster import Slurm
 from ablation.specs.cell import Cell
+from ablation.specs.vocabulary import CellState
 from ablation.study.plan import Plan
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ def follow_study(
     from ablation.jobs.submit.watch import counts_line, wait_for_cells
 
     states = wait_for_cells(plan, console, show, cells)
-    errors = {status.name: status.detail or status.state for status in states if status.state != "done"}
+    errors = {
+        status.name: status.detail or status.state for status in states if CellState(status.state) is not CellState.DONE
+    }
     if cells is not None:
         counts = counts_line(Counter(status.state for status in states)) or "no cell passes the filters"
         print_line(console, f"{counts}; `ablation watch {plan.execution.study}` follows the whole study to its report")

@@ -1,1 +1,5 @@
-"""What is done with a study beside launching it: a module for each group of commands, each with its parsers and functions."""
+"""The commands of `ablation`: a module for each command or group of commands, with its parsers and the functions that run it.
+
+Every module has a function `register`, which adds its parsers. A parser sets `run`: the function that takes the parsed options,
+prints, and returns the exit code.
+"""

@@ -1,4 +1,4 @@
-"""What commands have in common: the study, the filters, --json, and how a study's folder is found."""
+"""The arguments that commands share: the study, the filters, --json and overrides; and the study that they name."""
 
 import argparse
 from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def make_study_parser() -> argparse.ArgumentParser:
-    """``STUDY`` and ``--outputs``."""
+    """Make the parser of ``STUDY`` and ``--outputs``."""
     parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument("study", help="a study's name below --outputs, or its folder")
     parent.add_argument("--outputs", type=Path, default=Path("outputs"), help="the folder of all studies")
@@ -23,7 +23,7 @@ def make_study_parser() -> argparse.ArgumentParser:
 
 
 def make_filters_parser() -> argparse.ArgumentParser:
-    """``STUDY [FACTOR=LEVEL…]`` and ``--outputs``."""
+    """Make the parser of ``STUDY [FACTOR=LEVEL…]`` and ``--outputs``."""
     parent = argparse.ArgumentParser(add_help=False, parents=[make_study_parser()])
     parent.add_argument(
         "filters",
@@ -35,52 +35,58 @@ def make_filters_parser() -> argparse.ArgumentParser:
 
 
 def make_json_parser() -> argparse.ArgumentParser:
-    """``--json``."""
+    """Make the parser of ``--json``."""
     parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument("--json", action="store_true", help="machine-readable")
     return parent
 
 
 def make_overrides_parser() -> argparse.ArgumentParser:
-    """``OVERRIDES``, as launch.py takes them."""
+    """Make the parser of ``OVERRIDES``, as launch.py takes them."""
     parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument("overrides", nargs="*", help="as after `python launch.py -m`, e.g. sweep=cnls cluster=slurm")
     return parent
 
 
-def possible_folders(given: argparse.Namespace) -> tuple[Path, Path]:
-    """Where the study that was asked for may be: below the outputs, or at the path itself."""
-    return given.outputs / given.study, Path(given.study)
+def possible_folders(options: argparse.Namespace) -> tuple[Path, Path]:
+    """Return the folders in which the named study may be: below the outputs, or at the path itself."""
+    return options.outputs / options.study, Path(options.study)
 
 
-def find_study_folder(given: argparse.Namespace) -> Path:
-    """The folder of the study that was asked for. Raises RecordError, naming the studies there are."""
-    for folder in possible_folders(given):
+def find_study_folder(options: argparse.Namespace) -> Path:
+    """Return the folder of the named study. Raises RecordError, naming the studies that there are."""
+    for folder in possible_folders(options):
         if (folder / "plan.json").is_file():
             return Path(folder)
         if (folder / "manifest.json").is_file():
             raise RecordError(f"{folder} was imported: it has no cells to run; use ablation report, tiers or export")
-    known = sorted(path.parent.name for path in given.outputs.glob("*/plan.json"))
+    studies = sorted(path.parent.name for path in options.outputs.glob("*/plan.json"))
     raise RecordError(
-        f"no study {given.study!r}; {given.outputs} has: {', '.join(known) or 'none'}; give its name or its folder"
+        f"no study {options.study!r}; {options.outputs} has: {', '.join(studies) or 'none'}; give its name or its folder"
     )
 
 
-def find_records_folder(given: argparse.Namespace) -> Path:
-    """The folder of a study that has records, run here or imported. Raises RecordError, naming the studies there are."""
-    for folder in possible_folders(given):
+def find_records_folder(options: argparse.Namespace) -> Path:
+    """Return the folder of the named study, run here or imported, that has records.
+
+    Raises RecordError, naming the studies that there are.
+    """
+    for folder in possible_folders(options):
         if (folder / "manifest.json").is_file():
             return Path(folder)
-    known = sorted(path.parent.name for path in given.outputs.glob("*/manifest.json"))
+    studies = sorted(path.parent.name for path in options.outputs.glob("*/manifest.json"))
     raise RecordError(
-        f"no records of {given.study!r}; {given.outputs} has: {', '.join(known) or 'none'}; give a study's name or folder"
+        f"no records of {options.study!r}; {options.outputs} has: {', '.join(studies) or 'none'}; give a study's name or folder"
     )
 
 
-def read_states(given: argparse.Namespace) -> "tuple[Plan, list[Cell], list[CellStatus]]":
-    """The study that was asked for, the cells that pass the filters, and the state of each."""
+def read_states(options: argparse.Namespace) -> "tuple[Plan, list[Cell], list[CellStatus]]":
+    """Return the named study, its cells that pass the filters, and the state of each.
+
+    Raises RecordError when there is no such study, and UnknownFilter.
+    """
     from ablation.jobs.status.states import selected_states
     from ablation.study.plan import load_plan
 
-    plan = load_plan(find_study_folder(given))
-    return plan, *selected_states(plan.cells, given.filters, plan.store, plan.folder)
+    plan = load_plan(find_study_folder(options))
+    return plan, *selected_states(plan.cells, options.filters, plan.store, plan.folder)

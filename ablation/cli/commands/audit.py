@@ -1,4 +1,4 @@
-"""`ablation audit`: what the cells of a sweep would train on, before anything is trained."""
+"""`ablation audit OVERRIDES`: print a table of the training sets that a sweep would use, and write the page behind it."""
 
 import argparse
 import json
@@ -30,10 +30,10 @@ def register(commands: "Commands") -> None:
         parents=[make_overrides_parser(), make_json_parser()],
         help="what a sweep would train on, as a table and a page",
     )
-    parser.set_defaults(run=_audit)
+    parser.set_defaults(run=_audit_training_sets)
 
 
-def _audit(given: argparse.Namespace) -> int:
+def _audit_training_sets(options: argparse.Namespace) -> int:
     from ablation.config.sweep.cells import compose_sweep
     from ablation.data.corpus.audit import audit
     from ablation.planning.validate import prepare_cells
@@ -41,66 +41,71 @@ def _audit(given: argparse.Namespace) -> int:
     from ablation.store.files import check_writable
     from ablation.store.store import Store
 
-    grid = compose_sweep(given.overrides)
-    outputs, study = Path(grid.execution.outputs), grid.execution.study
+    sweep = compose_sweep(options.overrides)
+    outputs, study = Path(sweep.execution.outputs), sweep.execution.study
     check_writable(outputs)
     store = Store(outputs / "store")
-    cells = prepare_cells(grid.cells, store, lambda text: None if given.json else print(text), grid.execution.cluster)
+    cells = prepare_cells(
+        sweep.cells, store, lambda text: None if options.json else print(text), sweep.execution.cluster
+    )
     trained = [cell for cell in cells if not cell.is_base]
-    found = audit(study, _made(trained, store), len(cells) - len(trained))
-    page = write_audit_page(found, outputs / study / "audit")
-    if given.json:
-        print(json.dumps(found.as_json()))
+    training_sets = audit(study, _make_selections(trained, store), len(cells) - len(trained))
+    page = write_audit_page(training_sets, outputs / study / "audit")
+    if options.json:
+        print(json.dumps(training_sets.as_json()))
     else:
         out = console()
         if not out.is_terminal:
             out.width = _FILE_WIDTH
-        out.print(_table(found, out.width))
+        out.print(_table(training_sets, out.width))
         print(f"page: {page}")
     return 0
 
 
-def _made(cells: "list[Cell]", store: "Store") -> "list[SelectedCells]":
-    """The selections of the cells, each made or found once."""
+def _make_selections(cells: "list[Cell]", store: "Store") -> "list[SelectedCells]":
+    """Make the selections of the cells, each once, and return them."""
     from ablation.data.corpus.audit import SelectedCells
     from ablation.jobs.run.pipeline import run_cell
     from ablation.specs.cell import addresses
 
-    groups: dict[str, list[Cell]] = {}
+    cells_by_selection: dict[str, list[Cell]] = {}
     for cell in cells:
-        groups.setdefault(addresses(cell)["select"].digest, []).append(cell)
-    return [SelectedCells(tuple(members), run_cell(members[0], store, last="select")) for members in groups.values()]
+        cells_by_selection.setdefault(addresses(cell)["select"].digest, []).append(cell)
+    return [
+        SelectedCells(tuple(members), run_cell(members[0], store, last="select"))
+        for members in cells_by_selection.values()
+    ]
 
 
-def _table(found: "Audit", width: int) -> "Table":
+def _table(audit: "Audit", width: int) -> "Table":
     from rich.table import Table
 
     from ablation.report.display_text import quantity, short
 
     rows = []
-    for row, one in enumerate(found.selections):
-        others = [count for column, count in enumerate(found.shared[row]) if column != row]
+    for row, selection in enumerate(audit.selections):
+        shared_counts = [count for column, count in enumerate(audit.shared[row]) if column != row]
         rows.append(
             {
-                "training set": short(one.name, 48),
-                "N": quantity(one.count),
-                "problems": quantity(one.problems),
-                "p10": quantity(one.tokens["p10"]),
-                "median": quantity(one.tokens["p50"]),
-                "p90": quantity(one.tokens["p90"]),
-                "tokens": quantity(one.total_tokens),
-                "categories": str(len(one.categories)),
-                "sources": str(len(one.sources)),
-                "most shared": f"{100 * max(others) / max(1, one.count):.0f} %" if others else "–",
-                "hits": str(len(one.hits)),
-                "digest": one.digest[:12],
+                "training set": short(selection.name, 48),
+                "N": quantity(selection.count),
+                "problems": quantity(selection.problems),
+                "p10": quantity(selection.tokens["p10"]),
+                "median": quantity(selection.tokens["p50"]),
+                "p90": quantity(selection.tokens["p90"]),
+                "tokens": quantity(selection.total_tokens),
+                "categories": str(len(selection.categories)),
+                "sources": str(len(selection.sources)),
+                "most shared": f"{100 * max(shared_counts) / max(1, selection.count):.0f} %" if shared_counts else "–",
+                "hits": str(len(selection.hits)),
+                "digest": selection.digest[:12],
             }
         )
-    left = [name for name in rows[0] if width >= _FROM_WIDTH.get(name, 0)] if rows else []
+    shown_columns = [name for name in rows[0] if width >= _FROM_WIDTH.get(name, 0)] if rows else []
     table = Table(box=None, header_style="dim", pad_edge=False)
-    for name in left:
+    for name in shown_columns:
         justify: Literal["left", "right"] = "left" if name in ("training set", "digest") else "right"
         table.add_column(name, justify=justify, no_wrap=name != "training set", overflow="fold")
-    for told in rows:
-        table.add_row(*(told[name] for name in left))
+    for row_texts in rows:
+        table.add_row(*(row_texts[name] for name in shown_columns))
     return table

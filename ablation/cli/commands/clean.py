@@ -1,4 +1,4 @@
-"""`ablation clean`: give back the disk that a study no longer needs."""
+"""`ablation clean STUDY`: print what a study no longer needs on disk, ask, and remove it."""
 
 import argparse
 import json
@@ -27,42 +27,47 @@ def register(commands: "Commands") -> None:
         "--weights", action="store_true", help="also the weights of graded cells that no study waits for"
     )
     clean.add_argument("--kept", action="store_true", help="also checkpoints and completions that ended attempts kept")
-    clean.set_defaults(run=_clean)
+    clean.set_defaults(run=_clean_study)
 
 
-def _clean(given: argparse.Namespace) -> int:
+def _clean_study(options: argparse.Namespace) -> int:
     from ablation.jobs.clean import leftovers
     from ablation.jobs.status.states import cell_states
 
-    plan, cells, states = read_states(given)
-    if given.filters:  # what the other cells wait for is not to go
+    plan, cells, states = read_states(options)
+    if options.filters:  # what the other cells wait for is not to go
         states = cell_states(plan.cells, plan.store, plan.folder)
-    found = leftovers(plan, states, given.kept, given.weights, cells if given.filters else None)
-    if given.json:
-        print(json.dumps([{"what": one.what, "path": str(one.path), "bytes": one.size} for one in found]))
+    removable = leftovers(plan, states, options.kept, options.weights, cells if options.filters else None)
+    if options.json:
+        print(
+            json.dumps(
+                [{"what": leftover.what, "path": str(leftover.path), "bytes": leftover.size} for leftover in removable]
+            )
+        )
     else:
-        _show(found, given.dry_run)
-    if given.dry_run or not found:
+        _print_leftovers(removable, options.dry_run)
+    if options.dry_run or not removable:
         return 0
-    if not given.yes:
+    if not options.yes:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise UsageError("nothing was removed: this is no terminal to ask on; add --yes, or --dry-run to look")
         if not ask_yes_or_no("remove all of it? [y/N] "):
             raise UsageError("nothing was removed")
-    for one in found:
-        one.remove()
-    if not given.json:
+    for leftover in removable:
+        leftover.remove()
+    if not options.json:
         print("removed")
     return 0
 
 
-def _show(found: "list[Leftover]", each: bool) -> None:
+def _print_leftovers(removable: "list[Leftover]", each: bool) -> None:
     from ablation.planning.view import size_in_words
 
-    for what in dict.fromkeys(one.what for one in found):
-        members = [one for one in found if one.what == what]
-        print(f"{what}: {len(members)}, {size_in_words(sum(one.size for one in members))}")
+    for kind in dict.fromkeys(leftover.what for leftover in removable):
+        members = [leftover for leftover in removable if leftover.what == kind]
+        print(f"{kind}: {len(members)}, {size_in_words(sum(leftover.size for leftover in members))}")
         if each:
-            print("".join(f"  {one.path}  {size_in_words(one.size)}\n" for one in members), end="")
-    if not found:
+            lines = (f"  {leftover.path}  {size_in_words(leftover.size)}\n" for leftover in members)
+            print("".join(lines), end="")
+    if not removable:
         print("nothing to remove")

@@ -1,4 +1,4 @@
-"""`ablation doctor`: whether this machine, its disk and its cluster are fit for a study."""
+"""`ablation doctor OVERRIDES`: print checks of this machine, its disk, keys and cluster, each with a remedy where it fails."""
 
 import argparse
 import json
@@ -27,44 +27,44 @@ def register(commands: "Commands") -> None:
         parents=[make_overrides_parser(), make_json_parser()],
         help="check software, disk, hub, keys and cluster, each with a fix",
     )
-    doctor.set_defaults(run=_doctor)
+    doctor.set_defaults(run=_check_machine)
 
 
-def _doctor(given: argparse.Namespace) -> int:
-    """0 when nothing fails, 1 when something does, 3 when the cluster that was asked for does not answer."""
+def _check_machine(options: argparse.Namespace) -> int:
+    """Print all checks. Returns 0 when none fails, 1 when one does, and 3 when the configured cluster does not answer."""
     from ablation.jobs.slurm.commands import SlurmUnreachable
 
-    found = list(dict.fromkeys(_checks(given.overrides)))
-    if given.json:
-        print(json.dumps([asdict(one) for one in found]))
+    checks = list(dict.fromkeys(_run_checks(options.overrides)))
+    if options.json:
+        print(json.dumps([asdict(check) for check in checks]))
     else:
-        console().print(_table(found))
-    failed = [one.name for one in found if one.grade == "fail"]
+        console().print(_table(checks))
+    failed = [check.name for check in checks if check.grade == "fail"]
     if _UNREACHABLE in failed:
         return SlurmUnreachable.exit_code
     return 1 if failed else 0
 
 
-def _checks(overrides: list[str]) -> "Iterator[Check]":
+def _run_checks(overrides: list[str]) -> "Iterator[Check]":
     from ablation.config.cluster import Slurm
     from ablation.config.sweep.cells import compose_sweep
     from ablation.jobs.slurm.commands import SlurmUnreachable
     from ablation.planning.doctor import accounts, cluster, disk, software
     from ablation.planning.doctor.check import fail
 
-    grid = compose_sweep(overrides)
-    where = grid.execution.cluster
-    yield from software.checks(where.gpus_per_node if isinstance(where, Slurm) else 0)
-    yield from disk.checks(Path(grid.execution.outputs))
-    yield from accounts.checks(grid.cells, grid.execution.tracker)
-    if isinstance(where, Slurm):
+    sweep = compose_sweep(overrides)
+    target = sweep.execution.cluster
+    yield from software.checks(target.gpus_per_node if isinstance(target, Slurm) else 0)
+    yield from disk.checks(Path(sweep.execution.outputs))
+    yield from accounts.checks(sweep.cells, sweep.execution.tracker)
+    if isinstance(target, Slurm):
         try:
-            yield from cluster.checks(where, sorted({cell.model.name for cell in grid.cells}))
+            yield from cluster.checks(target, sorted({cell.model.name for cell in sweep.cells}))
         except SlurmUnreachable as error:
             yield fail(_UNREACHABLE, str(error), "run this on a login node, or choose cluster=local")
 
 
-def _table(found: "list[Check]") -> "Table":
+def _table(checks: "list[Check]") -> "Table":
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -72,9 +72,9 @@ def _table(found: "list[Check]") -> "Table":
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
     for column in ("check", "", "found"):
         table.add_column(column, no_wrap=column == "")
-    for one in found:
-        told = Text(printable(one.found), overflow="fold")
-        if one.fix:
-            told.append(f"\n→ {one.fix}", "bold")
-        table.add_row(one.name, Text(one.grade, _STYLES[one.grade]), told)
+    for check in checks:
+        text = Text(printable(check.found), overflow="fold")
+        if check.fix:
+            text.append(f"\n→ {check.fix}", "bold")
+        table.add_row(check.name, Text(check.grade, _STYLES[check.grade]), text)
     return table

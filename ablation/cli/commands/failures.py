@@ -1,4 +1,4 @@
-"""`ablation failures`: what went wrong, grouped, with the next step."""
+"""`ablation failures STUDY`: print the failed cells, grouped by error, with the next step for each group."""
 
 import argparse
 import json
@@ -19,19 +19,19 @@ def register(commands: "Commands") -> None:
         parents=[make_filters_parser(), make_json_parser()],
         help="failures grouped by what went wrong, with the next step",
     )
-    failures.set_defaults(run=_failures)
+    failures.set_defaults(run=_print_failures)
 
 
-def _failures(given: argparse.Namespace) -> int:
+def _print_failures(options: argparse.Namespace) -> int:
     from ablation.jobs.status.failures import group_failures
 
-    found = group_failures(read_states(given)[2])
-    if given.json:
-        print(json.dumps([asdict(one) for one in found]))
-        return 1 if found else 0
-    for one in found:
-        print(f"{len(one.cells)} × {one.kind}: {printable(one.message)}\n  next: {one.next_step}")
-        print("".join(f"  {name}\n" for name in one.cells), end="")
-    if not found:
+    groups = group_failures(read_states(options)[2])
+    if options.json:
+        print(json.dumps([asdict(group) for group in groups]))
+        return 1 if groups else 0
+    for group in groups:
+        print(f"{len(group.cells)} × {group.kind}: {printable(group.message)}\n  next: {group.next_step}")
+        print("".join(f"  {name}\n" for name in group.cells), end="")
+    if not groups:
         print("no failures")
-    return 1 if found else 0
+    return 1 if groups else 0

@@ -1,4 +1,4 @@
-"""`ablation grade`: verdicts on anybody's completions."""
+"""`ablation grade IN.jsonl`: write verdicts on completions of any origin, and print how many there are of each."""
 
 import argparse
 import os
@@ -19,20 +19,20 @@ def register(commands: "Commands") -> None:
     grade.add_argument("source", type=Path, metavar="IN.jsonl")
     grade.add_argument("--output", type=Path, required=True, metavar="OUT.jsonl")
     grade.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="processes for algebra")
-    grade.set_defaults(run=_grade)
+    grade.set_defaults(run=_grade_completions)
 
 
-def _grade(given: argparse.Namespace) -> int:
+def _grade_completions(options: argparse.Namespace) -> int:
     from ablation.errors import DataError
     from ablation.evaluation.grading.grade_file import grade_file
     from ablation.evaluation.grading.verdict import VERDICTS
     from ablation.specs.versions import GRADER
 
-    if not given.source.is_file():
-        raise DataError(f"{given.source} is not a file; give JSON lines with answer and completion")
-    if not given.output.parent.is_dir():
-        raise DataError(f"{given.output.parent} is not a folder; make it first, or give another --output")
-    counts = grade_file(given.source, given.output, max(1, given.workers))
-    told = ", ".join(f"{counts[name]:,} {name}" for name in VERDICTS)
-    print(f"{counts.total():,} completions: {told}\ngrader {GRADER}: {given.output}")
+    if not options.source.is_file():
+        raise DataError(f"{options.source} is not a file; give JSON lines with answer and completion")
+    if not options.output.parent.is_dir():
+        raise DataError(f"{options.output.parent} is not a folder; make it first, or give another --output")
+    counts = grade_file(options.source, options.output, max(1, options.workers))
+    verdicts = ", ".join(f"{counts[name]:,} {name}" for name in VERDICTS)
+    print(f"{counts.total():,} completions: {verdicts}\ngrader {GRADER}: {options.output}")
     return 0

@@ -1,4 +1,7 @@
-"""`ablation plan`: what a sweep would do, before anything is spent."""
+"""`ablation plan OVERRIDES`: print what a sweep would do and cost; with --scripts, the sbatch files that it would submit.
+
+Nothing is started.
+"""
 
 import argparse
 import json
@@ -21,29 +24,32 @@ def register(commands: "Commands") -> None:
         "plan", parents=[make_overrides_parser(), make_json_parser()], help="what a sweep would do; nothing is started"
     )
     plan.add_argument("--scripts", action="store_true", help="print the sbatch files that would be submitted")
-    plan.set_defaults(run=_plan)
+    plan.set_defaults(run=_print_outlook)
 
 
-def _plan(given: argparse.Namespace) -> int:
+def _print_outlook(options: argparse.Namespace) -> int:
     from ablation.config.sweep.cells import compose_sweep
     from ablation.data.source import pinned_cells
     from ablation.planning.outlook import build_outlook
     from ablation.planning.view import render_outlook
 
-    grid = compose_sweep(given.overrides)
-    cells = list({cell.key: cell for cell in pinned_cells(grid.cells, strict=False)}.values())
-    if given.scripts:
-        return _scripts(cells, grid.execution, given.json)
-    found = build_outlook(cells, grid.execution, grid.left_out, grid.remarks)
-    if given.json:
-        print(json.dumps(found.as_json()))
+    sweep = compose_sweep(options.overrides)
+    cells = list({cell.key: cell for cell in pinned_cells(sweep.cells, strict=False)}.values())
+    if options.scripts:
+        return _print_scripts(cells, sweep.execution, options.json)
+    outlook = build_outlook(cells, sweep.execution, sweep.left_out, sweep.remarks)
+    if options.json:
+        print(json.dumps(outlook.as_json()))
     else:
-        console().print(render_outlook(found))
-    return 2 if found.unfilled else 0
+        console().print(render_outlook(outlook))
+    return 2 if outlook.unfilled else 0
 
 
-def _scripts(cells: "list[Cell]", execution: "Execution", as_json: bool) -> int:
-    """The files that the launch command would write and submit now; names stand where ids that Slurm has yet to give will."""
+def _print_scripts(cells: "list[Cell]", execution: "Execution", as_json: bool) -> int:
+    """Print the files that the launch command would write and submit now.
+
+    Ids of jobs are not known before Slurm gives them; in their places stand names.
+    """
     from ablation.config.cluster import Slurm
     from ablation.jobs.submit.submission_plan import preview_scripts
     from ablation.planning.work import read_progress

@@ -1,4 +1,4 @@
-"""`ablation power`: the smallest effects that a sweep can show, before it is paid for."""
+"""`ablation power OVERRIDES`: print the smallest effects that a sweep can show, and what would make them smaller."""
 
 import argparse
 import json
@@ -21,10 +21,10 @@ def register(commands: "Commands") -> None:
         help="the smallest effect each planned contrast can show, and what would make it smaller",
     )
     power.add_argument("--from", dest="study", metavar="FOLDER", help="take pass rates from this study's records")
-    power.set_defaults(run=_power)
+    power.set_defaults(run=_print_power)
 
 
-def _power(given: argparse.Namespace) -> int:
+def _print_power(options: argparse.Namespace) -> int:
     from ablation.analysis import Scores, load
     from ablation.analysis.power.smallest_effects import (
         assumed_from_figure,
@@ -38,47 +38,50 @@ def _power(given: argparse.Namespace) -> int:
     from ablation.data.benchmark import read_tiers
     from ablation.planning.power import planned_cells
 
-    cells = compose_sweep(given.overrides).cells
+    cells = compose_sweep(options.overrides).cells
     n = min(cell.sample.n for cell in cells)
-    world = (
-        assumed_from_records(Scores.of(load(given.study), partial=True))
-        if given.study
+    assumptions = (
+        assumed_from_records(Scores.of(load(options.study), partial=True))
+        if options.study
         else assumed_from_figure(list(read_tiers(cells[0].benchmark).values()))
     )
     planned = planned_cells(cells)
-    effects, options = smallest_effects(planned, n, world), what_to_raise(planned, n, world)
-    if given.json:
-        told = {"assumptions": world.source, "n": n, "questions": len(world.tiers)}
-        tables = {"contrasts": effects, "options": options}
-        told["caution"] = replicate_warning(planned)
-        told |= {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
-        print(json.dumps(told))
+    effects = smallest_effects(planned, n, assumptions)
+    increases = what_to_raise(planned, n, assumptions)
+    warning = replicate_warning(planned)
+    if options.json:
+        content = {"assumptions": assumptions.source, "n": n, "questions": len(assumptions.tiers)}
+        tables = {"contrasts": effects, "options": increases}
+        content["caution"] = warning
+        content |= {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
+        print(json.dumps(content))
         return 0
     out = console()
-    out.print(f"{len(cells)} cells, {n} attempts at {len(world.tiers)} questions; {world.source}")
+    out.print(f"{len(cells)} cells, {n} attempts at {len(assumptions.tiers)} questions; {assumptions.source}")
     out.print("smallest effect found with 80 % power at 5 %, in points, on these questions (for questions like these):")
     for line in _contrasts(effects):
         out.print(line)
     out.print("the largest of each factor, and what would shrink it most:")
-    for line in effect_sentences(options):
+    for line in effect_sentences(increases):
         out.print(f"  {line}")
-    if said := replicate_warning(planned):
-        out.print(said)
+    if warning:
+        out.print(warning)
     return 0
 
 
 def _contrasts(effects: "pd.DataFrame") -> list[str]:
-    told = []
+    """Return a line for each contrast, its tiers side by side."""
+    lines = []
     for (factor, level, reference), group in effects.groupby(
         ["factor", "level", "reference"], sort=False, dropna=False
     ):
         rows = group.to_dict("records")
         if rows[0]["reason"]:
-            told.append(f"  {factor}: {rows[0]['reason']}")
+            lines.append(f"  {factor}: {rows[0]['reason']}")
             continue
         by_tier = ", ".join(f"{row['tier']} {_points(row['effect_these'])} ({_points(row['effect'])})" for row in rows)
-        told.append(f"  {factor} {level} against {reference}, {rows[0]['pairs']} pairs: {by_tier}")
-    return told
+        lines.append(f"  {factor} {level} against {reference}, {rows[0]['pairs']} pairs: {by_tier}")
+    return lines
 
 
 def _points(fraction: float) -> str:

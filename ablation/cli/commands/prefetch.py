@@ -1,4 +1,4 @@
-"""`ablation prefetch`: models and data onto the shared cache, from the login node."""
+"""`ablation prefetch OVERRIDES`: download the models and data of a sweep to the shared cache, and print where each is."""
 
 import argparse
 import json
@@ -17,19 +17,19 @@ def register(commands: "Commands") -> None:
         parents=[make_overrides_parser(), make_json_parser()],
         help="download the models and data of a sweep, and make folders of GGUF files, so that its jobs need no network",
     )
-    prefetch.set_defaults(run=_prefetch)
+    prefetch.set_defaults(run=_fetch_sources)
 
 
-def _prefetch(given: argparse.Namespace) -> int:
+def _fetch_sources(options: argparse.Namespace) -> int:
     from ablation.config.sweep.cells import compose_sweep
     from ablation.data.download import fetch, required_sources
 
-    found = []
-    for one in required_sources(compose_sweep(given.overrides).cells):
-        path = fetch(one)
-        found.append({"kind": one.kind, "name": one.name, "path": str(path)})
-        if not given.json:
-            print(f"{one.kind} {one.name}: {path}", flush=True)
-    if given.json:
-        print(json.dumps(found))
+    fetched = []
+    for source in required_sources(compose_sweep(options.overrides).cells):
+        path = fetch(source)
+        fetched.append({"kind": source.kind, "name": source.name, "path": str(path)})
+        if not options.json:
+            print(f"{source.kind} {source.name}: {path}", flush=True)
+    if options.json:
+        print(json.dumps(fetched))
     return 0

@@ -1,4 +1,4 @@
-"""`ablation cancel | hold | release | retry`: what is done to a study's cells on Slurm."""
+"""`ablation cancel | hold | release | retry STUDY`: act on a study's cells on Slurm, and print how many were reached."""
 
 import argparse
 import json
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ablation.cli.commands.arguments import make_filters_parser, make_json_parser, read_states
+from ablation.specs.vocabulary import CellState
 
 if TYPE_CHECKING:
     from ablation.cli.commands.arguments import Commands
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
 
 def register(commands: "Commands") -> None:
     """Add the parsers of all four."""
-    for name, run, told in (
+    for name, run, text in (
         ("cancel", _cancel, "cancel what is queued or running on Slurm"),
         ("hold", _hold, "keep queued cells from starting"),
         ("release", _release, "let held cells go on"),
     ):
-        parser = commands.add_parser(name, parents=[make_filters_parser(), make_json_parser()], help=told)
+        parser = commands.add_parser(name, parents=[make_filters_parser(), make_json_parser()], help=text)
         parser.set_defaults(run=run)
     retry = commands.add_parser(
         "retry",
@@ -32,54 +33,56 @@ def register(commands: "Commands") -> None:
     retry.set_defaults(run=_retry)
 
 
-def _cancel(given: argparse.Namespace) -> int:
+def _cancel(options: argparse.Namespace) -> int:
     from ablation.jobs.submit.actions import cancel
 
-    plan, _, states = read_states(given)
-    return _say(
-        given,
+    plan, _, states = read_states(options)
+    return _print_cells(
+        options,
         "cancelled",
         cancel(plan, states),
         "; finished work is kept, and the launch command submits the rest again",
     )
 
 
-def _hold(given: argparse.Namespace) -> int:
+def _hold(options: argparse.Namespace) -> int:
     from ablation.jobs.submit.actions import hold
 
-    plan, _, states = read_states(given)
-    return _say(
-        given,
+    plan, _, states = read_states(options)
+    return _print_cells(
+        options,
         "held",
         hold(plan, states),
         f"; those that run go on, `ablation release {plan.execution.study}` lets the others start",
     )
 
 
-def _release(given: argparse.Namespace) -> int:
+def _release(options: argparse.Namespace) -> int:
     from ablation.jobs.submit.actions import release
 
-    plan, _, states = read_states(given)
+    plan, _, states = read_states(options)
     waiting, submitted = release(plan, states)
-    return _say(given, "released", [*waiting, *_cells(submitted)])
+    return _print_cells(options, "released", [*waiting, *_submitted_cells(submitted)])
 
 
-def _retry(given: argparse.Namespace) -> int:
+def _retry(options: argparse.Namespace) -> int:
     from ablation.jobs.submit.actions import retry
 
-    plan, _, states = read_states(given)
-    submitted = retry(plan, [one for one in states if one.state in ("failed", "lost")], given.kinds)
+    plan, _, states = read_states(options)
+    submitted = retry(
+        plan, [status for status in states if status.state in (CellState.FAILED, CellState.LOST)], options.kinds
+    )
     waiting = f"; {len(submitted.waiting)} wait for room ({submitted.why})" if submitted.waiting else ""
-    return _say(given, "submitted again", _cells(submitted), waiting)
+    return _print_cells(options, "submitted again", _submitted_cells(submitted), waiting)
 
 
-def _cells(submitted: "SubmitResult") -> list[str]:
-    return list(dict.fromkeys(cell for one in submitted.taken for cell in one.cells))
+def _submitted_cells(submitted: "SubmitResult") -> list[str]:
+    return list(dict.fromkeys(cell for array in submitted.taken for cell in array.cells))
 
 
-def _say(given: argparse.Namespace, what: str, cells: Sequence[str], more: str = "") -> int:
-    if given.json:
+def _print_cells(options: argparse.Namespace, action: str, cells: Sequence[str], advice: str = "") -> int:
+    if options.json:
         print(json.dumps({"cells": list(cells)}))
     else:
-        print(f"{what}: {len(cells)} cells{more}")
+        print(f"{action}: {len(cells)} cells{advice}")
     return 0

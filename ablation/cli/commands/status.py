@@ -1,4 +1,7 @@
-"""`ablation status` and `watch`: where every cell of a study stands, once or until it ends."""
+"""`ablation status STUDY`: print the state of every cell, with counts, failures and the time that is left.
+
+`ablation watch STUDY`: print it again whenever it changes, until the cells have ended; on Slurm, write the report then.
+"""
 
 import argparse
 import json
@@ -6,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ablation.cli.commands.arguments import make_filters_parser, make_json_parser, read_states
+from ablation.specs.vocabulary import CellState
 from ablation.terminal import console
 
 if TYPE_CHECKING:
@@ -23,32 +27,32 @@ def register(commands: "Commands") -> None:
     status = commands.add_parser(
         "status", parents=[make_filters_parser(), make_json_parser()], help="where every cell stands"
     )
-    status.set_defaults(run=_status)
+    status.set_defaults(run=_print_status)
     watch = commands.add_parser(
         "watch",
         parents=[make_filters_parser(), make_json_parser()],
         help="follow a study, or some of its cells, to its end; on Slurm to its report",
     )
-    watch.set_defaults(run=_watch)
+    watch.set_defaults(run=_watch_study)
 
 
-def _status(given: argparse.Namespace) -> int:
+def _print_status(options: argparse.Namespace) -> int:
     from ablation.jobs.slurm.commands import SlurmUnreachable
     from ablation.jobs.status.counts import by_factor, totals
     from ablation.jobs.status.table import exceptions, headline, tables
 
-    plan, cells, states = read_states(given)
+    plan, cells, states = read_states(options)
     counts = totals(states)
-    left = _left(plan, cells, states)
-    if given.json:
-        told = {
+    left = _estimate_left(plan, cells, states)
+    if options.json:
+        content = {
             "study": plan.execution.study,
             "counts": counts,
             "by_factor": by_factor(cells, states),
             "remaining": left and {**asdict(left), **_cost(plan, left)},
-            "cells": [vars(one) for one in states],
+            "cells": [vars(status) for status in states],
         }
-        print(json.dumps(told))
+        print(json.dumps(content))
     else:
         terminal = console()
         terminal.print(headline(plan.execution.study, states), soft_wrap=True)
@@ -56,17 +60,18 @@ def _status(given: argparse.Namespace) -> int:
         terminal.print(tables(cells, states, terminal))
         for line in [*exceptions(states, plan.execution.study), *([_remaining(plan, left)] if left else [])]:
             terminal.print(line, soft_wrap=True)
-    if counts["failed"] or counts["lost"]:
+    if counts[CellState.FAILED] or counts[CellState.LOST]:
         return 1
-    return SlurmUnreachable.exit_code if counts["unknown"] else 0
+    return SlurmUnreachable.exit_code if counts[CellState.UNKNOWN] else 0
 
 
-def _left(plan: "Plan", cells: "Sequence[Cell]", states: "Sequence[CellStatus]") -> "TimeLeft | None":
+def _estimate_left(plan: "Plan", cells: "Sequence[Cell]", states: "Sequence[CellStatus]") -> "TimeLeft | None":
     from ablation.jobs.status.time_left import estimate_time_left
 
-    ended = {one.name: one.state == "done" for one in states}
-    done = [cell for cell, one in zip(cells, states, strict=True) if ended[one.name]]
-    open_cells = [cell for cell, one in zip(cells, states, strict=True) if not ended[one.name]]
+    done: list[Cell] = []
+    open_cells: list[Cell] = []
+    for cell, status in zip(cells, states, strict=True):
+        (done if CellState(status.state) is CellState.DONE else open_cells).append(cell)
     return estimate_time_left(open_cells, done, plan.store) if open_cells else None
 
 
@@ -83,25 +88,25 @@ def _cost(plan: "Plan", left: "TimeLeft") -> dict[str, float]:
 def _remaining(plan: "Plan", left: "TimeLeft") -> str:
     [(unit, hours)] = _cost(plan, left).items()
     words = {"gpu_hours": "GPU-hours", "core_hours": "core-hours"}[unit]
-    told = f"about {hours:.2g} {words} left, by the pace of {left.measured} finished stages"
-    return told + (f"; {left.unmeasured} cells like none of them are not counted" if left.unmeasured else "")
+    text = f"about {hours:.2g} {words} left, by the pace of {left.measured} finished stages"
+    return text + (f"; {left.unmeasured} cells like none of them are not counted" if left.unmeasured else "")
 
 
-def _watch(given: argparse.Namespace) -> int:
+def _watch_study(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from ablation.cli.follow import follow_study
     from ablation.jobs.status.counts import totals
 
-    plan, chosen, _ = read_states(given)
-    cells = chosen if given.filters else None
-    if not given.json:
+    plan, chosen, _ = read_states(options)
+    cells = chosen if options.filters else None
+    if not options.json:
         return follow_study(plan, console(), cells=cells)
     before: dict[str, CellStatus] = {}
 
     def show(states: "Sequence[CellStatus]") -> None:
-        changed = [vars(one) for one in states if before.get(one.name) != one]
-        before.update({one.name: one for one in states})
+        changed = [vars(status) for status in states if before.get(status.name) != status]
+        before.update({status.name: status for status in states})
         print(json.dumps({"study": plan.execution.study, "counts": totals(states), "cells": changed}), flush=True)
 
     return follow_study(plan, Console(stderr=True, highlight=False), show, cells)

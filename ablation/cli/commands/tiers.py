@@ -1,4 +1,4 @@
-"""`ablation tiers`: tiers by the study's rule from recorded pass rates, and where labels say otherwise."""
+"""`ablation tiers STUDY`: write the tiers of a benchmark by recorded pass rates; print the rule, and where labels differ."""
 
 import argparse
 from dataclasses import replace
@@ -36,20 +36,20 @@ def register(commands: "Commands") -> None:
     tiers.add_argument(
         "--labels", type=Path, metavar="FILE.yaml", help="compare with these, not with the study's tiers"
     )
-    tiers.set_defaults(run=_tiers)
+    tiers.set_defaults(run=_derive_tiers)
 
 
-def _tiers(given: argparse.Namespace) -> int:
+def _derive_tiers(options: argparse.Namespace) -> int:
     from ablation.analysis import load
     from ablation.data.benchmark.tier_rule import TierRule
     from ablation.study.interchange.tiers import counts_of, derive, left_out, read_labels, write_tiers
 
-    study = load(find_records_folder(given))
-    rule = TierRule(given.easy_above, given.medium_above, given.exh_below, given.exh_over)
-    counts = counts_of(study, given.base, given.small, given.small_count)
-    derived = derive(counts, rule, read_labels(study, given.labels))
+    study = load(find_records_folder(options))
+    rule = TierRule(options.easy_above, options.medium_above, options.exh_below, options.exh_over)
+    counts = counts_of(study, options.base, options.small, options.small_count)
+    derived = derive(counts, rule, read_labels(study, options.labels))
     derived = replace(derived, sentences=[*derived.sentences, *left_out(study)])
-    write_tiers(given.output, derived, study.name)
+    write_tiers(options.output, derived, study.name)
     sizes = ", ".join(f"{tier} {len(ids)}" for tier, ids in derived.members.items())
-    print("\n".join([*rule.stated(), f"by the rule: {sizes}", *derived.sentences, f"tiers: {given.output}"]))
+    print("\n".join([*rule.stated(), f"by the rule: {sizes}", *derived.sentences, f"tiers: {options.output}"]))
     return 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ablation.cli.__main__ import main
-from ablation.cli.commands.logs import Goes
+from ablation.cli.commands.logs import IsPending
 from ablation.jobs.slurm.history import Event, record
 from ablation.jobs.status.local_run import announce_local_run
 from ablation.jobs.status.logs import log_files, read_logs
@@ -118,7 +118,7 @@ def test_a_cell_that_runs_here_is_followed_until_it_ends(study: Plan, end: Calla
     first = threading.Event()
 
     def listen() -> None:
-        for _, text in read_logs(study.folder, cell.name, Goes(study, cell, ask_s=0.0)):
+        for _, text in read_logs(study.folder, cell.name, IsPending(study, cell, ask_s=0.0)):
             heard.append(text)
             first.set()
 
