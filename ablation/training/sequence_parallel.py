@@ -23,9 +23,10 @@ _ATTENTION = "sdpa"
 
 @dataclass(frozen=True)
 class SlicingCollator:
-    """A collator of which a process takes the part `number` of `degree` equal ones; what it makes is filled up to that.
+    """A collator that gives a process slice `number` of `degree` equal slices of each row.
 
-    The labels are shifted before they are cut: the last token of a slice predicts the first of the next.
+    The inner `collator` must fill rows up to a multiple of `degree`. The labels are shifted before they are cut: the last token
+    of a slice predicts the first of the next.
     """
 
     collator: Callable[[Sequence[Any]], dict[str, torch.Tensor]]
@@ -33,16 +34,16 @@ class SlicingCollator:
     degree: int
 
     def __call__(self, rows: Sequence[Any]) -> dict[str, torch.Tensor]:
-        """Columns of (rows, slice)."""
-        made = self.collator(rows)
-        ids, labels = made["input_ids"], pad(made["labels"][:, 1:], (0, 1), value=IGNORED_LABEL)
+        """Return columns of shape [rows, slice]."""
+        batch = self.collator(rows)
+        ids, labels = batch["input_ids"], pad(batch["labels"][:, 1:], (0, 1), value=IGNORED_LABEL)
         positions = torch.arange(ids.shape[1]).expand_as(ids)
         whole = {"input_ids": ids, "position_ids": positions, "labels": labels, "shift_labels": labels}
         return {name: column.chunk(self.degree, dim=1)[self.number].contiguous() for name, column in whole.items()}
 
 
 def parallelism(degree: int, groups: int) -> Any:
-    """What the trainer is told of it, None without it."""
+    """Return the trainer's configuration for `groups` groups of `degree` processes; None where no tokens are shared."""
     if degree == 1:
         return None
     from accelerate import ParallelismConfig
@@ -54,7 +55,7 @@ def parallelism(degree: int, groups: int) -> Any:
 
 @contextmanager
 def restored_attention(degree: int) -> Iterator[None]:
-    """Undo afterwards what Ulysses changes for the whole process: the attention of every model, and its groups."""
+    """Undo at the end what Ulysses changes for the whole process: the attention of every model, and its groups."""
     if degree == 1:
         yield
         return
@@ -62,9 +63,9 @@ def restored_attention(degree: int) -> Iterator[None]:
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
     init_distributed(dist_backend=backend(), verbose=False)  # takes up torch's process group
-    before = ALL_ATTENTION_FUNCTIONS[_ATTENTION]
+    attention = ALL_ATTENTION_FUNCTIONS[_ATTENTION]
     try:
         yield
     finally:
-        ALL_ATTENTION_FUNCTIONS[_ATTENTION] = before
+        ALL_ATTENTION_FUNCTIONS[_ATTENTION] = attention
         forget_sequence_parallelism()
