@@ -46,7 +46,9 @@ def encode(conversations: Mapping[str, Conversation], block_tokens: int, drop: b
     >>> examples.input_ids, examples.labels, examples.truncated
     ([[5, 6, 7, 8]], [[-100, -100, 7, 8]], 1)
     """
-    kept = {name: conversation for name, conversation in conversations.items() if _is_trainable(conversation, block_tokens)}
+    kept = {
+        name: conversation for name, conversation in conversations.items() if _is_trainable(conversation, block_tokens)
+    }
     lost = [name for name in conversations if name not in kept]
     if lost and not (drop and kept):
         prompt_tokens = len(conversations[lost[0]].prompt_ids)
