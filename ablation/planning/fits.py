@@ -21,7 +21,7 @@ class MemoryFit:
     method: str
     block_tokens: int
     processes: int
-    means: RuntimeOptions
+    options: RuntimeOptions
     footprint: Footprint
     """In bytes."""
     gpu_memory_gb: float
@@ -64,22 +64,22 @@ def models_without_gpu(cells: Sequence[Cell], cluster: Slurm) -> list[str]:
 
 
 def _fit(model: Model, recipe: Train, shape: ModelShape, cluster: Slurm) -> MemoryFit:
-    processes, means = cluster.processes_for(model.name), cluster.options_for(model.name)
-    needed = footprint(shape, recipe, means, processes)
+    processes, options = cluster.processes_for(model.name), cluster.options_for(model.name)
+    needed = footprint(shape, recipe, options, processes)
     is_too_much = needed.total > cluster.gpu_memory_gb * GB
-    remedy = _remedy(shape, recipe, means, cluster.gpu_memory_gb) if is_too_much else None
+    remedy = _remedy(shape, recipe, options, cluster.gpu_memory_gb) if is_too_much else None
     return MemoryFit(
-        model.name, recipe.method, recipe.block_tokens, processes, means, needed, cluster.gpu_memory_gb, remedy
+        model.name, recipe.method, recipe.block_tokens, processes, options, needed, cluster.gpu_memory_gb, remedy
     )
 
 
-def _remedy(shape: ModelShape, recipe: Train, means: RuntimeOptions, gpu_memory_gb: float) -> str:
+def _remedy(shape: ModelShape, recipe: Train, options: RuntimeOptions, gpu_memory_gb: float) -> str:
     """Return the fewest GPUs on which it fits, with the smallest micro-batch and no more options than that takes."""
     process_counts = [count for count in range(1, recipe.batch + 1) if recipe.batch % count == 0]
     for processes in process_counts:
-        for options in _options(replace(means, micro_batch=1, sequence_parallel=1), processes):
-            if footprint(shape, recipe, options, processes).total <= gpu_memory_gb * GB:
-                values = {"zero": options.zero, "activations": options.activations}
+        for candidate in _options(replace(options, micro_batch=1, sequence_parallel=1), processes):
+            if footprint(shape, recipe, candidate, processes).total <= gpu_memory_gb * GB:
+                values = {"zero": candidate.zero, "activations": candidate.activations}
                 overrides = [
                     f", cluster.{name}={value}"
                     for name, value in values.items()
@@ -92,8 +92,8 @@ def _remedy(shape: ModelShape, recipe: Train, means: RuntimeOptions, gpu_memory_
     )
 
 
-def _options(means: RuntimeOptions, processes: int) -> Iterator[RuntimeOptions]:
+def _options(options: RuntimeOptions, processes: int) -> Iterator[RuntimeOptions]:
     """Yield ways to share and to save memory, the simpler first."""
-    kinds: tuple[Activations, ...] = (means.activations, "auto", "offload")
+    kinds: tuple[Activations, ...] = (options.activations, "auto", "offload")
     for zero in (0, 2, 3) if processes > 1 else (0,):
-        yield from (replace(means, zero=zero, activations=kind) for kind in dict.fromkeys(kinds))
+        yield from (replace(options, zero=zero, activations=kind) for kind in dict.fromkeys(kinds))

@@ -2,7 +2,7 @@
 
 Bytes, of one process with one GPU, for decoders of the Llama and Qwen2 kind as they are trained here: float32 weights, gradients
 and AdamW moments (Rajbhandari et al. 2020, section 3), bf16 as autocast over them, activations recomputed layer by layer (Chen et
-al. 2016) unless the means say otherwise, no full logits, no attention matrix. What a layer keeps was counted from the tensors
+al. 2016) unless the options say otherwise, no full logits, no attention matrix. What a layer keeps was counted from the tensors
 that autograd saves; a test counts again. Not in it: the CUDA context, buffers of communication and what the allocator cannot use,
 some GB together.
 """
@@ -39,19 +39,19 @@ class Footprint:
         return self.weights + self.gradients + self.optimizer + self.activations
 
 
-def footprint(shape: ModelShape, recipe: Train, means: RuntimeOptions, processes: int) -> Footprint:
-    """What training takes with rows of the recipe's full block; `processes` share what `means` lets them share."""
+def footprint(shape: ModelShape, recipe: Train, options: RuntimeOptions, processes: int) -> Footprint:
+    """What training takes with rows of the recipe's full block; `processes` share what `options` lets them share."""
     weights, trained = parameters_of_shape(shape), trained_parameters(shape, recipe.lora)
-    zero, share = (means.zero, processes) if processes > 1 else (0, 1)
-    groups, offload = means.groups(processes), means.offload and zero > 0
-    rows = 1 if groups < processes else recipe.rows(means.micro_batch, groups)
-    tokens = rows * recipe.block_tokens / (means.sequence_parallel if processes > 1 else 1)
+    zero, share = (options.zero, processes) if processes > 1 else (0, 1)
+    groups, offload = options.groups(processes), options.offload and zero > 0
+    rows = 1 if groups < processes else recipe.rows(options.micro_batch, groups)
+    tokens = rows * recipe.block_tokens / (options.sequence_parallel if processes > 1 else 1)
     # At ZeRO's stage 3 one layer is whole at a time, and the head, each with its gradient where it has one.
     whole = _FLOAT32 * (1 if recipe.lora else 2) if zero == 3 else 0
-    kept, layer = activations(shape, tokens, recipe.precision, means.activations)
+    kept, layer = activations(shape, tokens, recipe.precision, options.activations)
     held = weights * _FLOAT32 / (share if zero == 3 else 1)
     states = trained * _FLOAT32 * _MOMENTS / (share if zero else 1)
-    waiting = tokens * shape.layers * shape.hidden * _FLOAT32 if means.activations == "offload" else 0.0
+    waiting = tokens * shape.layers * shape.hidden * _FLOAT32 if options.activations == "offload" else 0.0
     return Footprint(
         weights=0.0 if offload and zero == 3 else held,
         gradients=trained * _FLOAT32 / (share if zero else 1),

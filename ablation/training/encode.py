@@ -41,7 +41,7 @@ def encode(conversations: Mapping[str, Conversation], block_tokens: int, drop: b
 
     A prompt of two tokens and an answer of three, in blocks of four:
 
-    >>> conversation = Conversation(prompt_ids=np.array([5, 6]), answer_ids=np.array([7, 8, 9]))
+    >>> conversation = Conversation("", "", prompt_ids=np.array([5, 6]), answer_ids=np.array([7, 8, 9]))
     >>> examples = encode({"a": conversation}, block_tokens=4)
     >>> examples.input_ids, examples.labels, examples.truncated
     ([[5, 6, 7, 8]], [[-100, -100, 7, 8]], 1)

@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A model to be fitted: the data, the means and the processes. The same in every process of the group but for `group`."""
+    """A model to be fitted: the data, the options and the processes. The same in every process of the group but for `group`."""
 
     cell: Cell
     recipe: Train

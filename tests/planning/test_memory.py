@@ -133,8 +133,8 @@ def test_a_process_that_holds_a_slice_or_hands_its_inputs_to_the_host_needs_less
     assert recipe
     deep = SMALL.model_copy(update={"layers": 24})
 
-    def needs(**means: Any) -> Footprint:
-        return footprint(deep, recipe, RuntimeOptions(micro_batch=1, zero=3, **means), processes=8)
+    def needs(**options: Any) -> Footprint:
+        return footprint(deep, recipe, RuntimeOptions(micro_batch=1, zero=3, **options), processes=8)
 
     plain, sliced, handed, kept = (
         needs(), needs(sequence_parallel=4), needs(activations="offload"), needs(activations="keep")

@@ -47,12 +47,12 @@ def _nothing_kept() -> Iterator[None]:
     BaseModelCache.here().drop()
 
 
-def trained(cell: Cell, selections: Store, place: Path, means: RuntimeOptions) -> Path:
+def trained(cell: Cell, selections: Store, place: Path, options: RuntimeOptions) -> Path:
     """The folder of a fresh train stage."""
     paths = run_cell(cell, selections, last="select")
     for name in ("out", "kept"):
         (place / name).mkdir(parents=True)
-    train(cell, paths["select"], paths["pool"], StageRun(place / "out", place / "kept"), means)
+    train(cell, paths["select"], paths["pool"], StageRun(place / "out", place / "kept"), options)
     return place / "out"
 
 

@@ -36,9 +36,9 @@ BYTES = ("weights/model.safetensors", "loss.jsonl", "summary.json")
 class Trials(StageRuns):
     """StageRuns at training one cell."""
 
-    def __init__(self, cell: Cell, chosen: tuple[Path, Path], place: Path, means: RuntimeOptions) -> None:
+    def __init__(self, cell: Cell, chosen: tuple[Path, Path], place: Path, options: RuntimeOptions) -> None:
         super().__init__(place)
-        self.cell, self.chosen, self.means = cell, chosen, means
+        self.cell, self.chosen, self.options = cell, chosen, options
 
     def run(self, stop_after: int | None = None) -> Path:
         """One attempt; returns its folder. Raises Interrupted after so many of its updates: it looks once before the first."""
@@ -46,7 +46,7 @@ class Trials(StageRuns):
 
     def work(self, run: StageRun) -> Path:
         """Train in the folders of an attempt."""
-        train(self.cell, *self.chosen, run, self.means)
+        train(self.cell, *self.chosen, run, self.options)
         return run.out
 
     def went_on_from(self) -> int:
@@ -72,10 +72,10 @@ def trials(cell_of: CellOf, shared_store: Store, tmp_path: Path) -> Callable[...
     """Trials at a cell of the given overrides."""
     torch.set_num_threads(1)
 
-    def make(name: str, *overrides: str, means: RuntimeOptions | None = None) -> Trials:
+    def make(name: str, *overrides: str, options: RuntimeOptions | None = None) -> Trials:
         cell = cell_of(*overrides)
         paths = run_cell(cell, shared_store, last="select")
-        return Trials(cell, (paths["select"], paths["pool"]), tmp_path / name, means or RuntimeOptions())
+        return Trials(cell, (paths["select"], paths["pool"]), tmp_path / name, options or RuntimeOptions())
 
     return make
 
@@ -116,9 +116,9 @@ def test_stopped_after_every_update_it_ends_with_the_same_bytes(
 
 
 def test_stopped_twice_with_a_micro_batch_it_ends_with_the_same_bytes(trials: Callable[..., Trials]) -> None:
-    means = RuntimeOptions(micro_batch=4, checkpoint_s=0)
-    whole = trials("whole", *DROPOUT, means=means).run()
-    assert_same(trials("pieces", *DROPOUT, means=means).through([2, 3]), whole)
+    options = RuntimeOptions(micro_batch=4, checkpoint_s=0)
+    whole = trials("whole", *DROPOUT, options=options).run()
+    assert_same(trials("pieces", *DROPOUT, options=options).through([2, 3]), whole)
 
 
 def test_asked_to_stop_in_the_last_update_it_publishes(trials: Callable[..., Trials]) -> None:
@@ -128,7 +128,7 @@ def test_asked_to_stop_in_the_last_update_it_publishes(trials: Callable[..., Tri
 def test_without_a_reason_nothing_is_kept_and_with_one_only_the_last_two(
     trials: Callable[..., Trials], alone: Callable[..., Path]
 ) -> None:
-    often = trials("often", *SIX, means=RuntimeOptions(checkpoint_s=0))
+    often = trials("often", *SIX, options=RuntimeOptions(checkpoint_s=0))
     assert_same(often.run(), alone(*SIX))
     assert list((alone(*SIX).parent / "kept").iterdir()) == []
     kept = often.begun[0].kept
@@ -224,7 +224,7 @@ def test_a_checkpoint_of_another_recipe_is_passed_over_and_stays(
 def test_a_disk_that_fills_up_while_it_saves_leaves_the_last_good_checkpoint(
     trials: Callable[..., Trials], alone: Callable[..., Path]
 ) -> None:
-    again = trials("again", *SIX, means=RuntimeOptions(checkpoint_s=0))
+    again = trials("again", *SIX, options=RuntimeOptions(checkpoint_s=0))
     run = again.begin()
     mounted = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(run.kept)]
     if os.geteuid() != 0 or subprocess.run(mounted, check=False).returncode:
@@ -243,7 +243,7 @@ def test_a_disk_that_fills_up_while_it_saves_leaves_the_last_good_checkpoint(
 def test_training_falls_back_and_begins_anew_when_nothing_is_whole(
     trials: Callable[..., Trials], alone: Callable[..., Path]
 ) -> None:
-    damaged = trials("damaged", *SIX, means=RuntimeOptions(checkpoint_s=0))
+    damaged = trials("damaged", *SIX, options=RuntimeOptions(checkpoint_s=0))
     with pytest.raises(Interrupted):
         damaged.run(4)
     flip(damaged.begun[0].kept / "checkpoint-4/optimizer.pt")
@@ -258,7 +258,7 @@ def test_training_falls_back_and_begins_anew_when_nothing_is_whole(
 def test_killed_while_it_saves_it_ends_with_the_same_bytes(
     trials: Callable[..., Trials], alone: Callable[..., Path]
 ) -> None:
-    again = trials("again", *DROPOUT, means=RuntimeOptions(checkpoint_s=0))
+    again = trials("again", *DROPOUT, options=RuntimeOptions(checkpoint_s=0))
     for update in (2, 4):
         run = again.begin()
         begun = run.kept / f"checkpoint-{update}"
@@ -296,7 +296,7 @@ def small_memory(monkeypatch: pytest.MonkeyPatch, most_rows: int) -> list[int]:
 def test_out_of_memory_halves_the_rows_and_keeps_the_update(
     trials: Callable[..., Trials], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = trials("asked", *SIX, means=RuntimeOptions(micro_batch=2)).run()
+    asked = trials("asked", *SIX, options=RuntimeOptions(micro_batch=2)).run()
     seen = small_memory(monkeypatch, most_rows=3)
     halved = trials("halved", *SIX).run()
     assert seen[:3] == [8, 4, 2]
@@ -318,7 +318,7 @@ def test_a_loss_that_is_no_number_ends_the_cell_and_leaves_no_checkpoint(
     trials: Callable[..., Trials], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     once_loaded(monkeypatch, lambda model: torch.nn.init.constant_(model.get_input_embeddings().weight, torch.nan))
-    one = trials("one", *SIX, means=RuntimeOptions(checkpoint_s=0))
+    one = trials("one", *SIX, options=RuntimeOptions(checkpoint_s=0))
     with pytest.raises(NanLoss, match=r"update 1: the loss is nan .* Lower train.learning_rate \(given 0.002\)"):
         one.run()
     assert list(one.begun[0].kept.iterdir()) == []

@@ -81,7 +81,7 @@ def test_a_recipe_that_its_model_cannot_follow_is_refused(cell_of: CellOf, overr
 
 
 @pytest.mark.parametrize(
-    ("means", "processes", "override", "said"),
+    ("options", "processes", "override", "said"),
     [
         (
             {"sequence_parallel": 4, "zero": 3},
@@ -96,11 +96,11 @@ def test_a_recipe_that_its_model_cannot_follow_is_refused(cell_of: CellOf, overr
     ],
 )
 def test_means_that_cannot_carry_out_a_recipe_are_refused(
-    cell_of: CellOf, means: dict[str, Any], processes: int, override: str, said: str
+    cell_of: CellOf, options: dict[str, Any], processes: int, override: str, said: str
 ) -> None:
     cell = cell_of("count.size=8", *filter(None, [override]))
     assert cell.train
-    [problem] = process_problems(cell.train, RuntimeOptions(**means), processes)
+    [problem] = process_problems(cell.train, RuntimeOptions(**options), processes)
     assert re.search(said, problem)
     assert not list(process_problems(cell.train, RuntimeOptions(zero=3, offload=True), processes=4))
 

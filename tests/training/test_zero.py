@@ -74,16 +74,16 @@ def test_an_adapter_is_whole_though_weights_are_split(processes: Callable[..., P
 
 
 @pytest.mark.parametrize(
-    ("recipe", "means"), [("mini", RuntimeOptions(zero=2)), ("mini_lora", RuntimeOptions(zero=3, offload=True))]
+    ("recipe", "options"), [("mini", RuntimeOptions(zero=2)), ("mini_lora", RuntimeOptions(zero=3, offload=True))]
 )
 def test_a_sharded_run_goes_on_where_it_was_stopped(
-    processes: Callable[..., Processes], recipe: str, means: RuntimeOptions
+    processes: Callable[..., Processes], recipe: str, options: RuntimeOptions
 ) -> None:
     whole, pieces = (processes(name, *UNEVEN, f"train={recipe}") for name in ("whole", "pieces"))
-    assert whole.run(2, means) == ["", ""]
-    stopped = pieces.run(2, means, halts={1: StopAt(2)})
+    assert whole.run(2, options) == ["", ""]
+    stopped = pieces.run(2, options, halts={1: StopAt(2)})
     assert [told.partition(":")[0] for told in stopped] == ["Interrupted", ""]
-    assert pieces.run(2, means) == ["", ""]
+    assert pieces.run(2, options) == ["", ""]
     assert 0 < read(pieces.last, "timing.json")["went_on_from_update"] < 4
     assert_close(whole.last, pieces.last)
 
@@ -121,8 +121,8 @@ def test_processes_that_share_the_tokens_of_an_example_make_the_updates_of_one_p
     one = processes("one", *UNEVEN, f"train={recipe}", four_heads)
     train(one.cell, *one.chosen, one.begin(), RuntimeOptions())
     many = processes("many", *UNEVEN, f"train={recipe}", four_heads)
-    means = RuntimeOptions(zero=zero, sequence_parallel=2, checkpoint_s=0)
-    assert many.run(size, means, halts={1: StopAt(2)})[0].startswith("Interrupted")
-    assert many.run(size, means) == [""] * size
+    options = RuntimeOptions(zero=zero, sequence_parallel=2, checkpoint_s=0)
+    assert many.run(size, options, halts={1: StopAt(2)})[0].startswith("Interrupted")
+    assert many.run(size, options) == [""] * size
     assert read(many.last, "timing.json")["went_on_from_update"] == 2
     assert_close(one.last, many.last)

@@ -40,7 +40,7 @@ class Job:
     store_root: Path
     log: Path
     threads: int
-    means: RuntimeOptions
+    options: RuntimeOptions
     keep: Keep = "weights"
 
 
@@ -83,7 +83,7 @@ def run_job(
 
     try:
         _limit_threads(job.threads)
-        run_cell(job.cell, Store(job.store_root), job.means, heard, last, halt)
+        run_cell(job.cell, Store(job.store_root), job.options, heard, last, halt)
         if job.keep != "weights" and last == "grade":
             _drop_weights(job)
     except Interrupted:

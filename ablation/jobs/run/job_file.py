@@ -44,7 +44,7 @@ def write_job(job: Job, folder: Path, origin: Provenance) -> Path:
         "store": str(job.store_root.resolve()),
         "log": str(job.log.resolve()),
         "threads": job.threads,
-        "means": asdict(job.means),
+        "means": asdict(job.options),
         "keep": job.keep,
         "origin": asdict(origin),
     }
@@ -58,8 +58,8 @@ def read_job(path: Path) -> tuple[Job, Provenance]:
     try:
         told = _read(path, JOB_FORMAT)
         cell = Cell.parse(told["cell"])
-        places, means = (Path(told["store"]), Path(told["log"])), RuntimeOptions(**told["means"])
-        job = Job(cell, told["name"], *places, told["threads"], means, told["keep"])
+        places, options = (Path(told["store"]), Path(told["log"])), RuntimeOptions(**told["means"])
+        job = Job(cell, told["name"], *places, told["threads"], options, told["keep"])
         origin = Provenance(**told["origin"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         raise RecordError(f"{path} is not a frozen job ({str(error).splitlines()[0]}); submit again") from error

@@ -30,7 +30,7 @@ def ignore_stage(_stage: str) -> None:
 def run_cell(
     cell: Cell,
     store: Store,
-    means: RuntimeOptions | None = None,
+    options: RuntimeOptions | None = None,
     on_stage: OnStage = ignore_stage,
     last: str = StageName.GRADE,
     halt: StopRequest | None = None,
@@ -47,7 +47,7 @@ def run_cell(
         sift = stages.make(StageName.SIFT, partial(_sift, cell, pool))
         near = stages.make(StageName.NEAR, partial(_near, cell.category, pool, sift)) if cell.category.near else None
         selection = stages.make(StageName.SELECT, partial(_select, cell, sift, near))
-        weights = stages.make(StageName.TRAIN, partial(_train, cell, selection, pool, means or RuntimeOptions()))
+        weights = stages.make(StageName.TRAIN, partial(_train, cell, selection, pool, options or RuntimeOptions()))
     samples = [stages.make(name, partial(_sample, cell, block, weights)) for name, block in cell.blocks.items()]
     stages.make(StageName.GRADE, partial(_grade, cell, samples))
     return stages.folders
@@ -103,11 +103,11 @@ def _select(cell: Cell, sift: Path, near: Path | None, run: StageRun) -> None:
     make_selection(sift, near, cell, run.out)
 
 
-def _train(cell: Cell, selection: Path, pool: Path, means: RuntimeOptions, run: StageRun) -> None:
+def _train(cell: Cell, selection: Path, pool: Path, options: RuntimeOptions, run: StageRun) -> None:
     with timed_imports():
         from ablation.training.train import train
 
-    train(cell, selection, pool, run, means)
+    train(cell, selection, pool, run, options)
 
 
 def _sample(cell: Cell, attempts: range, trained: Path | None, run: StageRun) -> None:
