@@ -21,7 +21,8 @@ class MemoryFit:
     method: str
     block_tokens: int
     processes: int
-    options: RuntimeOptions
+    means: RuntimeOptions
+    """The options of the run. Named as in the JSON that `ablation plan` prints."""
     footprint: Footprint
     """In bytes."""
     gpu_memory_gb: float

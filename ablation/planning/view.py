@@ -108,7 +108,7 @@ def _memory(found: Outlook) -> Iterator[RenderableType]:
 
 
 def _means(one: MemoryFit) -> str:
-    means, told = one.options, ""
+    means, told = one.means, ""
     if means.zero and one.processes > 1:
         told += f", ZeRO {means.zero}{' with offload' if means.offload else ''}"
     if means.sequence_parallel > 1:
