@@ -1,4 +1,4 @@
-"""Keys and passwords: how they are told from other values, and kept out of everything that is written.
+"""Keys and passwords: they are told from other values, and kept out of everything that is written.
 
 A configuration goes into ``plan.json``, manifests and sbatch files, which others can read and Slurm keeps as plain text.
 """
@@ -19,7 +19,7 @@ _ADVICE = (
 )
 _NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)S?(?=_|$)", re.IGNORECASE)
 _PLACE = re.compile(r"_(?:PATH|FILE|DIR)$", re.IGNORECASE)
-# A value that a shell looks up, or that names a file, is none: $(…), `…`, /run/secrets/x.
+# A value that a shell looks up, or that names a file, is no key: $(…), `…`, /run/secrets/x.
 _VALUE = r"""["']?[^\s"'$`;/~.][^\s"'$`;]{7,}"""
 _KNOWN = {
     "a key of the Hugging Face hub": re.compile(r"\bhf_[A-Za-z0-9]{30,}"),
@@ -36,29 +36,32 @@ _KNOWN = {
 
 
 def is_key(name: str) -> bool:
-    """True for the name of an environment variable that holds a key; one that says where a key lies is none."""
+    """Return True for the name of an environment variable that holds a key. One that says where a key lies holds none.
+
+    ``WANDB_API_KEY`` is one, ``KAGGLE_KEY_FILE`` is not.
+    """
     return bool(_NAME.search(name)) and not _PLACE.search(name)
 
 
 def refuse_keys(contents: Sequence[Mapping[str, Any]], environment: Mapping[str, str]) -> None:
-    """Raise ConfigProblems when any text in these configurations holds a key; it says where and which, and never its value.
+    """Raise ConfigProblems when any text in these configurations holds a key. It says where and which, and never the value.
 
-    Sections that several contents share as one object are looked at once.
+    Sections that several contents share as one object are searched once.
     """
-    own, seen = _values(environment), set[int]()
-    found = cache(lambda text: _found(text, own))  # a grid repeats its texts
+    keys, seen = _values(environment), set[int]()
+    held_keys = cache(lambda text: _held_keys(text, keys))  # a grid repeats its texts
     problems = [
-        f"{masked(place, environment)}: holds {what}; {_ADVICE}"
+        f"{masked(position, environment)}: holds {key}; {_ADVICE}"
         for content in contents
-        for place, text in _texts(content, "", seen)
-        for what in found(text)
+        for position, text in _texts(content, "", seen)
+        for key in held_keys(text)
     ]
     if problems:
         raise ConfigProblems(problems)
 
 
 def masked(text: str, environment: Mapping[str, str]) -> str:
-    """The text with ``***`` in the place of every key."""
+    """Return the text with ``***`` in place of every key."""
     for value in sorted(_values(environment).values(), key=len, reverse=True):
         text = text.replace(value, MASK)
     for pattern in _KNOWN.values():
@@ -66,28 +69,30 @@ def masked(text: str, environment: Mapping[str, str]) -> str:
     return text
 
 
-def _found(text: str, own: Mapping[str, str]) -> list[str]:
-    """What keys a text holds: those of the environment by their names, else one that shows by its form."""
-    named = [f"the value of the environment variable {name}" for name, value in own.items() if value in text]
-    return named or [what for what, pattern in _KNOWN.items() if pattern.search(text)][:1]
+def _held_keys(text: str, keys: Mapping[str, str]) -> list[str]:
+    """Name the keys that a text holds: those of the environment, or else the first that is known by its form."""
+    named = [f"the value of the environment variable {name}" for name, value in keys.items() if value in text]
+    return named or [kind for kind, pattern in _KNOWN.items() if pattern.search(text)][:1]
 
 
 def _values(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if is_key(name) and len(value) >= _SHORTEST}
 
 
-def _texts(content: Any, place: str, seen: set[int]) -> Iterator[tuple[str, str]]:
-    """Every text in a nested content with its place, ``cluster.setup.0``; names of keys too, which a problem must not repeat."""
+def _texts(content: Any, position: str, seen: set[int]) -> Iterator[tuple[str, str]]:
+    """Yield every text in a nested content with its position, such as ``cluster.setup.0``; the names within it too."""
     if isinstance(content, str):
-        yield place or "the configuration", content
+        yield position or "the configuration", content
         return
+    # Cells share sections as one object: a grid of ten thousand cells has few texts.
     if not isinstance(content, (Mapping, list, tuple)) or id(content) in seen:
         return
     seen.add(id(content))
-    within = f"{place}." if place else ""
+    within = f"{position}." if position else ""
     if isinstance(content, Mapping):
         for name, value in content.items():
-            yield f"a name in {place or 'the configuration'}", str(name)
+            # A key that stands as a name must not be repeated in the position of its value.
+            yield f"a name in {position or 'the configuration'}", str(name)
             yield from _texts(value, f"{within}{name}", seen)
         return
     for index, value in enumerate(content):

@@ -1,4 +1,4 @@
-"""What a process that we start may see of this one's environment: an allow-list, in which no key can be."""
+"""The part of the environment that a child process may see: an allow-list, in which no key can be."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ SLURM = "SLURM_"
 
 
 def inherited(environment: Mapping[str, str], *more: str) -> dict[str, str]:
-    """The part of an environment that a child on this machine is given; `more` are further beginnings of names."""
+    """Return the part of an environment that a child on this machine is given; `more` are further beginnings of names."""
     beginnings = (*_BEGINNINGS, *more)
     return {
         name: value

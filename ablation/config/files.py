@@ -20,9 +20,9 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def refuse_unreadable(loader: ConfigLoader) -> None:
-    """From now on this loader raises ConfigProblems on a file that is no plain YAML, has a key twice, or unfolds without end.
+    """Have the loader raise ConfigProblems on a file that is no plain YAML, has a key twice, or unfolds without end.
 
-    A level that nobody chose stops nothing.
+    Only files that are read count: a broken level that is not chosen stops nothing.
     """
     check_config_files(loader, _refuse_problems)
 
@@ -50,7 +50,7 @@ def _problems(path: Path) -> Iterator[str]:
 
 
 def _size(node: yaml.Node | None, sizes: dict[int, int], above: set[int]) -> int:
-    """How many values a node has with references written out. Raises RecursionError on one that contains itself."""
+    """Count the values of a node, its references written out. Raises RecursionError on a node that contains itself."""
     if id(node) in above:
         raise RecursionError
     if id(node) not in sizes:
@@ -61,6 +61,8 @@ def _size(node: yaml.Node | None, sizes: dict[int, int], above: set[int]) -> int
 
 
 def _faults(node: yaml.Node | None, seen: set[int]) -> Iterator[str]:
+    """Yield a sentence for each tag that makes objects and each key that is given twice, below a node and in it."""
+    # References let a node stand in several places; it is reported once.
     if node is None or id(node) in seen:
         return
     seen.add(id(node))

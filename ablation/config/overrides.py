@@ -20,13 +20,17 @@ from ablation.config.messages import meaning
 from ablation.errors import ConfigProblems, did_you_mean
 from ablation.libraries import holds_keys, unresolved_node
 from ablation.specs.cell import Cell
+from ablation.specs.vocabulary import SEEDS
 
 _LOOKS = {"--cfg", "-c", "--help", "-h", "--info", "-i", "--hydra-help"}
 _OTHER_MODES = {"-sc", "--shell-completion", "shell_completion"}
 
 
 def preflight(arguments: Sequence[str], config_dir: Path) -> list[str]:
-    """The arguments, ``seed=3`` spelled out as its parts. Raises ConfigProblems with all unknown groups, levels and keys."""
+    """Return the arguments with ``seed=3`` spelled out as its parts.
+
+    Raises ConfigProblems with all unknown groups, levels and keys.
+    """
     # Before anything else: whatever is wrong as well would be repeated in the text of its refusal.
     refuse_keys([{text.partition("=")[0]: text} for text in arguments], os.environ)
     positions = _override_positions(arguments)
@@ -45,7 +49,7 @@ def preflight(arguments: Sequence[str], config_dir: Path) -> list[str]:
         endless = [item for item in parsed.values() if item.is_sweep_override() and not item.is_discrete_sweep()]
         if endless:
             raise ConfigProblems([f"{item.input_line}: an interval has no levels; list them" for item in endless])
-        problems = [found for item in parsed.values() if (found := _unknown_level(item))]
+        problems = [problem for item in parsed.values() if (problem := _unknown_level(item))]
         groups = [item for item in parsed.values() if _is_group(item)]
         problems += _unknown_keys([item for item in parsed.values() if item not in groups], groups)
     if not multirun and not looking:
@@ -56,7 +60,7 @@ def preflight(arguments: Sequence[str], config_dir: Path) -> list[str]:
 
 
 def _sweeps_without_multirun(items: Sequence[Override]) -> list[str]:
-    """One cell in the folder of a sweep would replace what is shown there."""
+    """Return a sentence for each override that asks for a sweep: one cell in its folder would replace what is shown there."""
     return [
         f"{item.input_line} asks for several cells; add -m: python launch.py -m …"
         for item in items
@@ -96,7 +100,10 @@ def _levels(item: Override) -> list[str]:
 
 
 def _unknown_keys(items: Sequence[Override], groups: Sequence[Override]) -> list[str]:
-    """Keys are looked up in what the chosen groups compose to; a group whose level is unknown keeps its default there."""
+    """Return a sentence for each key that is not in what the chosen groups compose to.
+
+    A group whose level is unknown keeps its default, so that mistakes in keys are found beside it.
+    """
     chosen = [
         f"{item.key_or_group}={_levels(item)[0]}"
         for item in groups
@@ -106,10 +113,11 @@ def _unknown_keys(items: Sequence[Override], groups: Sequence[Override]) -> list
         base = compose("config", overrides=chosen, return_hydra_config=True)
     except HydraException as error:
         raise ConfigProblems([" ".join(str(error).split())]) from None
-    return [found for item in items if not item.is_add() and (found := _unknown_key(item.key_or_group, base))]
+    return [problem for item in items if not item.is_add() and (problem := _unknown_key(item.key_or_group, base))]
 
 
 def _unknown_key(key: str, base: DictConfig) -> str | None:
+    """Return a sentence for a key that the composed configuration does not have, with the nearest that it has."""
     node: Any = base
     path = key.split(".")
     for depth, part in enumerate(path):
@@ -117,10 +125,11 @@ def _unknown_key(key: str, base: DictConfig) -> str | None:
             return None if depth else f"{key}: unknown key"
         if part not in node:
             allowed = [str(name) for name in node if name != "hydra"]
-            place = ".".join(path[:depth]) or "the configuration"
-            inner = " or ".join(".".join([*path[:depth], one]) for one in _holding(node, path[depth:])[:3])
+            section = ".".join(path[:depth]) or "the configuration"
+            # `source.path` for `path` is more likely meant than a name that is spelled alike.
+            inner = " or ".join(".".join([*path[:depth], name]) for name in _holding(node, path[depth:])[:3])
             hint = f"; did you mean {inner}?" if inner else did_you_mean(part, allowed, _meanings(path[:depth]))
-            return f"{key}: unknown key; {place} has: {', '.join(allowed)}{hint}"
+            return f"{key}: unknown key; {section} has: {', '.join(allowed)}{hint}"
         node = unresolved_node(node, part)
         if node is None or OmegaConf.is_missing(base, key) or not isinstance(node, DictConfig):
             return None
@@ -133,22 +142,21 @@ def _meanings(section: Sequence[str]) -> Callable[[str], str | None]:
 
 
 def _holding(node: DictConfig, path: Sequence[str]) -> list[str]:
-    """The keys one level below `node` that end in this path, such as ``source.path`` for ``path``."""
+    """Return the keys one level below `node` that end in this path, such as ``source.path`` for ``path``."""
     inner = {str(name): unresolved_node(node, name) for name in node if name != "hydra"}
-    dicts = {name: one for name, one in inner.items() if isinstance(one, DictConfig) and holds_keys(one)}
-    return [".".join([name, *path]) for name, one in dicts.items() if path[0] in one]
+    sections = {name: child for name, child in inner.items() if isinstance(child, DictConfig) and holds_keys(child)}
+    return [".".join([name, *path]) for name, section in sections.items() if path[0] in section]
 
 
 def _seeds_spelled_out(arguments: Sequence[str], parsed: dict[int, Override]) -> list[str]:
-    """``seed=3 seed.data=5`` means 5 for the data and 3 for the rest; Hydra alone would trip over the integer."""
+    """Spell ``seed=3`` out as the three seeds; Hydra alone would trip over the integer.
+
+    ``seed=3 seed.data=5`` means 5 for the data and 3 for the rest, in either order.
+    """
     whole = {
         position: item
         for position, item in parsed.items()
         if item.key_or_group == "seed" and not item.is_sweep_override()
     }
-    spelled = [
-        f"seed.{part}={item.get_value_element_as_str()}"
-        for item in whole.values()
-        for part in ("data", "train", "sample")
-    ]
+    spelled = [f"seed.{part}={item.get_value_element_as_str()}" for item in whole.values() for part in SEEDS]
     return [*spelled, *(text for position, text in enumerate(arguments) if position not in whole)]

@@ -16,6 +16,7 @@ from ablation.config.execution import Execution
 from ablation.config.messages import sentences
 from ablation.errors import ConfigProblems, did_you_mean
 from ablation.specs.cell import Cell
+from ablation.specs.vocabulary import SEEDS
 
 _SCIENCE = tuple(Cell.model_fields)
 _EXECUTION = ("study", "outputs", "cluster", "tracker", "keep")
@@ -24,23 +25,26 @@ _STEERING = ("scale", "sweep")
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
-    """The resolved content of a composed configuration. Raises ConfigProblems on an interpolation that does not resolve."""
+    """Return the resolved content of a composed configuration.
+
+    Raises ConfigProblems on an interpolation that does not resolve, and on a value that is missing.
+    """
     try:
         content = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        told, key = str(error).splitlines()[0], error.full_key
-        raise ConfigProblems([told if not key or key in told else f"{key}: {told}"]) from error
+        message, key = str(error).splitlines()[0], error.full_key
+        raise ConfigProblems([message if not key or key in message else f"{key}: {message}"]) from error
     return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
 
 
 def read_cell(content: Mapping[str, Any]) -> Cell:
-    """The cell that a resolved configuration describes. Raises ConfigProblems with everything that is wrong."""
+    """Return the cell that a resolved configuration describes. Raises ConfigProblems with everything that is wrong."""
     refuse_keys([content], os.environ)
     problems = foreign_keys(content)
     science = {name: content[name] for name in _SCIENCE if name in content}
     seed = science.get("seed")
     if isinstance(seed, int) and not isinstance(seed, bool):
-        science["seed"] = dict.fromkeys(("data", "train", "sample"), seed)
+        science["seed"] = dict.fromkeys(SEEDS, seed)
     try:
         cell = Cell.parse(science)
     except ValidationError as error:
@@ -51,14 +55,14 @@ def read_cell(content: Mapping[str, Any]) -> Cell:
 
 
 def read_execution(content: Mapping[str, Any]) -> Execution:
-    """Where and how the configuration asks to run. Raises ConfigProblems."""
+    """Return where and how the configuration asks to run. Raises ConfigProblems."""
     refuse_keys([content], os.environ)
     scale, sweep = content.get("scale") or {}, content.get("sweep") or {}
-    told = {"scale": scale.get("name"), "note": scale.get("note"), "hypothesis": sweep.get("hypothesis")}
-    told["primary"] = sweep.get("primary")
+    named = {"scale": scale.get("name"), "note": scale.get("note")}
+    expected = {"hypothesis": sweep.get("hypothesis"), "primary": sweep.get("primary")}
     try:
         execution = Execution.model_validate_json(
-            json.dumps({**{name: content[name] for name in _EXECUTION if name in content}, **told})
+            json.dumps({**{name: content[name] for name in _EXECUTION if name in content}, **named, **expected})
         )
     except ValidationError as error:
         raise ConfigProblems(sentences(error, Execution)) from None
@@ -66,31 +70,31 @@ def read_execution(content: Mapping[str, Any]) -> Execution:
 
 
 def _outputs(execution: Execution) -> str:
-    """The folder of the outputs with ``~`` in its place. Raises ConfigProblems on one that cannot be what was meant."""
-    given = execution.outputs
+    """Return the folder of the outputs, ``~`` expanded. Raises ConfigProblems on a folder that cannot have been meant."""
+    outputs = execution.outputs
     try:
-        folder = Path(given).expanduser()
+        folder = Path(outputs).expanduser()
     except RuntimeError:
         raise ConfigProblems(
-            [f"outputs: given {given!r}; there is no such user; give the folder's whole path"]
+            [f"outputs: given {outputs!r}; there is no such user; give the folder's whole path"]
         ) from None
     unfit = unfit_for_slurm((folder / execution.study).absolute()) if isinstance(execution.cluster, Slurm) else None
-    if not given.strip() or "\0" in given or unfit:
-        raise ConfigProblems([f"outputs: {unfit or f'given {given!r}; name a folder, such as outputs=outputs'}"])
+    if not outputs.strip() or "\0" in outputs or unfit:
+        raise ConfigProblems([f"outputs: {unfit or f'given {outputs!r}; name a folder, such as outputs=outputs'}"])
     return str(folder)
 
 
 def foreign_keys(content: Mapping[str, Any]) -> list[str]:
-    """Sections of a configuration that nobody reads, as sentences."""
+    """Return a sentence for each section of a configuration that is not read."""
     known = (*_SCIENCE, *_EXECUTION, *_STEERING)
     foreign = [key for key in content if key not in known and key != "hydra"]
     return [f"{key}: unknown section; allowed: {', '.join(known)}{did_you_mean(key, known)}" for key in foreign]
 
 
 def read_cells(contents: Sequence[Mapping[str, Any]]) -> list[Cell]:
-    """Each content as a cell. Raises ConfigProblems with the problems of all of them at once.
+    """Return the cell of each content. Raises ConfigProblems with the problems of all of them at once.
 
-    A section that several contents share as one object becomes a part that their cells share as one object.
+    Where contents share a section as one object, their cells share the part that is made of it.
     """
     refuse_keys(contents, os.environ)
     cells: list[Cell] = []
@@ -107,7 +111,7 @@ def read_cells(contents: Sequence[Mapping[str, Any]]) -> list[Cell]:
 
 
 class _Sections:
-    """Remembers the part that each section became, by identity: whoever asks keeps the contents meanwhile."""
+    """The part that each section became, by the identity of the section. The contents must live as long as this."""
 
     def __init__(self) -> None:
         self._parts: dict[tuple[str, int], Any] = {}
@@ -115,7 +119,7 @@ class _Sections:
         self._kinds = {name: TypeAdapter[Any](kind) for name, kind in kinds.items()}
 
     def cell(self, content: Mapping[str, Any]) -> Cell | None:
-        """None for a content that is not a cell's as it stands: `read_cell` says what is wrong with the whole of it."""
+        """Return the cell of a content, or None where it has none: `read_cell` says what is wrong with the whole of it."""
         if foreign_keys(content) or not self._kinds.keys() <= content.keys():
             return None
         try:
@@ -124,7 +128,7 @@ class _Sections:
             return None
 
     def _part(self, name: str, section: Any) -> Any:
-        place = name, id(section)
-        if place not in self._parts:
-            self._parts[place] = self._kinds[name].validate_json(json.dumps(section))
-        return self._parts[place]
+        identity = name, id(section)
+        if identity not in self._parts:
+            self._parts[identity] = self._kinds[name].validate_json(json.dumps(section))
+        return self._parts[identity]

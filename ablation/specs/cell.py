@@ -1,6 +1,6 @@
 """One point of the grid, and the address of each of its stages.
 
-A `Cell` holds exactly what can change its numbers. Where and how it runs lives on `Execution` (ablation/config/read.py) and so
+A `Cell` holds exactly what can change its numbers. Where and how it runs lives on `Execution` (ablation/config/execution.py) and so
 cannot enter a cell's key. A stage's address hashes its own spec, its version and its inputs' addresses, so cells that
 agree in a stage and its inputs share the work.
 """
@@ -15,13 +15,14 @@ from ablation.specs import Benchmark, Category, Corpus, Count, Length, Model, Sa
 from ablation.specs.address import Address, digits_of
 from ablation.specs.base import Spec
 from ablation.specs.versions import GRADER, STORE_FORMAT, VERSIONS
+from ablation.specs.vocabulary import FACTORS
 
-# What the untrained base model has no use for.
+# The parts that the untrained base model has no use for.
 TRAINS = ("category", "length", "style", "corpus", "train")
 
 
 class Cell(Spec):
-    """One cell of the grid. A cell with ``count.size == 0`` is the base model: what trains is None and has no say."""
+    """One cell of the grid. A cell with ``count.size == 0`` is the base model: the parts that train are None."""
 
     category: Category | None
     """Factor C, the kind of problems."""
@@ -48,7 +49,7 @@ class Cell(Spec):
 
     @classmethod
     def parse(cls, content: Mapping[str, Any]) -> Self:
-        """A cell from plain values. With ``count.size`` 0, what trains is forgotten. Raises pydantic.ValidationError.
+        """Return a cell of plain values. With ``count.size`` 0, the parts that train are dropped. Raises pydantic.ValidationError.
 
         `of_parts` does the same with parts that are validated.
         """
@@ -61,7 +62,7 @@ class Cell(Spec):
 
     @classmethod
     def of_parts(cls, parts: Mapping[str, Any]) -> Self:
-        """A cell from its validated parts, which cells may share. Raises pydantic.ValidationError."""
+        """Return a cell of validated parts, which cells may share. Raises pydantic.ValidationError."""
         if parts["count"].size == 0:
             seed = parts["seed"].model_copy(update={"data": 0, "train": 0})
             parts = {**parts, **dict.fromkeys(TRAINS), "seed": seed}
@@ -126,11 +127,11 @@ class Cell(Spec):
         return f"{self.slug}-{digits_of(self.folders['grade'])[:6]}"
 
     def factors(self) -> dict[str, str | int | None]:
-        """The values of C, N, L, S and the replicate, as they stand in the tables."""
-        return {name: self.factor(name) for name in ("category", "count", "length", "style", "seed")}
+        """Return the values of C, N, L, S and the replicate, as they stand in the tables."""
+        return {name: self.factor(name) for name in (*FACTORS, "seed")}
 
     def factor(self, name: str) -> str | int | None:
-        """The value of one of them."""
+        """Return the value of a factor, or of the replicate by the name ``seed``."""
         if name == "count":
             return self.count.size
         if name == "seed":
@@ -146,7 +147,7 @@ class Cell(Spec):
         return {"sample": range(self.sample.n)} if self.sample.decides else sample_blocks(self.sample.n)
 
     def fixed(self) -> dict[str, Any]:
-        """The science beside the factors and seeds, for showing what is held equal across a study."""
+        """Return the sections beside the factors and seeds, for showing what is held equal across a study."""
         parts = {name: getattr(self, name) for name in ("corpus", "benchmark", "model", "train", "sample")}
         return {name: part and part.canonical() for name, part in parts.items()}
 
@@ -156,20 +157,21 @@ def _folders(stages: Mapping[str, Address]) -> tuple[tuple[str, str], ...]:
 
 
 def addresses(cell: Cell) -> dict[str, Address]:
-    """The stages of a cell in the order in which they run. A base cell has only `sample` and `grade`.
+    """Return the addresses of a cell's stages by name, in the order in which they run.
 
-    A slug names only what its stage depends on, so that equal work has one folder.
+    A base cell has only `sample` and `grade`. A slug names only what its stage depends on, so that equal work has one folder:
+    the selection of the cell ``algebra-n100-long-r1-s0`` is ``select/algebra-n100-long-r1-d0-…``.
     """
-    found: dict[str, Address] = {}
+    stages: dict[str, Address] = {}
     weights, seed = "base-", cell.seed
     if cell.category and cell.length and cell.style and cell.corpus and cell.train:
         chosen = f"{cell.category.name}-n{cell.count.size}-{cell.length.level}-{cell.style.name}-d{seed.data}"
         weights = f"{chosen}t{seed.train}"
-        found |= _usable(cell.corpus, cell.model, cell.train, cell.category)
+        stages |= _usable(cell.corpus, cell.model, cell.train, cell.category)
         factors = {"category": cell.category, "count": cell.count, "length": cell.length, "style": cell.style}
-        found["select"] = _address("select", chosen, list(found.values())[-1], **factors, seed=seed.data)
-        found["train"] = _address(
-            "train", weights, found["select"], model=cell.model, train=cell.train, seed=seed.train
+        stages["select"] = _address("select", chosen, list(stages.values())[-1], **factors, seed=seed.data)
+        stages["train"] = _address(
+            "train", weights, stages["select"], model=cell.model, train=cell.train, seed=seed.train
         )
     attempts: dict[str, Spec | dict[str, Any]] = {
         "model": cell.model,
@@ -179,26 +181,29 @@ def addresses(cell: Cell) -> dict[str, Address]:
     judged: dict[str, Spec | str | None] = {"tiers": cell.benchmark.tiers, "grader": GRADER}
     if cell.benchmark.answers:
         judged["answers"] = cell.benchmark.answers
-    if cell.sample.decides:  # what is right, and of how many, decides when it ends
+    if cell.sample.decides:  # the verdicts, and the number of attempts, decide when the sampling ends
         attempts |= {"sample": cell.sample, "judged": judged}
     blocks = {
         name: _address(
             "sample",
             f"{weights}s{seed.sample}{'' if block.start == 0 else f'a{block.start}'}",
-            found.get("train"),
+            stages.get("train"),
             **attempts,
             seed=seed.sample,
             attempts=[block.start, block.stop],
         )
         for name, block in cell.blocks.items()
     }
-    found |= blocks
-    found["grade"] = _address("grade", f"{weights}s{seed.sample}", blocks, **judged)
-    return found
+    stages |= blocks
+    stages["grade"] = _address("grade", f"{weights}s{seed.sample}", blocks, **judged)
+    return stages
 
 
 def _usable(corpus: Corpus, model: Model, train: Train, category: Category) -> dict[str, Address]:
-    """The stages before a selection: what a corpus holds, what of that may be used, and what a category's `near` picks."""
+    """Return the addresses of the stages before a selection.
+
+    `pool` is what a corpus holds, `sift` what of that may be used, `near` what a category picks by likeness, if it does.
+    """
     limit = train.block_tokens if corpus.filters.too_long == "drop" else None
     pool = _address("pool", corpus.name, None, corpus=corpus.content(), tokenizer=model.source)
     sift = _address("sift", corpus.name, pool, filters=corpus.filters, block_tokens=limit)
@@ -212,15 +217,16 @@ def _usable(corpus: Corpus, model: Model, train: Train, category: Category) -> d
 
 
 def sample_blocks(n: int) -> dict[str, range]:
-    """The sealed blocks of n attempts by their stage's name: [0, 8), [8, 64), [64, 512) and so on, the last one cut at n.
+    """Return the sealed blocks of n attempts by the names of their stages: [0, 8), [8, 64), [64, 512) and so on.
 
-    Raising n from 8 to 64 samples only the other 56.
+    The last block is cut at n. So raising n from 8 to 64 samples only the other 56:
+    ``sample_blocks(64)`` is ``{"sample": range(0, 8), "sample+8": range(8, 64)}``.
     """
-    found, start, end = {}, 0, 8
+    blocks, start, end = {}, 0, 8
     while start < n:
-        found["sample" if start == 0 else f"sample+{start}"] = range(start, min(end, n))
+        blocks["sample" if start == 0 else f"sample+{start}"] = range(start, min(end, n))
         start, end = end, 8 * end
-    return found
+    return blocks
 
 
 def _address(

@@ -105,6 +105,7 @@ class Length(Spec):
 
     @model_validator(mode="after")
     def _is_described(self) -> Self:
+        # Each name takes its own bounds and no others: a bound that is ignored would look as if it mattered.
         bounds = (self.low, self.high)
         if (self.name == "quantiles") != (None not in bounds) or (self.name != "quantiles" and bounds != (None, None)):
             raise ValueError(

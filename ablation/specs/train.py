@@ -80,26 +80,26 @@ class Train(Spec):
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
-        given = {name: value for name in _BUDGETS if (value := getattr(self, name)) is not None}
-        if len(given) != 1:
-            raise ValueError(f"give exactly one of {', '.join(_BUDGETS)}, the others null, not {given or 'none'}")
+        budgets = {name: value for name in _BUDGETS if (value := getattr(self, name)) is not None}
+        if len(budgets) != 1:
+            raise ValueError(f"give exactly one of {', '.join(_BUDGETS)}, the others null, not {budgets or 'none'}")
         return self
 
     @property
     def leaves_adapter(self) -> bool:
-        """True when what is written is an adapter, and the weights beside it are the base model's."""
+        """True when the stage writes an adapter, and the weights beside it are the base model's."""
         return self.lora is not None and not self.lora.merged
 
     def examples_seen(self, examples: int) -> float:
-        """Examples that go through the model in a run on so many; with a budget of tokens, how many blocks of full length."""
+        """Return the examples that go through the model in a run on so many. A budget of tokens counts blocks of full length."""
         if self.tokens is not None:
             return self.tokens / self.block_tokens
         return self.epochs * examples if self.epochs else float(self.updates or 0) * min(self.batch, examples)
 
     def indivisible(self, micro_batch: int | None, processes: int = 1, degree: int = 1) -> str | None:
-        """Why `processes` that take `micro_batch` rows at a time cannot make up the batch, or None when they can.
+        """Return why `processes` that take `micro_batch` rows at a time cannot make up the batch; None when they can.
 
-        `degree` of them work on the same examples.
+        `degree` of the processes work on the same examples.
         """
         groups = processes // degree
         if processes % degree or self.batch % groups:
@@ -117,14 +117,15 @@ class Train(Spec):
         return f"cluster.micro_batch: given {micro_batch}; allowed: a divisor of {whole}: {_divisors(share)}"
 
     def rows(self, micro_batch: int | None, processes: int = 1) -> int:
-        """Rows that go through the model at once in each process, for what is not `indivisible`; with packing, in the room of so
-        many longest examples.
+        """Return the rows that go through the model at once in each process, for numbers that are not `indivisible`.
+
+        With packing it is the room of so many longest examples.
         """
         share = self.batch // processes
         return min(micro_batch or (1 if self.packing else share), share)
 
     def fewer_rows(self, rows: int, processes: int = 1) -> int | None:
-        """The next smaller micro-batch, at most half of `rows`; None below one row."""
+        """Return the next smaller micro-batch, at most half of `rows`; None below one row."""
         fits = [size for size in _divisors(self.batch // processes) if size <= rows // 2]
         return max(fits, default=None)
 
