@@ -57,6 +57,7 @@ def disk_needs(untrained: Sequence[Cell], running: int, outputs: Path, keep: Kee
     staying: list[int] = []
     going: list[int] = []
     for recipe, size in trainings:
+        # With keep=adapter a small adapter stays, and whole weights go as soon as their cell is graded.
         stays = keep == "adapter" and recipe.leaves_adapter
         (staying if stays else going).append(size.weights)
     return DiskNeeds(

@@ -50,6 +50,7 @@ def read_progress(cells: Sequence[Cell], store: Store) -> Progress:
     resume = sum(any(folder in present or folder in begun for folder in _own_folders(cell)) for cell in missing)
     untrained: dict[str, Cell] = {}
     for cell in missing:
+        # Cells that differ in evaluation alone share their weights: these are trained once.
         weights = cell.folders.get(StageName.TRAIN)
         if weights and weights not in present:
             untrained.setdefault(weights, cell)

@@ -1,8 +1,8 @@
 """One point of the grid, and the address of each of its stages.
 
-A `Cell` holds exactly what can change its numbers. Where and how it runs lives on `Execution` (ablation/config/execution.py) and so
-cannot enter a cell's key. A stage's address hashes its own spec, its version and its inputs' addresses, so cells that
-agree in a stage and its inputs share the work.
+A `Cell` holds exactly what can change its numbers. Where and how it runs lives on `Execution` (ablation/config/execution.py), and
+so cannot enter a cell's key. A stage's address hashes its own spec, its version and its inputs' addresses. So cells that agree in
+a stage and its inputs share the work.
 """
 
 import json
@@ -49,9 +49,9 @@ class Cell(Spec):
 
     @classmethod
     def parse(cls, content: Mapping[str, Any]) -> Self:
-        """Return a cell of plain values. With ``count.size`` 0, the parts that train are dropped. Raises pydantic.ValidationError.
+        """Return a cell of plain values. With ``count.size`` 0, the parts that train are dropped.
 
-        `of_parts` does the same with parts that are validated.
+        `of_parts` does the same with parts that are validated. Raises pydantic.ValidationError.
         """
         count, seed = content.get("count"), content.get("seed")
         if isinstance(count, Mapping) and count.get("size") == 0:

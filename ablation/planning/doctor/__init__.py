@@ -1,1 +1,1 @@
-"""Whether this machine, its disk and its cluster are fit for a study: checks, each with what to do when it fails."""
+"""Checks of this machine, its disk and its cluster before a study, each with the step to take where it fails."""

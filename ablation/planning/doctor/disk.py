@@ -1,4 +1,4 @@
-"""The disk under the outputs: room, and whether it keeps what the guarantee is built on."""
+"""The disk under the outputs: its room, and the promises on which the guarantee is built."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ _ELSEWHERE = "set outputs=DIR to a local disk, NFS or Lustre"
 
 
 def checks(outputs: Path) -> Iterator[Check]:
-    """Tries each operation for real, in a folder below `outputs` that is removed again; makes `outputs` where it is not."""
+    """Try each operation for real, in a folder below `outputs` that is removed again. Makes `outputs` where it is not there."""
     probe = outputs / f".doctor-{uuid.uuid4().hex[:8]}"
     try:
         probe.mkdir(parents=True)
@@ -34,22 +34,22 @@ def checks(outputs: Path) -> Iterator[Check]:
 
 def _room(outputs: Path) -> Check:
     free = shutil.disk_usage(outputs).free
-    told = f"{free / 1e9:,.1f} GB free at {outputs.resolve()}"
+    room = f"{free / 1e9:,.1f} GB free at {outputs.resolve()}"
     return (
-        ok("disk", told)
+        ok("disk", room)
         if free > _LITTLE_BYTES
-        else warn("disk", told, "free some space; `ablation clean STUDY` helps")
+        else warn("disk", room, "free some space; `ablation clean STUDY` helps")
     )
 
 
 def _inodes(outputs: Path) -> Check:
-    found = os.statvfs(outputs)
-    if found.f_files == 0:  # some file systems have no such limit
+    file_system = os.statvfs(outputs)
+    if file_system.f_files == 0:  # some file systems have no such limit
         return ok("inodes", "not limited")
-    told = f"{found.f_favail:,} files more"
-    if found.f_favail > _LITTLE_FILES:
-        return ok("inodes", told)
-    return warn("inodes", told, "remove files, or ask for more: a cell needs about 60")
+    room = f"{file_system.f_favail:,} files more"
+    if file_system.f_favail > _LITTLE_FILES:
+        return ok("inodes", room)
+    return warn("inodes", room, "remove files, or ask for more: a cell needs about 60")
 
 
 def _kept(name: str, work: Callable[[Path], bool], probe: Path) -> Check:
@@ -82,7 +82,7 @@ def _links_once(probe: Path) -> bool:
 
 
 def _renames_onto_nothing(probe: Path) -> bool:
-    """A folder goes in one step to a free name, and never onto a folder with content."""
+    """Return True when a folder goes in one step to a free name, and never onto a folder with content."""
     for folder in ("full", "other"):
         (probe / folder).mkdir()
         (probe / folder / "file").write_text(folder)
@@ -111,10 +111,10 @@ def _clock(probe: Path) -> Check:
     before = time.time()
     (probe / "clock").write_text("")
     skew = (probe / "clock").stat().st_mtime - before
-    told = f"the disk's clock is {skew:+.1f} s from this machine's"
+    difference = f"the disk's clock is {skew:+.1f} s from this machine's"
     if abs(skew) <= _SKEW_S:
-        return ok("clock", told)
-    return warn("clock", told, "no result depends on it; times in logs will disagree. Set both by NTP")
+        return ok("clock", difference)
+    return warn("clock", difference, "no result depends on it; times in logs will disagree. Set both by NTP")
 
 
 _PROMISES: dict[str, Callable[[Path], bool]] = {

@@ -12,42 +12,47 @@ _REINSTALL = "install into a fresh environment: pip install -e ."
 
 
 def checks(gpus: int) -> Iterator[Check]:
-    """The interpreter, the pinned packages, and the devices when a cell asks for `gpus`."""
+    """Check the interpreter, the pinned packages, and the devices where a cell asks for `gpus`."""
     yield _python()
     yield from packages("ablation")
     yield _devices(gpus)
 
 
 def _python() -> Check:
-    found = ".".join(map(str, sys.version_info[:3]))
+    python = ".".join(map(str, sys.version_info[:3]))
     if (3, 11) <= sys.version_info[:2] <= (3, 12):
-        return ok("python", found)
-    return fail("python", found, "use Python 3.11 or 3.12")
+        return ok("python", python)
+    return fail("python", python, "use Python 3.11 or 3.12")
 
 
 def packages(distribution: str) -> Iterator[Check]:
-    """Every requirement of a distribution against what is installed; one line for all that fit."""
+    """Check every requirement of a distribution against the installed version; all that fit are one check."""
     try:
-        wanted = [Requirement(text) for text in requires(distribution) or ()]
+        requirements = [Requirement(text) for text in requires(distribution) or ()]
     except PackageNotFoundError:
         yield warn("packages", f"{distribution} is not installed, so its pins are not known", _REINSTALL)
         return
-    needed = [one for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
-    wrong = [problem for one in needed if (problem := _problem(one))]
+    # Those of an extra count only where it was asked for, which the metadata do not tell.
+    needed = [
+        requirement
+        for requirement in requirements
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    ]
+    wrong = [problem for requirement in needed if (problem := _problem(requirement))]
     yield from (fail("packages", problem, _REINSTALL) for problem in wrong)
     if not wrong:
-        told = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "trl"))
-        yield ok("packages", f"{len(needed)} as pinned; {told}")
+        versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "trl"))
+        yield ok("packages", f"{len(needed)} as pinned; {versions}")
 
 
-def _problem(wanted: Requirement) -> str | None:
+def _problem(requirement: Requirement) -> str | None:
+    """Return a sentence where a requirement is not met."""
+    name, specifier = requirement.name, requirement.specifier
     try:
-        found = version(wanted.name)
+        installed = version(name)
     except PackageNotFoundError:
-        return f"{wanted.name} is missing ({wanted.specifier or 'any version'})"
-    return (
-        None if wanted.specifier.contains(found, prereleases=True) else f"{wanted.name} {found}, not {wanted.specifier}"
-    )
+        return f"{name} is missing ({specifier or 'any version'})"
+    return None if specifier.contains(installed, prereleases=True) else f"{name} {installed}, not {specifier}"
 
 
 def _devices(gpus: int) -> Check:
