@@ -3,11 +3,11 @@
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ablation.specs.base import Spec
 from ablation.specs.source import Source
-from ablation.specs.values import Name, Positive
+from ablation.specs.values import FrozenDict, Name, Positive
 
 
 class BenchmarkColumns(Spec):
@@ -35,7 +35,7 @@ class Steps(Spec):
     """Column with the worked solution."""
     mark: Annotated[str, Field(min_length=1)]
     """Text that is counted as a step. GSM8K writes ``<<48/2=24>>`` for each calculation, so ``<<`` counts them."""
-    tiers: Annotated[dict[Name, tuple[Positive, Positive]], Field(min_length=1)]
+    tiers: Annotated[dict[Name, tuple[Positive, Positive]], Field(min_length=1), AfterValidator(FrozenDict)]
     """Least and most steps of the questions of each tier, by its name."""
     per_tier: Positive | None = None
     """Most questions of each tier. They are chosen by the hash of their ids, so fewer are among more; null asks all."""
@@ -49,10 +49,6 @@ class Steps(Spec):
                 f"tiers={self.tiers}: give [least, most] steps of each, and no number of steps in two tiers"
             )
         return self
-
-    def __hash__(self) -> int:
-        """Hash the fields; a mapping has no hash of its own."""
-        return hash((self.column, self.mark, self.per_tier, *self.tiers.items()))
 
 
 class Benchmark(Spec):

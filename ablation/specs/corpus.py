@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ablation.specs.base import Spec
 from ablation.specs.benchmark import Benchmark
 from ablation.specs.source import Source
-from ablation.specs.values import Name
+from ablation.specs.values import FrozenDict, Name
 
 
 class Texts(Spec):
@@ -34,12 +34,8 @@ class CorpusColumns(Spec):
     """Column with the type of the problem, which categories choose by."""
     source: str | None = None
     """Column with the origin of the problem."""
-    trajectories: Annotated[dict[Name, Texts], Field(min_length=1)]
+    trajectories: Annotated[dict[Name, Texts], Field(min_length=1), AfterValidator(FrozenDict)]
     """Columns of the trajectories, by style."""
-
-    def __hash__(self) -> int:
-        """Hash the fields; a mapping has no hash of its own."""
-        return hash((self.problem, self.id, self.problem_type, self.source, *self.trajectories.items()))
 
 
 class Filters(Spec):
