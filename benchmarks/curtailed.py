@@ -58,7 +58,7 @@ def curtailed(right: NDArray[np.bool_], line: PassLine) -> tuple[bool, bool, flo
     """Return (all attempts reach the line, the curtailed answer differs, the share of attempts that it took)."""
     decision = Decision(line, len(right))
     while decision.answer is None:
-        decision.hear(["correct" if right[decision.correct + decision.failed] else "wrong"])
+        decision.count(["correct" if right[decision.correct + decision.failed] else "wrong"])
     reached = bool(right.sum() >= line.needed(len(right)))
     return reached, (decision.answer == "reached") != reached, (decision.correct + decision.failed) / len(right)
 

@@ -1,4 +1,4 @@
-"""Who asked the questions: engine, numbers and prompt under one short name. Rates of two evaluators do not compare."""
+"""One short name for engine, numbers and prompt of an evaluation. Rates of two evaluators do not compare."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,24 +9,24 @@ from ablation.specs.cell import Cell
 from ablation.store.records import TIMING_FILE, read_json
 from ablation.store.store import Store
 
-# What the sample stage says of its engine (version, template digest), where it says something.
+# Written by the sample stage: the version of its engine and the digest of the chat template.
 EVALUATOR_FILE = "evaluator.json"
-# How many attempts, how many at a time, and when they end, decides no attempt's chances.
+# The number of attempts, how many run at a time and when they end: none of these decides an attempt's chances.
 _QUANTITIES = ("n", "batch_rows", "stop", "pass_line")
 
 
 def evaluator_name(cell: Cell, samples: Path) -> str:
-    """``ENGINE-PRECISION-DIGEST`` over the sampling parameters and what the stage in `samples` told of its engine."""
+    """Return ``ENGINE-PRECISION-DIGEST``, by the sampling parameters and by the engine that the folder `samples` records."""
     return _name(cell, _parts(cell, samples))
 
 
 def describe_evaluators(cells: Iterable[Cell], store: Store) -> dict[str, dict[str, Any]]:
-    """Every evaluator of the sealed samples of these cells → what its name stands for: ``sample``, ``engine`` and ``parallel``.
+    """Return a description of every evaluator in the complete samples of these cells, by its name.
 
-    ``engine`` holds the engine's version and the digest of the chat template; ``parallel`` every [tensor, data] parallelism that
-    was met, which is no part of the name.
+    A description has three keys. ``sample`` holds the sampling parameters. ``engine`` holds the engine's version and the digest
+    of the chat template. ``parallel`` lists every [tensor, data] parallelism that occurs, which is no part of the name.
     """
-    found: dict[str, dict[str, Any]] = {}
+    evaluators: dict[str, dict[str, Any]] = {}
     for cell in cells:
         for folder in (cell.folders[block] for block in cell.blocks):
             if not store.is_complete(folder):
@@ -34,10 +34,10 @@ def describe_evaluators(cells: Iterable[Cell], store: Store) -> dict[str, dict[s
             samples = store.root / folder
             parts, timing = _parts(cell, samples), read_json(samples / TIMING_FILE)
             split = [timing.get("tensor_parallel"), timing.get("data_parallel")]
-            told = found.setdefault(_name(cell, parts), {**parts, "parallel": []})
-            if None not in split and split not in told["parallel"]:
-                told["parallel"].append(split)
-    return found
+            description = evaluators.setdefault(_name(cell, parts), {**parts, "parallel": []})
+            if None not in split and split not in description["parallel"]:
+                description["parallel"].append(split)
+    return evaluators
 
 
 def _name(cell: Cell, parts: Mapping[str, Any]) -> str:
@@ -45,5 +45,5 @@ def _name(cell: Cell, parts: Mapping[str, Any]) -> str:
 
 
 def _parts(cell: Cell, samples: Path) -> dict[str, Any]:
-    asked = {name: value for name, value in cell.sample.canonical().items() if name not in _QUANTITIES}
-    return {"sample": asked, "engine": read_json(samples / EVALUATOR_FILE)}
+    parameters = {name: value for name, value in cell.sample.canonical().items() if name not in _QUANTITIES}
+    return {"sample": parameters, "engine": read_json(samples / EVALUATOR_FILE)}

@@ -47,17 +47,17 @@ def test_the_answer_is_that_of_all_attempts_and_comes_the_moment_it_is_certain(r
     for made, one in enumerate(right):
         ends = {answer_of(right[:made] + [rest] * (len(right) - made), share) for rest in (False, True)}
         assert decision.answer == (ends.pop() if len(ends) == 1 else None)
-        decision.hear(["correct" if one else "wrong"])
+        decision.count(["correct" if one else "wrong"])
     assert decision.answer == answer_of(right, share)
 
 
 def test_nine_tenths_of_eighty_are_72() -> None:
     assert PassLine(tier="medium", share=0.9).needed(80) == 72
     decision = Decision(PassLine(tier="medium", share=0.9), 80)
-    decision.hear(["correct"] * 71 + ["wrong", "truncated", "no_answer", "ungradable"] * 2)
+    decision.count(["correct"] * 71 + ["wrong", "truncated", "no_answer", "ungradable"] * 2)
     assert decision.answer is None
-    decision.hear(["wrong"])
-    assert decision.told() == {
+    decision.count(["wrong"])
+    assert decision.as_record() == {
         "tier": "medium", "share": 0.9, "answer": "missed", "correct": 71, "attempts": 80, "planned": 80,
     }  # fmt: skip
 

@@ -1,7 +1,8 @@
 """Equality of answers by Math-Verify, in worker processes that are killed when an answer costs too much.
 
-A process of its own kind, not a multiprocessing one: it can be started from a daemon, imports nothing of this package, and speaks
-JSON lines. Time is counted in CPU seconds, so that a busy machine does not change a verdict; a wall clock stands behind it.
+The workers are plain processes, not multiprocessing's. So they can be started from a daemon, import nothing of this package, and
+speak JSON lines. Time is counted in CPU seconds, so that a busy machine does not change a verdict; a limit of wall time stands
+behind it.
 """
 
 import json
@@ -30,14 +31,14 @@ from ablation.specs.versions import MATH_VERIFY
 
 _PROGRAM = Path(__file__).with_name("worker.py")
 _START_S = 120.0
-# A pair without a given answer asks whether the reference can be read.
+# A pair without an answer asks whether the reference can be read.
 AlgebraRequest = AnswerPair | tuple[None, str]
 _OUTCOMES: dict[bytes, Comparison] = {b"equal\n": "equal", b"different\n": "different", b"undecided\n": "undecided"}
 
 
 @dataclass(frozen=True)
 class ComparisonLimits:
-    """What one comparison may take before it is given up as undecided."""
+    """The limits of one comparison. Beyond them it is undecided."""
 
     cpu_s: float = 2.0
     wall_s: float = 120.0  # far behind: on a crowded machine a process waits much longer than it works
@@ -45,14 +46,14 @@ class ComparisonLimits:
 
 
 class MathVerify:
-    """Decides pairs of answers on up to `workers` processes, which start when the first pair comes. A context manager."""
+    """A context manager that decides pairs of answers on `workers` processes, which start with the first pair."""
 
     def __init__(self, workers: int = 1, limits: ComparisonLimits | None = None) -> None:
         self._workers, self._limits = workers, limits or ComparisonLimits()
         self._open = ExitStack()
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         self._threads: ThreadPoolExecutor | None = None
-        self._one = lru_cache(maxsize=100_000)(self._ask)  # attempts at a question repeat their answers
+        self._decide_one = lru_cache(maxsize=100_000)(self._ask)  # attempts at a question repeat their answers
 
     def __enter__(self) -> Self:
         return self
@@ -63,7 +64,7 @@ class MathVerify:
         self._open.close()
 
     def decide(self, pairs: Sequence[AlgebraRequest]) -> list[Comparison]:
-        """One outcome a pair, in order. Raises RecordError when the installed Math-Verify is not the grader's."""
+        """Return one outcome for each pair, in order. Raises RecordError when the installed Math-Verify is not the grader's."""
         if not pairs:
             return []
         if self._threads is None:
@@ -73,11 +74,11 @@ class MathVerify:
                 worker = _Worker(self._limits)
                 self._open.callback(worker.stop)
                 self._idle.put(worker)
-        return list(self._threads.map(self._one, pairs))
+        return list(self._threads.map(self._decide_one, pairs))
 
     def readable(self, references: Sequence[str]) -> list[bool]:
-        """Whether each reference answer has a mathematical reading within the limits."""
-        return [found == "equal" for found in self.decide([(None, one) for one in references])]
+        """Return, for each reference answer, True when it has a mathematical reading within the limits."""
+        return [outcome == "equal" for outcome in self.decide([(None, reference) for reference in references])]
 
     def _ask(self, pair: AlgebraRequest) -> Comparison:
         worker = self._idle.get()
@@ -95,20 +96,20 @@ class _Worker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, pair: AlgebraRequest) -> Comparison:
-        """The process's word, or `undecided` when it died of the question or took too long."""
-        if self._process and self._process.poll() is not None:  # it died, but not of this question
+        """Return the process's outcome, or `undecided` when the process died of the pair or took too long."""
+        if self._process and self._process.poll() is not None:  # it died, but not of this pair
             self.stop()
         process = self._process or self._start()
         assert process.stdin
         try:
             process.stdin.write(json.dumps(pair).encode() + b"\n")
-            said = _line(process, self._limits.wall_s)
+            reply = _line(process, self._limits.wall_s)
         except BrokenPipeError:
-            said = b""
-        if said not in _OUTCOMES:
+            reply = b""
+        if reply not in _OUTCOMES:
             self.stop()
             return "undecided"
-        return _OUTCOMES[said]
+        return _OUTCOMES[reply]
 
     def stop(self) -> None:
         """End the process, if there is one."""
@@ -137,29 +138,29 @@ class _Worker:
 
 
 def _line(process: "subprocess.Popen[bytes]", timeout_s: float) -> bytes:
-    """The next line the process says; without its end, or empty, when the process died or the time is over."""
+    """Return the next line that the process writes; without its end, or empty, when the process died or the time is over."""
     assert process.stdout
-    source, deadline, heard = process.stdout.fileno(), time.monotonic() + timeout_s, b""
+    source, deadline, line = process.stdout.fileno(), time.monotonic() + timeout_s, b""
     poll = select.poll()
     poll.register(source, select.POLLIN)
-    while not heard.endswith(b"\n"):
+    while not line.endswith(b"\n"):
         left_s = deadline - time.monotonic()
         if left_s <= 0 or not poll.poll(1000 * left_s):
             break
         part = os.read(source, 4096)
         if not part:
             break
-        heard += part
-    return heard
+        line += part
+    return line
 
 
 def _check_version() -> None:
     try:
-        found = version("math-verify")
+        installed = version("math-verify")
     except PackageNotFoundError:
-        found = "none"
-    if found != MATH_VERIFY:
+        installed = "none"
+    if installed != MATH_VERIFY:
         raise RecordError(
-            f"grading needs math-verify {MATH_VERIFY}, which its records name; installed is {found}: "
+            f"grading needs math-verify {MATH_VERIFY}, which its records name; installed is {installed}: "
             f"pip install math-verify=={MATH_VERIFY}"
         )

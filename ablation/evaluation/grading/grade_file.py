@@ -1,11 +1,11 @@
-"""Anybody's completions graded: JSON lines in, the same lines out in the same order, with verdict and extracted answer added."""
+"""Grading of completions from any source: JSON lines in, the same lines out in order, with verdict and extracted answer."""
 
 import json
 import uuid
 from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from ablation.errors import DataError, did_you_mean
 from ablation.evaluation.grading.algebra import MathVerify
@@ -15,10 +15,10 @@ COLUMNS = ("answer", "completion", "finish_reason")
 
 
 def grade_file(source: Path, target: Path, workers: int) -> Counter[VerdictName]:
-    """Grade `source` into `target`, which appears whole or not at all. Blank lines are left out; memory does not grow with the
-    number of rows.
+    """Grade `source` into `target` and return the number of completions by verdict.
 
-    Raises DataError naming row (from 0) and column for anything that is not an answer, a completion or a finish reason.
+    `target` appears whole or not at all. Blank lines are left out. Memory does not grow with the number of rows. Raises
+    DataError, which names row (from 0) and column, for anything that is not an answer, a completion or a finish reason.
     """
     counts = Counter[VerdictName]()
     beside = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}")
@@ -28,12 +28,11 @@ def grade_file(source: Path, target: Path, workers: int) -> Counter[VerdictName]
             beside.open("w", encoding="utf-8") as out,
             MathVerify(workers) as algebra,
         ):
-            waiting: deque[dict[str, Any]] = (
-                deque()
-            )  # a row is there until it is judged; `tee` would keep some sixty more
-            for judged in grade_completions(_attempts(lines, source, waiting), algebra):
-                counts[judged.verdict] += 1
-                out.write(_line({**waiting.popleft(), "verdict": judged.verdict, "extracted": judged.extracted}))
+            # Rows wait here until they are graded. `itertools.tee` would keep some sixty more.
+            waiting: deque[dict[str, Any]] = deque()
+            for graded in grade_completions(_attempts(lines, source, waiting), algebra):
+                counts[graded.verdict] += 1
+                out.write(_line({**waiting.popleft(), "verdict": graded.verdict, "extracted": graded.extracted}))
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
@@ -41,14 +40,14 @@ def grade_file(source: Path, target: Path, workers: int) -> Counter[VerdictName]
 
 
 def _attempts(lines: BinaryIO, source: Path, waiting: deque[dict[str, Any]]) -> Iterator[UngradedCompletion]:
-    for placed in _rows(lines, source):
-        attempted = _attempted(placed)
-        waiting.append(placed[1])
-        yield attempted
+    for where, row in _rows(lines, source):
+        attempt = _ungraded(where, row)
+        waiting.append(row)
+        yield attempt
 
 
 def _rows(lines: BinaryIO, source: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Where each row stands, and its content."""
+    """Yield the place of each row, as errors name it, and its content."""
     for number, line in enumerate(line for line in lines if line.strip()):
         where = f"{source}, row {number}"
         try:
@@ -60,23 +59,28 @@ def _rows(lines: BinaryIO, source: Path) -> Iterator[tuple[str, dict[str, Any]]]
         yield where, row
 
 
-def _attempted(placed: tuple[str, dict[str, Any]]) -> UngradedCompletion:
-    where, row = placed
-    answer, completion, reason = (row.get(column) for column in COLUMNS)
+def _ungraded(where: str, row: dict[str, Any]) -> UngradedCompletion:
+    answer, completion = row.get("answer"), row.get("completion")
     for column in COLUMNS[:2]:
         if column not in row:
             raise DataError(f"{where}, column {column}: missing{did_you_mean(column, row)}")
+    # A bool is an int in Python, but no answer to a problem.
     if isinstance(answer, bool) or not isinstance(answer, str | int | float) or not str(answer).strip():
         raise DataError(
             f"{where}, column answer: not a text or a number with something in it, but {json.dumps(answer)}"
         )
     if not isinstance(completion, str):
         raise DataError(f"{where}, column completion: not a text, but {json.dumps(completion)[:80]}")
-    ended = (reason.casefold() or None) if isinstance(reason, str) else reason
-    if ended is not None and ended not in (*FINISHED, *CUT_OFF):
+    return UngradedCompletion(completion, _finish_reason(where, row.get("finish_reason")), str(answer))
+
+
+def _finish_reason(where: str, value: Any) -> str | None:
+    # Services differ in the case of their words. An empty text counts as unknown, like null.
+    reason = (value.casefold() or None) if isinstance(value, str) else value
+    if reason is not None and reason not in (*FINISHED, *CUT_OFF):
         allowed = ", ".join((*FINISHED, *CUT_OFF))
-        raise DataError(f"{where}, column finish_reason: given {json.dumps(reason)[:80]}; allowed: {allowed}, null")
-    return UngradedCompletion(completion, ended, str(answer))
+        raise DataError(f"{where}, column finish_reason: given {json.dumps(value)[:80]}; allowed: {allowed}, null")
+    return cast("str | None", reason)
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """One verdict for each attempt: ``correct``, ``wrong``, ``no_answer``, ``truncated`` or ``ungradable``.
 
-A truncated completion is never parsed, since a number in an unfinished thought is not an answer. Otherwise the answer is what
-stands in the last balanced ``\\boxed{}``, else behind the last ``Answer:``. `ungradable` is what the grader could not decide
-within its limits of time, memory and length: not wrong, and not correct either.
+A truncated completion is never parsed, since a number in an unfinished thought is not an answer. In every other completion, the
+answer is the content of the last balanced ``\\boxed{}``, else the text behind the last ``Answer:``. An answer is `ungradable`
+when the grader could not decide it within its limits of time, memory and length: it is neither wrong nor correct.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ from ablation.data.benchmark.answers import MAX_ANSWER_CHARS, Comparison, compar
 
 VerdictName = Literal["correct", "wrong", "no_answer", "truncated", "ungradable"]
 VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
-# As the engines and the common services call them.
+# Finish reasons, as the engines and the common services call them.
 FINISHED = ("stop", "eos", "eos_token", "stop_sequence", "end_turn", "tool_calls", "tool_use", "refusal")
 CUT_OFF = ("length", "max_tokens", "repetition", "abort", "error", "content_filter", "safety", "recitation")
 
@@ -23,39 +23,53 @@ AnswerPair = tuple[str, str]  # (given answer, reference answer)
 
 
 class Algebra(Protocol):
-    """Decides whether answers are equal where text and integers cannot."""
+    """Something that decides whether answers are equal where text and integers cannot."""
 
     def decide(self, pairs: Sequence[AnswerPair]) -> list[Comparison]:
-        """One outcome a pair, in order."""
+        """Return one outcome for each pair, in order."""
         ...
 
 
 @dataclass(frozen=True)
 class UngradedCompletion:
-    """What is graded. `finish_reason` None is unknown: then a thought that was begun and not ended counts as cut off."""
+    """A completion with the reference answer that it is compared to."""
 
     text: str
     finish_reason: str | None
+    """One of `FINISHED` or `CUT_OFF`. None is unknown: then a thought that was begun and not ended counts as cut off."""
     reference: str
 
 
 @dataclass(frozen=True)
 class GradedCompletion:
-    """A verdict, and the answer that was found, of which at most `MAX_ANSWER_CHARS` are kept."""
+    """A verdict, and the answer that was extracted from the completion."""
 
     verdict: VerdictName
     extracted: str | None
+    """At most `MAX_ANSWER_CHARS` characters of the answer. None where the completion has none, or is truncated."""
 
 
 def grade_completions(attempts: Iterable[UngradedCompletion], algebra: Algebra) -> Iterator[GradedCompletion]:
-    """The verdicts in order. Takes a batch of attempts at a time, so memory does not grow with their number."""
+    r"""Yield the verdicts in order. Memory does not grow with the number of attempts, since they are taken in batches.
+
+    Four completions whose reference answer is 4:
+
+    >>> from ablation.evaluation.grading.algebra import MathVerify
+    >>> texts = [(r"2 + 2 is \boxed{4}", "stop"), ("Answer: 5", "stop"), ("It is 4.", "stop"), (r"\boxed{4}, or", "length")]
+    >>> attempts = [UngradedCompletion(text, finish_reason, reference="4") for text, finish_reason in texts]
+    >>> [(graded.verdict, graded.extracted) for graded in grade_completions(attempts, MathVerify())]
+    [('correct', '4'), ('wrong', '5'), ('no_answer', None), ('truncated', None)]
+    """
     for batch in _batches(attempts):
-        read = [_read(attempt) for attempt in batch]
-        open_pairs = list(dict.fromkeys(one for one in read if isinstance(one, tuple)))
-        decided = dict(zip(open_pairs, algebra.decide(open_pairs), strict=True)) if open_pairs else {}
+        readings = [_read(attempt) for attempt in batch]
+        # Attempts at a question repeat their answers, so each pair is asked once.
+        open_pairs = list(dict.fromkeys(reading for reading in readings if isinstance(reading, tuple)))
+        outcomes = dict(zip(open_pairs, algebra.decide(open_pairs), strict=True)) if open_pairs else {}
         yield from (
-            GradedCompletion(_VERDICT_OF[decided[one]], _shown(one[0])) if isinstance(one, tuple) else one
-            for one in read
+            GradedCompletion(_VERDICT_OF[outcomes[reading]], _shortened(reading[0]))
+            if isinstance(reading, tuple)
+            else reading
+            for reading in readings
         )
 
 
@@ -73,30 +87,30 @@ def _batches(attempts: Iterable[UngradedCompletion]) -> Iterator[list[UngradedCo
 
 
 def is_truncated(attempt: UngradedCompletion) -> bool:
-    """Whether the completion was cut off before its end."""
+    """True when the completion was cut off before its end."""
     if attempt.finish_reason is None:
         return attempt.text.rfind("<think>") > attempt.text.rfind("</think>")
     return attempt.finish_reason in CUT_OFF
 
 
 def _read(attempt: UngradedCompletion) -> GradedCompletion | AnswerPair:
-    """The verdict, or the pair of answers that needs algebra."""
+    """Return the verdict, or the pair of answers that needs algebra."""
     if is_truncated(attempt):
         return GradedCompletion("truncated", None)
     answer = final_answer(attempt.text)
     if not answer:
-        return GradedCompletion("no_answer", _shown(answer))
+        return GradedCompletion("no_answer", _shortened(answer))
     outcome = compare(answer, attempt.reference)
     return (
-        GradedCompletion(_VERDICT_OF[outcome], _shown(answer))
+        GradedCompletion(_VERDICT_OF[outcome], _shortened(answer))
         if outcome
         else (plain_answer(answer), plain_answer(attempt.reference))
     )
 
 
-def _shown(answer: str | None) -> str | None:
-    """The answer as it is kept: valid Unicode, and not longer than an answer may be."""
+def _shortened(answer: str | None) -> str | None:
+    """Return the answer as it is recorded: valid Unicode, and cut to the length that an answer may have."""
     if answer is None:
         return None
-    whole = answer[:MAX_ANSWER_CHARS].encode("utf-8", "replace").decode()
-    return whole + "…" if len(answer) > MAX_ANSWER_CHARS else whole
+    text = answer[:MAX_ANSWER_CHARS].encode("utf-8", "replace").decode()
+    return text + "…" if len(answer) > MAX_ANSWER_CHARS else text

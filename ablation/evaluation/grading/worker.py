@@ -1,9 +1,9 @@
 """The process in which answers become algebra: Math-Verify behind limits that the kernel enforces.
 
-Run as a file by ablation/evaluation/grading/algebra.py. Reads ``[given, reference]`` as JSON lines, answers one word a line;
-given null asks whether the reference has a mathematical reading at all. An answer may ask for a power tower: then the process
-dies by its timer or its memory limit, and whoever asked starts another. Math-Verify's own
-time-outs (SIGALRM, raised inside whatever runs) are off.
+Run as a file by ablation/evaluation/grading/algebra.py. Reads ``[answer, reference]`` as JSON lines, and writes one word a line.
+With null for the answer, the word says whether the reference has a mathematical reading at all. An answer may ask for a power
+tower: then the process dies by its timer or its memory limit, and the caller starts another. Math-Verify's own time-outs
+(SIGALRM, raised inside whatever runs) are off.
 """
 
 import json
@@ -28,35 +28,39 @@ def main(cpu_s: float, memory_bytes: int) -> None:
     outcome("$1$", "$2$")  # loads the libraries before the first clock runs
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
-        given, reference = json.loads(line)
+        answer, reference = json.loads(line)
         signal.setitimer(signal.ITIMER_PROF, cpu_s)
-        found = reading(reference) if given is None else outcome(given, reference)
+        word = reading(reference) if answer is None else outcome(answer, reference)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        print(found, file=answers, flush=True)
+        print(word, file=answers, flush=True)
 
 
-def outcome(given: str, reference: str) -> str:
-    """``equal``, ``different`` (also from an answer without any mathematical reading), or ``undecided`` when algebra failed."""
+def outcome(answer: str, reference: str) -> str:
+    """Return ``equal``, ``different`` or ``undecided``.
+
+    An answer without any mathematical reading is ``different``. ``undecided`` is for algebra that failed.
+    """
     from math_verify import verify
 
-    failed = False
+    has_failed = False
     try:
-        references, mines = _parsed_reference(reference), _parsed(given)
+        # A text may have several readings, such as a number and a list.
+        references, answers = _parsed_reference(reference), _parsed(answer)
     except (MemoryError, RecursionError):
         return "undecided"
-    for right, mine in product(references, mines):
+    for reference_form, answer_form in product(references, answers):
         try:
-            if verify(right, mine, timeout_seconds=None, raise_on_error=True):
+            if verify(reference_form, answer_form, timeout_seconds=None, raise_on_error=True):
                 return "equal"
         except Exception:  # noqa: BLE001 another form of the same answer may still compare
-            failed = True
-    return "undecided" if failed or not references else "different"
+            has_failed = True
+    return "undecided" if has_failed or not references else "different"
 
 
 def reading(reference: str) -> str:
-    """``equal`` (to itself) where there is more in the reference than a string, else ``undecided``."""
+    """Return ``equal`` (to itself) for a reference that has a form other than a string, else ``undecided``."""
     try:
-        return "equal" if any(not isinstance(one, str) for one in _parsed(reference)) else "undecided"
+        return "equal" if any(not isinstance(form, str) for form in _parsed(reference)) else "undecided"
     except (MemoryError, RecursionError):
         return "undecided"
 

@@ -1,4 +1,4 @@
-"""Grade completions as they come, to see when a cell's pass line is decided."""
+"""Grading of completions as they come, to see when a cell's pass line is decided."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,16 +10,19 @@ from ablation.evaluation.pass_line import Decision
 from ablation.specs.cell import Cell
 from ablation.store.records import Completion
 
-# Takes completions that are new, says whether what was heard so far decides the line.
+# Called with new completions; True once all completions so far decide the line.
 IsDecided = Callable[[Iterable[Completion]], bool]
 
 
 @contextmanager
 def early_stop(cell: Cell) -> Iterator[IsDecided]:
-    """Always False for a cell that makes every planned attempt; nothing is graded for it."""
+    """Give a function that counts new completions, and returns True once all so far decide the cell's pass line.
+
+    For a cell that makes every planned attempt it always returns False, and grades nothing.
+    """
     line = cell.sample.decides
     if line is None:
-        yield lambda completions: False  # noqa: ARG005 nobody looks
+        yield lambda completions: False  # noqa: ARG005
         return
     answers = {question.id: question.answer for question in sampled_questions(cell.benchmark, cell.sample)}
     decision = Decision(line, len(answers) * cell.sample.n)
@@ -27,7 +30,7 @@ def early_stop(cell: Cell) -> Iterator[IsDecided]:
 
         def is_decided(completions: Iterable[Completion]) -> bool:
             attempts = (UngradedCompletion(row.text, row.finish_reason, answers[row.question]) for row in completions)
-            decision.hear(judged.verdict for judged in grade_completions(attempts, algebra))
+            decision.count(graded.verdict for graded in grade_completions(attempts, algebra))
             return decision.answer is not None
 
         yield is_decided
