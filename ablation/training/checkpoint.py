@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: which of them may be trusted, and which stay.
+"""Checkpoints of a training run: sealing them, finding the newest that can be trusted, and removing old ones.
 
 The trainer writes a folder ``checkpoint-<update>``; afterwards `seal` flushes it and writes ``COMPLETE.json`` with the size and
 the SHA-256 of every file, last of all. So a folder that a dying process left half written is never taken for a checkpoint, and
@@ -25,20 +25,22 @@ COMPLETE_FILE = "COMPLETE.json"
 # Two, so that a damaged one costs an interval and not the run.
 KEPT = 2
 _NAME = re.compile(r"checkpoint-(\d+)")
-# What other machines wrote may take as long to be seen on a shared disk.
+# A file that another machine wrote may take this long to be seen on a shared disk.
 _VISIBLE_S = 60.0
 
 
 @dataclass(frozen=True)
 class CheckpointSource:
-    """What a checkpoint is of: the digest of what is trained, and how many processes share its states by which ZeRO stage."""
+    """The training that wrote a checkpoint."""
 
     train: str
+    """The digest of the train stage: recipe and examples."""
     zero: int = 0
+    """The ZeRO stage by which the processes share the model's states."""
     processes: int = 1
 
     def misfit(self, other: "CheckpointSource") -> str | None:
-        """Why a run of the other cannot go on from it, or None."""
+        """Return why a run of `other` cannot go on from a checkpoint of this one, or None when it can."""
         if self.train != other.train:
             return "is of another recipe, or of other examples"
         if self.zero != other.zero or (self.zero and self.processes != other.processes):
@@ -51,7 +53,7 @@ class CheckpointSource:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A complete checkpoint after `update` updates, which took `spent_s` seconds of training over all attempts."""
+    """A complete checkpoint after `update` updates, which took `spent_s` seconds of training over all runs."""
 
     folder: Path
     update: int
@@ -61,11 +63,11 @@ class Checkpoint:
 def seal(
     folder: Path, update: int, spent_s: float, awaited: Sequence[str] = (), origin: CheckpointSource | None = None
 ) -> Checkpoint:
-    """Make what the trainer wrote to `folder` a checkpoint; `awaited` are files that other machines write there.
+    """Make the folder that the trainer wrote a checkpoint, and return it.
 
-    Raises RecordError when an awaited file does not appear.
+    `awaited` are files that other machines write there. Raises RecordError when one of them does not appear.
     """
-    # Its arguments as a pickle: nothing here reads it, and nothing should.
+    # The trainer's arguments as a pickle: nothing here reads it, and nothing should.
     (folder / "training_args.bin").unlink(missing_ok=True)
     for name in awaited:
         _await(folder / name)
@@ -84,22 +86,21 @@ def seal(
 def newest_checkpoint(
     place: Path, earlier: Iterable[Path] = (), origin: CheckpointSource | None = None
 ) -> Checkpoint | None:
-    """The checkpoint furthest on that is complete, undamaged and of this origin, now below `place`, or None.
+    """Return the checkpoint furthest on that is complete, undamaged and of this origin, or None.
 
-    Says which, and what it passes over and why.
-
-    One of an earlier attempt is linked to `place`: whoever was taken for dead may still be clearing up after itself.
+    It lies below `place` then: a checkpoint of an `earlier` folder is linked there first, since a run that was taken for dead may
+    still be clearing up its folder. The log names the checkpoint, and each one that is passed over, with the reason.
     """
-    found = [*_folders([place]), *_folders(earlier)]
-    for folder in sorted(found, key=_update, reverse=True):
-        own = place / folder.name
+    candidates = [*_folders([place]), *_folders(earlier)]
+    for folder in sorted(candidates, key=_update, reverse=True):
+        linked = place / folder.name
         try:
-            if own != folder:
-                _link(folder, own)
-            checkpoint = _verified(own, origin)
+            if linked != folder:
+                _link(folder, linked)
+            checkpoint = _verified(linked, origin)
         except (RecordError, FileNotFoundError) as error:
             _log.warning("passed over: %s", error)
-            shutil.rmtree(own, ignore_errors=True)
+            shutil.rmtree(linked, ignore_errors=True)
             continue
         _log.info("training goes on from update %d, kept in %s", checkpoint.update, folder)
         return checkpoint
@@ -107,7 +108,7 @@ def newest_checkpoint(
 
 
 def remove_old_checkpoints(place: Path) -> None:
-    """Remove all but the newest complete checkpoints below `place`, and what was left half written."""
+    """Remove all but the newest `KEPT` complete checkpoints below `place`, and those that were left half written."""
     complete = [item for item in _folders([place]) if (item / COMPLETE_FILE).exists()]
     stay = sorted(complete, key=_update)[-KEPT:]
     for folder in _folders([place]):
@@ -123,19 +124,23 @@ def _update(folder: Path) -> int:
     return int(folder.name.removeprefix("checkpoint-"))
 
 
-def _link(folder: Path, own: Path) -> None:
-    """The same files under a name of ours, copied where the disk has no links. Raises FileNotFoundError when they are gone."""
-    shutil.rmtree(own, ignore_errors=True)
-    own.mkdir(parents=True)
+def _link(folder: Path, linked: Path) -> None:
+    """Link a folder's files to another folder, or copy them where the disk has no links.
+
+    Raises FileNotFoundError when they are gone.
+    """
+    shutil.rmtree(linked, ignore_errors=True)
+    linked.mkdir(parents=True)
     for item in sorted(folder.rglob("*")):
-        other = own / item.relative_to(folder)
-        other.mkdir() if item.is_dir() else link_or_copy(item, other)
+        target = linked / item.relative_to(folder)
+        target.mkdir() if item.is_dir() else link_or_copy(item, target)
 
 
 def _verified(folder: Path, origin: CheckpointSource | None) -> Checkpoint:
+    """Return the checkpoint in a folder. Raises RecordError when it is damaged, not complete, or of another origin."""
     content = _content(folder)
-    told = content.get("origin")
-    if told and origin and (misfit := CheckpointSource(**told).misfit(origin)):
+    written_by = content.get("origin")
+    if written_by and origin and (misfit := CheckpointSource(**written_by).misfit(origin)):
         raise RecordError(f"checkpoint {folder} {misfit}")
     for name, (size, expected) in content["files"].items():
         file = folder / name
@@ -145,15 +150,16 @@ def _verified(folder: Path, origin: CheckpointSource | None) -> Checkpoint:
 
 
 def _content(folder: Path) -> dict[str, Any]:
+    """Return the content of a checkpoint's ``COMPLETE.json``. Raises RecordError when it is missing or damaged."""
     try:
-        told = json.loads((folder / COMPLETE_FILE).read_bytes())
-        content: dict[str, Any] = told["content"]
-        whole = told["sha256"] == digest(content) and content["update"] == _update(folder)
+        record = json.loads((folder / COMPLETE_FILE).read_bytes())
+        content: dict[str, Any] = record["content"]
+        is_whole = record["sha256"] == digest(content) and content["update"] == _update(folder)
     except FileNotFoundError as error:
         raise RecordError(f"checkpoint {folder} was not written to its end") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RecordError(f"checkpoint {folder} is damaged: {COMPLETE_FILE} cannot be read ({error})") from error
-    if not whole:
+    if not is_whole:
         raise RecordError(f"checkpoint {folder} is damaged: {COMPLETE_FILE} is not what was written")
     return content
 

@@ -38,5 +38,5 @@ def curve_lines(log: Sequence[dict[str, Any]], sizes: Iterable[tuple[int, int]])
 def mean_loss(log: Sequence[dict[str, Any]]) -> float:
     """Return the mean of the updates' losses, added up in their order."""
     losses = [line["loss"] for line in update_lines(log)]
-    # Not sum(), which adds floats with a correction since Python 3.12: the record would depend on the version.
+    # sum() corrects for rounding since Python 3.12: the record would depend on the version.
     return float(reduce(operator.add, losses, 0.0) / len(losses))

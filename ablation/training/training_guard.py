@@ -92,7 +92,7 @@ class TrainingGuard(TrainerCallback):
 
 
 def _beginnings(model: Any) -> list[torch.Tensor]:
-    """Return views of the first elements of each float32 tensor that is trained. An update may round away in a narrower one."""
+    """Return views of the first elements of each float32 tensor that is trained."""
     trained = [
         parameter.detach().flatten()
         for parameter in model.parameters()

@@ -1,6 +1,6 @@
-"""The examples in the docstrings of training and evaluation hold.
+"""The examples in the docstrings of training hold.
 
-Walks through training, evaluation.
+Walks through training.
 """
 
 import doctest
@@ -8,10 +8,10 @@ from types import ModuleType
 
 import pytest
 
-from ablation.training import batches, distributed, zero
+from ablation.training import batches, distributed, encode, loss_curve, zero
 
 
-@pytest.mark.parametrize("module", [batches, distributed, zero], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [batches, distributed, encode, loss_curve, zero], ids=lambda module: module.__name__)
 def test_the_examples_of_docstrings_hold(module: ModuleType) -> None:
     results = doctest.testmod(module)
     assert results.attempted

@@ -28,7 +28,7 @@ def recipe(cell_of: CellOf) -> Train:
 
 def shown(guard: TrainingGuard, *updates: tuple[float, float]) -> None:
     for number, (loss, gradient) in enumerate(updates, start=1):
-        guard.on_log(None, SimpleNamespace(global_step=number), None, {"loss": loss, "grad_norm": gradient})
+        guard.on_log(None, SimpleNamespace(global_step=number), None, logs={"loss": loss, "grad_norm": gradient})
 
 
 def test_a_loss_or_gradient_that_is_no_number_ends_the_run_at_once(recipe: Train) -> None:
@@ -62,7 +62,7 @@ def test_a_run_that_goes_on_is_not_asked_whether_its_weights_move(recipe: Train)
 
 
 def test_what_the_trainer_says_at_the_end_is_no_update(recipe: Train) -> None:
-    TrainingGuard(recipe, 100).on_log(None, SimpleNamespace(global_step=9), None, {"train_loss": float("nan")})
+    TrainingGuard(recipe, 100).on_log(None, SimpleNamespace(global_step=9), None, logs={"train_loss": float("nan")})
 
 
 @pytest.mark.parametrize(
