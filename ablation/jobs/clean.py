@@ -1,4 +1,4 @@
-"""What a study no longer needs on disk, and how it is removed without getting in the way of anybody who works.
+"""Find what a study no longer needs on disk, and remove it without disturbing a job at work.
 
 Logs, records and published stages stay.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from ablation.config.execution import Keep
 from ablation.jobs.status.states import CellStatus
 from ablation.specs.cell import Cell, addresses
+from ablation.specs.vocabulary import CellState
 from ablation.store.files import age_s, bytes_below, matching_paths
 from ablation.store.lease import LeaseWatcher
 from ablation.store.leftovers import Workbench, half_made_folders, workbenches
@@ -21,58 +22,65 @@ from ablation.store.stage_run import remove_workbench
 from ablation.study.plan import Plan
 from ablation.study.retention import drop_weights, droppable_weights
 
-_PENDING = ("queued", "running", "held", "unknown")
 # A submitter copies the code within a moment; what is older was left by one that died.
 _STALE_S = 3600.0
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """Something that may go: what it is, where, how many bytes. `remove` does it, unless somebody has begun to use it."""
+    """Something on disk that may go."""
 
     what: str
+    """The group in which it is counted, such as ``copies of the code``."""
     path: Path
     size: int
+    """Bytes."""
     remove: Callable[[], None]
+    """Remove it, unless a process has begun to use it."""
 
 
 def leftovers(
     plan: Plan, states: Sequence[CellStatus], kept: bool, weights: bool, cells: Sequence[Cell] | None = None
 ) -> list[Leftover]:
-    """Everything of this study that may go, or, with `cells`, what is theirs. `states` are those of all its cells.
+    """Return everything of this study that may go; with `cells`, only what belongs to them.
 
-    `kept` adds what ended attempts kept to go on from; `weights` the weights of graded cells that no study waits for, but for
-    adapters in a study of keep=adapter.
+    `states` are those of all cells of the study. `kept` adds the checkpoints from which ended attempts could go on. `weights`
+    adds the weights of graded cells for which no study waits; a study with keep=adapter keeps its adapters.
     """
-    mine = plan.cells if cells is None else cells
-    found = list(_benches(plan, mine, states, kept))
-    if cells is None:  # the rest is no cell's own
-        found += [*_debris(plan), *_snapshots(plan, states)]
+    selected = plan.cells if cells is None else cells
+    items = list(_dead_workbenches(plan, selected, states, kept))
+    if cells is None:  # these belong to no single cell
+        items += [*_debris(plan), *_code_copies(plan, states)]
     if weights:
         keep: Keep = "adapter" if plan.execution.keep == "adapter" else "none"
-        dropped = droppable_weights(mine, plan.store, plan.folder.parent, keep)
-        found += [
-            Leftover("weights of graded cells", one.path, one.size, partial(drop_weights, one)) for one in dropped
+        dropped = droppable_weights(selected, plan.store, plan.folder.parent, keep)
+        items += [
+            Leftover("weights of graded cells", weights.path, weights.size, partial(drop_weights, weights))
+            for weights in dropped
         ]
-    return found
+    return items
 
 
-def _benches(plan: Plan, mine: Sequence[Cell], states: Sequence[CellStatus], kept: bool) -> Iterator[Leftover]:
-    """Workbenches of these cells' stages whose holder is provably gone, unless a job is to go on from there."""
-    pending = {one.name for one in states if one.state in _PENDING}
-    ours, busy = (
-        {address.folder for cell in cells for address in addresses(cell).values()}
-        for cells in (mine, [cell for cell in plan.cells if cell.name in pending])
-    )
+def _dead_workbenches(
+    plan: Plan, cells: Sequence[Cell], states: Sequence[CellStatus], kept: bool
+) -> Iterator[Leftover]:
+    """Yield the workbenches of these cells' stages whose holder is provably gone and from which no job is to go on."""
+    pending = {status.name for status in states if status.state.is_pending}
+    # Cells share stages: a stage of a selected cell may be the one at which a pending cell goes on.
+    candidates = _stage_folders(cells) - _stage_folders([cell for cell in plan.cells if cell.name in pending])
     for bench in workbenches(plan.store):
-        if bench.stage_folder not in ours - busy or not bench.is_dead or (bench.has_kept and not kept):
+        if bench.stage_folder not in candidates or not bench.is_dead or (bench.has_kept and not kept):
             continue
-        what = "checkpoints of ended attempts" if bench.has_kept else "workbenches of ended attempts"
-        yield Leftover(what, bench.path, bytes_below(bench.path), partial(_clear, bench))
+        group = "checkpoints of ended attempts" if bench.has_kept else "workbenches of ended attempts"
+        yield Leftover(group, bench.path, bytes_below(bench.path), partial(_clear, bench))
+
+
+def _stage_folders(cells: Sequence[Cell]) -> set[str]:
+    return {address.folder for cell in cells for address in addresses(cell).values()}
 
 
 def _clear(bench: Workbench) -> None:
-    """Under the lease of the stage: whoever has begun meanwhile keeps it."""
+    """Remove a workbench under the lease of its stage: a process that has begun meanwhile keeps it."""
     lease = LeaseWatcher(bench.path).take()
     if lease:
         remove_workbench(lease.workbench)
@@ -83,12 +91,13 @@ def _debris(plan: Plan) -> Iterator[Leftover]:
         yield Leftover("half-written folders", path, bytes_below(path), partial(_remove, path))
 
 
-def _snapshots(plan: Plan, states: Sequence[CellStatus]) -> Iterator[Leftover]:
-    """Copies of the code that no array of a pending cell runs from; all stay while Slurm does not answer."""
+def _code_copies(plan: Plan, states: Sequence[CellStatus]) -> Iterator[Leftover]:
+    """Yield the copies of the code from which no array of a pending cell runs."""
     folder = plan.folder / "code"
-    if any(one.state == "unknown" for one in states):
+    # While Slurm does not answer, any array may still wait to start from its copy.
+    if any(status.state == CellState.UNKNOWN for status in states):
         return
-    used = _used(plan) if any(one.state in _PENDING for one in states) else set()
+    used = _used(plan) if any(status.state.is_pending for status in states) else set()
     for path in matching_paths(folder, "*"):
         is_copied_now = path.name.startswith(".partial-") and (age_s(path, time.time()) or 0) < _STALE_S
         if path.is_dir() and path.name not in used and not is_copied_now:
@@ -96,7 +105,7 @@ def _snapshots(plan: Plan, states: Sequence[CellStatus]) -> Iterator[Leftover]:
 
 
 def _used(plan: Plan) -> set[str]:
-    """The copies that any sbatch file of the study names: which of its arrays still waits is Slurm's to know."""
+    """Return the copies that any sbatch file of the study names, also of arrays that have ended: only Slurm knows which wait."""
     digests = re.compile(r"/code/([0-9a-f]+)")
     return {digest for path in (plan.folder / "jobs").glob("*.sbatch") for digest in digests.findall(path.read_text())}
 

@@ -48,6 +48,11 @@ class CellState(StrEnum):
         """True when nobody works on the cell any more: it is complete, or it ended without a result."""
         return self in (CellState.DONE, CellState.FAILED, CellState.LOST)
 
+    @property
+    def is_failure(self) -> bool:
+        """True when the work ended without a result."""
+        return self in (CellState.FAILED, CellState.LOST)
+
 
 # P = f(C, N, L, S), in this order everywhere.
 FACTORS = ("category", "count", "length", "style")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from ablation.cli.commands.arguments import find_study_folder, make_json_parser, make_study_parser
 from ablation.errors import RecordError, did_you_mean
-from ablation.specs.vocabulary import CellState
 
 if TYPE_CHECKING:
     from ablation.cli.commands.arguments import Commands
@@ -78,5 +77,5 @@ class IsPending:
             return False
         if time.monotonic() - self.asked_at > self.ask_s:
             [status] = cell_states([self.cell], self.plan.store, self.plan.folder)
-            self.asked_at, self.answer = time.monotonic(), CellState(status.state).is_pending
+            self.asked_at, self.answer = time.monotonic(), status.state.is_pending
         return self.answer

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ablation.cli.commands.arguments import make_filters_parser, make_json_parser, read_states
-from ablation.specs.vocabulary import CellState
 
 if TYPE_CHECKING:
     from ablation.cli.commands.arguments import Commands
@@ -69,9 +68,7 @@ def _retry(options: argparse.Namespace) -> int:
     from ablation.jobs.submit.actions import retry
 
     plan, _, states = read_states(options)
-    submitted = retry(
-        plan, [status for status in states if status.state in (CellState.FAILED, CellState.LOST)], options.kinds
-    )
+    submitted = retry(plan, [status for status in states if status.state.is_failure], options.kinds)
     waiting = f"; {len(submitted.waiting)} wait for room ({submitted.why})" if submitted.waiting else ""
     return _print_cells(options, "submitted again", _submitted_cells(submitted), waiting)
 

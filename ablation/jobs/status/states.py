@@ -1,10 +1,9 @@
-"""Where every cell of a study stands. Records on disk come first, then the queue, then accounting; absence proves nothing."""
+"""The state of every cell of a study. Records on disk come first, then the queue, then accounting; absence proves nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import get_args
 
 from ablation.config.cluster import JobPart
 from ablation.jobs.slurm import commands as slurm
@@ -14,59 +13,69 @@ from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission, SubmittedTask
 from ablation.jobs.status.error_kinds import class_of_message
 from ablation.jobs.status.filters import read_filters
 from ablation.jobs.status.local_run import cells_at_work, is_running_locally
-from ablation.jobs.status.task_state import SlurmAnswer, State, TaskState, derive_task_state
+from ablation.jobs.status.task_state import WILL_NEVER_START, SlurmAnswer, TaskState, derive_task_state
 from ablation.specs.cell import Cell
-from ablation.specs.vocabulary import StageName
+from ablation.specs.vocabulary import CellState, StageName
 from ablation.store.store import Store
 from ablation.study.manifest import noted_failures, read_errors
 
-# The kind of a missing cell that the next wave submits.
+# The kind of a missing cell that the next submission takes.
 WAITS_FOR_ROOM = "waits_for_room"
 
 
 @dataclass(frozen=True)
 class CellStatus:
-    """One cell's state; `detail` is the error, the reason for waiting, or what accounting says.
-
-    A failure has its class in `kind`, and so has a cell that waits for room. `job` is the task in charge, `stage` its part of the
-    cell, `host` where it ran last.
-    """
+    """The state of one cell, with its reason."""
 
     name: str
-    state: State
+    state: CellState
     detail: str | None = None
+    """The error, the reason for waiting, or what accounting says."""
     kind: str | None = None
+    """The class of a failure, or WAITS_FOR_ROOM."""
     job: str | None = None
+    """The task in charge, as Slurm's ``JOB_INDEX``; None where the cell was not submitted."""
     stage: JobPart | None = None
+    """The part of the cell that the task runs."""
     host: str | None = None
+    """The node on which the cell ran last."""
+
+    @property
+    def needs_attention(self) -> bool:
+        """True when nothing will become of the cell unless a person acts, or when its state cannot be told."""
+        is_stuck = self.state in (CellState.HELD, CellState.UNKNOWN)
+        return is_stuck or self.state.is_failure or (self.detail or "").startswith(WILL_NEVER_START)
 
 
 def select_cells(cells: Sequence[Cell], filters: Sequence[str]) -> list[Cell]:
-    """The cells that match every filter on what they are. Raises UnknownFilter."""
-    return read_filters(filters, cells, get_args(State)).cells(cells)
+    """Return the cells that match every filter on what they are. Raises UnknownFilter."""
+    return read_filters(filters, cells, list(CellState)).cells(cells)
 
 
 def selected_states(
     cells: Sequence[Cell], filters: Sequence[str], store: Store, study: Path
 ) -> tuple[list[Cell], list[CellStatus]]:
-    """The cells that match every filter, ``state=…`` included, and the state of each. Raises UnknownFilter."""
-    wanted = read_filters(filters, cells, get_args(State))
-    chosen = wanted.cells(cells)
-    states = cell_states(chosen, store, study)
-    passing = [(cell, one) for cell, one in zip(chosen, states, strict=True) if wanted.has_state(one.state)]
-    return [cell for cell, _ in passing], [one for _, one in passing]
+    """Return the cells that match every filter, ``state=…`` included, and the state of each. Raises UnknownFilter."""
+    conditions = read_filters(filters, cells, list(CellState))
+    candidates = conditions.cells(cells)
+    states = cell_states(candidates, store, study)
+    matching = [
+        (cell, status) for cell, status in zip(candidates, states, strict=True) if conditions.has_state(status.state)
+    ]
+    return [cell for cell, _ in matching], [status for _, status in matching]
 
 
 def cell_states(cells: Sequence[Cell], store: Store, study: Path) -> list[CellStatus]:
-    """The state of each cell, in order. Slurm is asked once, and only when something was submitted and is not done."""
+    """Return the state of each cell, in order. Slurm is asked once, and only when something was submitted and is not done."""
     survey = Survey(cells, store, study)
     return [survey.state(cell) for cell in cells]
 
 
 class Survey:
-    """Everything that the states of cells are read from, asked once. `submissions` are those of the ledger where none are given.
+    """Everything from which the states of cells are read, asked once for all of them.
 
-    Slurm that does not answer makes states unknown, and raises nothing.
+    `submissions` replace those of the study's ledger, as for a submitter that has looked up what Slurm took. When Slurm does not
+    answer, states are unknown; nothing is raised.
     """
 
     def __init__(
@@ -74,99 +83,120 @@ class Survey:
     ) -> None:
         self.store, self.jobs, self.logs = store, study / "jobs", study / "logs"
         graded = store.complete_folders(StageName.GRADE)
-        self.done = {cell.name for cell in cells if cell.folders["grade"] in graded}
+        self.done = {cell.name for cell in cells if cell.folders[StageName.GRADE] in graded}
         ledger = Ledger(study / LEDGER)
-        self.submissions = {one.name: one for one in (ledger.submissions() if submissions is None else submissions)}
-        self.places = latest_tasks(list(self.submissions.values()))
+        listed = ledger.submissions() if submissions is None else submissions
+        self.submissions = {submission.name: submission for submission in listed}
+        self.tasks = latest_tasks(list(self.submissions.values()))
         self.waiting, self.errors = ledger.waiting(), read_errors(study)
-        rest = [cell for cell in cells if cell.name not in self.done and cell.name not in self.places]
-        self.is_local = bool(rest) and is_running_locally(study)
-        self.in_hand = cells_at_work(rest, store) if self.is_local else set()
+        # A launch on this machine leaves no tasks. It is looked for only where it could explain a cell.
+        unsubmitted = [cell for cell in cells if cell.name not in self.done and cell.name not in self.tasks]
+        self.is_local = bool(unsubmitted) and is_running_locally(study)
+        self.at_work = cells_at_work(unsubmitted, store) if self.is_local else set()
         self.noted = noted_failures(study) if self.is_local else {}
-        asked = [
-            place for cell in cells if cell.name not in self.done for place in self.places.get(cell.name, {}).values()
-        ]
-        canaries = [place for one in {place.submission.gate for place in asked} for place in self._canary(one)]
-        self.seen = _look({place.job: place.submission.name for place in (*asked, *canaries)})
-        self._why_held = cache(lambda submission: why_held(self.jobs, submission))
-        self._why_stuck = cache(self._failed_canary)
+        open_cells = [cell for cell in cells if cell.name not in self.done]
+        tasks = [task for cell in open_cells for task in self.tasks.get(cell.name, {}).values()]
+        # A canary's cell may be done, or not be asked about; its failure decides on those that wait for it.
+        canaries = [task for gate in {task.submission.gate for task in tasks} for task in self._canary_tasks(gate)]
+        self.answer = _ask_slurm({task.job: task.submission.name for task in (*tasks, *canaries)})
+        # Many cells share an array, and each answer reads files.
+        self._hold_reason = cache(lambda submission: why_held(self.jobs, submission))
+        self._canary_failure = cache(self._find_canary_failure)
 
     def state(self, cell: Cell) -> CellStatus:
-        """Where one cell stands."""
-        name, parts = cell.name, self.places.get(cell.name)
-        if name in self.done:
-            return CellStatus(name, "done")
-        if parts:
-            place = parts[self._part_in_charge(cell, parts)]
-            found = self._verdict(name, place)
-            if found.state in ("failed", "lost") and self.store.is_complete(cell.outcome):
-                return CellStatus(name, "done")  # published since the store was listed
-            return CellStatus(
-                name, found.state, found.detail, found.kind, place.job, place.submission.stage, found.host
-            )
+        """Return the state of one cell.
+
+        What is in the store is done, whatever else is known. A submitted cell has the state of its task in charge. One that was
+        not submitted waits for room, or is a matter of a launch on this machine, or is missing.
+        """
+        parts = self.tasks.get(cell.name)
+        if cell.name in self.done:
+            return CellStatus(cell.name, CellState.DONE)
+        return self._submitted(cell, parts) if parts else self._not_submitted(cell)
+
+    def _submitted(self, cell: Cell, parts: Mapping[JobPart, SubmittedTask]) -> CellStatus:
+        task = parts[self._part_in_charge(cell, parts)]
+        status = self._task_state(cell.name, task)
+        if status.state.is_failure and self.store.is_complete(cell.outcome):
+            return CellStatus(cell.name, CellState.DONE)  # published since the store was listed
+        return CellStatus(
+            cell.name, status.state, status.detail, status.kind, task.job, task.submission.stage, status.host
+        )
+
+    def _not_submitted(self, cell: Cell) -> CellStatus:
+        name = cell.name
         if name in self.waiting:
-            return CellStatus(name, "missing", f"waits for room in the queue: {self.waiting[name]}", WAITS_FOR_ROOM)
-        if name in self.in_hand:
-            return CellStatus(name, "running")
+            detail = f"waits for room in the queue: {self.waiting[name]}"
+            return CellStatus(name, CellState.MISSING, detail, WAITS_FOR_ROOM)
+        if name in self.at_work:
+            return CellStatus(name, CellState.RUNNING)
+        # While a launch runs here, the errors of the last tables are of an earlier one: these cells are tried again now.
         error = (self.noted if self.is_local else self.errors).get(name)
-        if self.is_local and not error:
-            return CellStatus(name, "queued", "waits for a worker of the launch command")
-        return CellStatus(name, "failed" if error else "missing", error, class_of_message(error) if error else None)
+        if error:
+            return CellStatus(name, CellState.FAILED, error, class_of_message(error))
+        if self.is_local:
+            return CellStatus(name, CellState.QUEUED, "waits for a worker of the launch command")
+        return CellStatus(name, CellState.MISSING)
 
     def is_blocked(self, cell: Cell) -> bool:
-        """True when what is left of the cell in the queue waits for a canary that failed, or in an array that is held."""
+        """Return True when a task of the cell waits in vain: its canary failed, or its array is held."""
         return any(
-            not self._has_begun(place)
-            and bool(self._why_stuck(place.submission.gate) or self._why_held(place.submission.name))
-            for place in self.places.get(cell.name, {}).values()
+            not self._has_begun(task)
+            and bool(self._canary_failure(task.submission.gate) or self._hold_reason(task.submission.name))
+            for task in self.tasks.get(cell.name, {}).values()
         )
 
     def _part_in_charge(self, cell: Cell, parts: Mapping[JobPart, SubmittedTask]) -> JobPart:
-        """The training until its weights are there: its failure is the cause of what becomes of the evaluation."""
+        """Return the training until its weights are there: its failure is the cause of what becomes of the evaluation."""
         if "train" not in parts or "evaluate" not in parts:
             return next(iter(parts))
-        return "evaluate" if self.store.is_complete(cell.folders["train"]) else "train"
+        return "evaluate" if self.store.is_complete(cell.folders[StageName.TRAIN]) else "train"
 
-    def _verdict(self, cell: str, place: SubmittedTask) -> TaskState:
-        stuck = self._why_stuck(place.submission.gate)
-        if stuck and not self._has_begun(place):
-            return TaskState("held", stuck)
-        return derive_task_state(
-            place, history.read(self.jobs, cell), self.seen, self._why_held(place.submission.name), self.logs
-        )
+    def _task_state(self, cell: str, task: SubmittedTask) -> TaskState:
+        failure = self._canary_failure(task.submission.gate)
+        # Slurm itself says DependencyNeverSatisfied, but not why. Of a task that has begun the canary cannot have failed.
+        if failure and not self._has_begun(task):
+            return TaskState(CellState.HELD, failure)
+        events, hold_reason = history.read(self.jobs, cell), self._hold_reason(task.submission.name)
+        return derive_task_state(task, events, self.answer, hold_reason, self.logs)
 
-    def _has_begun(self, place: SubmittedTask) -> bool:
-        queued = self.seen.queue.get(place.job) if self.seen.queue is not None else None
+    def _has_begun(self, task: SubmittedTask) -> bool:
+        queued = self.answer.queue.get(task.job) if self.answer.queue is not None else None
         if queued and queued.state != "PENDING":
             return True
-        index = int(place.job.rpartition("_")[2])
-        cells = place.submission.tasks[index]
-        return any(event.job == place.job for cell in cells for event in history.read(self.jobs, cell))
+        index = int(task.job.rpartition("_")[2])
+        # Any cell of the task: they run one after another, and the first may be the only one with a record.
+        cells = task.submission.tasks[index]
+        return any(event.job == task.job for cell in cells for event in history.read(self.jobs, cell))
 
-    def _canary(self, gate: str | None) -> list[SubmittedTask]:
-        """The tasks of a canary, its training first; none without one."""
+    def _canary_tasks(self, gate: str | None) -> list[SubmittedTask]:
+        """Return the tasks of the canary whose array has this name, its training first; none without a canary."""
         last = self.submissions.get(gate or "")
         parts = [self.submissions.get(last.after or ""), last] if last else []
         return [SubmittedTask(f"{part.job}_0", part) for part in parts if part and part.job]
 
-    def _failed_canary(self, gate: str | None) -> str | None:
-        """Why an array waits in vain for its canary; None while it may come yet."""
-        for place in self._canary(gate):
-            for cell in place.submission.tasks[0]:
+    def _find_canary_failure(self, gate: str | None) -> str | None:
+        """Return a line that says why an array waits in vain for its canary; None while it may begin yet."""
+        for task in self._canary_tasks(gate):
+            for cell in task.submission.tasks[0]:
                 events = history.read(self.jobs, cell)
-                if any(event.job == place.job and event.is_complete for event in events):
+                if any(event.job == task.job and event.is_complete for event in events):
                     continue
-                found = derive_task_state(place, events, self.seen, None, self.logs)
-                if found.state in ("failed", "lost"):
-                    first_line = (found.detail or found.state).splitlines()[0]
+                status = derive_task_state(task, events, self.answer, None, self.logs)
+                if status.state.is_failure:
+                    first_line = (status.detail or status.state).splitlines()[0]
                     return f"the canary {cell} failed: {first_line}; correct it, then launch again"
         return None
 
 
-def _look(tasks: Mapping[str, str]) -> SlurmAnswer:
-    """What Slurm says of these tasks, by the names of their arrays; it is asked only when there are any."""
+def _ask_slurm(tasks: Mapping[str, str]) -> SlurmAnswer:
+    """Ask about these tasks, given the names of their arrays; without tasks Slurm is not asked.
+
+    Accounting is asked only for what has left the queue.
+    """
     try:
         queue = slurm.queued_tasks(tasks) if tasks else {}
     except slurm.SlurmUnreachable:
         return SlurmAnswer(None)
-    return SlurmAnswer(queue, slurm.accounted_tasks({task: name for task, name in tasks.items() if task not in queue}))
+    gone = {task: name for task, name in tasks.items() if task not in queue}
+    return SlurmAnswer(queue, slurm.accounted_tasks(gone))

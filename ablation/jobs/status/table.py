@@ -1,4 +1,4 @@
-"""Progress as tables for a terminal, 80 columns and no colour included."""
+"""The tables of progress for a terminal; they also fit 80 columns without colour."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,34 +18,30 @@ _SHOWN_EXCEPTIONS = 20
 
 
 def tables(cells: Sequence[Cell], states: Sequence[CellStatus], console: Console) -> RenderableType:
-    """A table with a line for each level of each factor, and the grid of categories and counts where it fits."""
-    drawn = panels(cells, states, console)
-    return Group(_by_factor(cells, states), "", *((drawn, "") if drawn else ()))
+    """Return a table with a line for each level of each factor, and the grid of categories and counts where it fits."""
+    grid = panels(cells, states, console)
+    return Group(_by_factor(cells, states), "", *((grid, "") if grid else ()))
 
 
 def headline(study: str, states: Sequence[CellStatus]) -> Text:
-    """``cnls: 49 cells: 12 done, 4 running, 33 queued``."""
+    """Return the counts in one line: ``cnls: 49 cells: 12 done, 4 running, 33 queued``."""
     counts = totals(states)
-    told = Text(f"{study}: {len(states)} cells")
-    for place, state in enumerate(state for state in STATES if counts[state]):
-        told.append(": " if place == 0 else ", ").append(f"{counts[state]} {state}", STYLES[state])
-    return told
+    line = Text(f"{study}: {len(states)} cells")
+    for position, state in enumerate(state for state in STATES if counts[state]):
+        line.append(": " if position == 0 else ", ").append(f"{counts[state]} {state}", STYLES[state])
+    return line
 
 
 def exceptions(states: Sequence[CellStatus], study: str) -> list[Text]:
-    """One line for each cell that needs somebody's attention, up to twenty."""
-    odd = [one for one in states if _is_odd(one)]
+    """Return one line for each cell that needs a person's attention, up to twenty; then a line that counts the others."""
+    alarming = [status for status in states if status.needs_attention]
     lines = [
-        Text.assemble((f"{one.state} ", STYLES[one.state]), f"{one.name}", f": {_first_line(one.detail)}")
-        for one in odd[:_SHOWN_EXCEPTIONS]
+        Text.assemble((f"{status.state} ", STYLES[status.state]), f"{status.name}", f": {_first_line(status.detail)}")
+        for status in alarming[:_SHOWN_EXCEPTIONS]
     ]
-    if len(odd) > len(lines):
-        lines.append(Text(f"… and {len(odd) - len(lines)} more: `ablation failures {study}` groups them", "dim"))
+    if len(alarming) > len(lines):
+        lines.append(Text(f"… and {len(alarming) - len(lines)} more: `ablation failures {study}` groups them", "dim"))
     return lines
-
-
-def _is_odd(one: CellStatus) -> bool:
-    return one.state in ("failed", "lost", "unknown", "held") or (one.detail or "").startswith("will never start")
 
 
 def _first_line(detail: str | None) -> str:
@@ -61,9 +57,9 @@ def _by_factor(cells: Sequence[Cell], states: Sequence[CellStatus]) -> Table:
     for state in shown:
         table.add_column(state, justify="right", style=STYLES[state], no_wrap=True)
     for factor, levels in by_factor(cells, states).items():
-        for place, (level, found) in enumerate(levels.items()):
-            last = place == len(levels) - 1
-            table.add_row("" if place else factor, level, *_numbers(found, shown), end_section=last)
+        for position, (level, level_counts) in enumerate(levels.items()):
+            last = position == len(levels) - 1
+            table.add_row("" if position else factor, level, *_numbers(level_counts, shown), end_section=last)
     table.add_row("all", "", *_numbers(counts, shown), style="bold")
     return table
 

@@ -1,6 +1,6 @@
-"""What a person does to a study's cells on Slurm: cancel, hold, release, try again; and what following it does by itself."""
+"""The actions on a study's cells on Slurm: cancel, hold, release, try again; and those that a watcher takes by itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ablation.config.cluster import Slurm
@@ -15,120 +15,134 @@ from ablation.jobs.slurm.ledger import LEDGER, Ledger, Submission, SubmittedTask
 from ablation.jobs.status.states import CellStatus, cell_states
 from ablation.jobs.submit.retry import Retry, due_retries
 from ablation.jobs.submit.submitter import SubmitResult, submit_missing, submit_waiting, withdraw_waiting
+from ablation.specs.vocabulary import CellState
 from ablation.study.plan import Plan
 
 
 def cancel(plan: Plan, states: Sequence[CellStatus]) -> list[str]:
-    """Cancel what of these cells is in the queue or waits for room there; their names. Cells that share a task go together.
+    """Cancel the tasks of these cells, and withdraw those that wait for room in the queue. Return their names.
 
-    Raises SlurmUnreachable, and RecordError while another process submits.
+    Cells that share a task go together. Raises SlurmUnreachable, and RecordError while another process submits.
     """
-    waited = withdraw_waiting(plan.folder, [one.name for one in states])
-    for name, found in _in_queue(plan, states, "PENDING").items():
-        for place in found:
-            _note_cancelled(plan.folder / "jobs", name, place)
-    places = _in_queue(plan, states)
-    slurm.cancel(sorted({place.job for found in places.values() for place in found}))
-    return list(dict.fromkeys([*places, *waited]))
+    withdrawn = withdraw_waiting(plan.folder, [status.name for status in states])
+    for name, tasks in _in_queue(plan, states, "PENDING").items():
+        for task in tasks:
+            _record_cancelled(plan.folder / "jobs", name, task)
+    tasks_by_cell = _in_queue(plan, states)
+    slurm.cancel(_task_ids(tasks_by_cell))
+    return list(dict.fromkeys([*tasks_by_cell, *withdrawn]))
 
 
-def _note_cancelled(jobs: Path, cell: str, place: SubmittedTask) -> None:
-    """Without accounting a task that has not begun leaves the queue without a word, and whoever watches would take it for lost.
+def _record_cancelled(jobs: Path, cell: str, task: SubmittedTask) -> None:
+    """Record the end of a task that has not begun, on behalf of its worker.
 
-    One that runs hears of it, and says so itself.
+    Without accounting such a task leaves the queue without a trace, and a watcher would take it for lost. A running task gets
+    Slurm's signal and records its end itself.
     """
-    restart = max((one.restart for one in history.read(jobs, cell) if one.job == place.job), default=0)
-    told = Event("ended", place.job, restart, place.submission.stage, "", "cancelled", "cancelled by `ablation cancel`")
-    history.record(jobs, cell, told)
+    restart = max((event.restart for event in history.read(jobs, cell) if event.job == task.job), default=0)
+    end = Event("ended", task.job, restart, task.submission.stage, "", "cancelled", "cancelled by `ablation cancel`")
+    history.record(jobs, cell, end)
 
 
 def hold(plan: Plan, states: Sequence[CellStatus]) -> list[str]:
-    """Keep what of these cells has not begun from starting; their names. Raises SlurmUnreachable."""
-    places = _in_queue(plan, states, "PENDING")
-    slurm.hold(sorted({place.job for found in places.values() for place in found}))
-    return list(places)
+    """Keep the tasks of these cells that have not begun from starting. Return the cells' names. Raises SlurmUnreachable."""
+    tasks_by_cell = _in_queue(plan, states, "PENDING")
+    slurm.hold(_task_ids(tasks_by_cell))
+    return list(tasks_by_cell)
 
 
 def release(plan: Plan, states: Sequence[CellStatus]) -> tuple[list[str], SubmitResult]:
-    """Let held cells go on: the names of those that waited in the queue, and what was submitted of the others.
+    """Let held cells go on. Return the names of those that waited in the queue, and the submission of the others.
 
     Raises SlurmUnreachable, and what submitting raises.
     """
-    held = [one for one in states if one.state == "held"]
-    arrays = {place.submission.name: place.submission for found in _places(plan, held).values() for place in found}
-    everywhere = cell_states(plan.cells, plan.store, plan.folder) if arrays else []
+    held = [status for status in states if status.state == CellState.HELD]
+    arrays = {task.submission.name: task.submission for tasks in _latest(plan, held).values() for task in tasks}
+    # The whole study: an array has cells that the caller did not select, and their ends count too.
+    all_states = cell_states(plan.cells, plan.store, plan.folder) if arrays else []
     for name, array in arrays.items():
-        mark_released(plan.folder / "jobs", name, len(_ends(array, everywhere)))
+        mark_released(plan.folder / "jobs", name, len(_ends(array, all_states)))
     waiting = _in_queue(plan, held, "PENDING")
-    slurm.release(sorted({place.job for found in waiting.values() for place in found}))
-    return list(waiting), _submit(plan, [one.name for one in held])
+    slurm.release(_task_ids(waiting))
+    return list(waiting), _submit(plan, [status.name for status in held])
 
 
 def retry(plan: Plan, states: Sequence[CellStatus], kinds: Sequence[str] | None = None) -> SubmitResult:
-    """Submit the failed cells again, of these classes or of any, however often they were tried. Raises what submitting raises."""
-    wanted = kinds or sorted({one.kind for one in states if one.kind})
-    due = due_retries(states, Ledger(plan.folder / LEDGER).submissions(), None, wanted)
-    return _submit(plan, [one.cell for one in due], due)
+    """Submit failed cells again, those of these classes or all, however often they were tried. Raises what submitting raises."""
+    classes = kinds or sorted({status.kind for status in states if status.kind})
+    due = due_retries(states, Ledger(plan.folder / LEDGER).submissions(), None, classes)
+    return _submit(plan, [retry.cell for retry in due], due)
 
 
 def continue_study(plan: Plan, states: Sequence[CellStatus]) -> list[str]:
-    """What following a study does: hold what fails in a row, try again what may pass, submit what waits for room. Lines that say
-    what was done.
+    """Hold arrays that fail in a row, try failures again that may pass, submit cells that wait for room.
 
-    Nothing is submitted while a state is unknown, nor what waits for room while cells are held. Raises what submitting raises.
+    Return lines that say what was done. Nothing is submitted while a state is unknown: the cell may be in the queue. Cells that
+    wait for room stay while cells are held: they would most likely fail alike. Raises what submitting raises.
     """
     cluster = plan.execution.cluster
-    if not isinstance(cluster, Slurm) or any(one.state == "unknown" for one in states):
+    if not isinstance(cluster, Slurm) or any(status.state == CellState.UNKNOWN for status in states):
         return []
-    ledger, held = Ledger(plan.folder / LEDGER), _hold_what_fails(plan, states, cluster.hold_after)
-    said = list(held)
+    ledger, held = Ledger(plan.folder / LEDGER), _hold_failing_arrays(plan, states, cluster.hold_after)
+    lines = list(held)
     due = due_retries(states, ledger.submissions(), cluster.retries)
     if due:
-        done = _submit(plan, [one.cell for one in due], due)
-        said += [f"{one.cell}: try {one.count} of {cluster.retries} after {one.kind}" for one in due if done.cells]
+        submitted = _submit(plan, [retry.cell for retry in due], due)
+        if submitted.cells:
+            lines += [f"{retry.cell}: try {retry.count} of {cluster.retries} after {retry.kind}" for retry in due]
     waiting = ledger.waiting()
-    if waiting and not held and not any(one.state == "held" for one in states):
-        names = {one.name for one in states if one.state == "missing" and one.name in waiting}
+    if waiting and not held and not any(status.state == CellState.HELD for status in states):
+        names = {status.name for status in states if status.state == CellState.MISSING and status.name in waiting}
         jobs = jobs_of(plan, [cell for cell in plan.cells if cell.name in names])
-        done = submit_waiting(jobs, cluster, plan.folder)
-        said += [f"{done.cells} more cells submitted, {len(done.waiting)} wait for room"] if done.cells else []
-    return said
+        submitted = submit_waiting(jobs, cluster, plan.folder)
+        if submitted.cells:
+            lines.append(f"{submitted.cells} more cells submitted, {len(submitted.waiting)} wait for room")
+    return lines
 
 
-def _hold_what_fails(plan: Plan, states: Sequence[CellStatus], hold_after: int) -> list[str]:
-    """Hold arrays whose cells ended alike in a row without a worker that could see it: the kernel or Slurm ended them."""
-    jobs, said = plan.folder / "jobs", []
-    arrays = [one for one in Ledger(plan.folder / LEDGER).submissions() if one.job]
+def _hold_failing_arrays(plan: Plan, states: Sequence[CellStatus], hold_after: int) -> list[str]:
+    """Hold arrays whose cells failed alike in a row, and return a line for each.
+
+    Workers hold an array themselves. This is for ends that no worker sees, because the kernel or Slurm ended the process.
+    """
+    jobs, lines = plan.folder / "jobs", []
+    arrays = [array for array in Ledger(plan.folder / LEDGER).submissions() if array.job]
     for array in arrays:
         ends = _ends(array, states)
+        # Somebody who released an array has seen the ends of then: only a later end holds it again.
         has_new = len(ends) > (ends_at_release(jobs, array.name) or 0)
-        why = (reason_to_hold(ends, hold_after) if has_new else None) or _why_beside(jobs, array, arrays)
-        if not why or why_held(jobs, array.name):
+        reason = (reason_to_hold(ends, hold_after) if has_new else None) or _sibling_reason(jobs, array, arrays)
+        if not reason or why_held(jobs, array.name):
             continue
-        hold_array(jobs, array.name, why)  # also where nothing waits: arrays beside it may
-        if any(one.state == "queued" for one in _tasks(array, states)):
+        # The marker is written also where nothing waits in this array: its siblings look at it.
+        hold_array(jobs, array.name, reason)
+        if any(status.state == CellState.QUEUED for status in _task_states(array, states)):
             slurm.hold([array.job or ""])
-            said.append(f"the rest of {array.name} is held: {why}")
-    return said
+            lines.append(f"the rest of {array.name} is held: {reason}")
+    return lines
 
 
-def _why_beside(jobs: Path, array: Submission, arrays: Sequence[Submission]) -> str | None:
-    """Why another array behind the same canary is held: more of the same kind than fits one array."""
+def _sibling_reason(jobs: Path, array: Submission, arrays: Sequence[Submission]) -> str | None:
+    """Return the reason for which another array behind the same canary is held; None where none is.
+
+    Such arrays are one group of cells that was cut because it did not fit one array.
+    """
+    # A person has let this array go on, whatever its siblings do.
     if not array.gate or ends_at_release(jobs, array.name) is not None:
         return None
-    beside = [one for one in arrays if one.gate == array.gate and one.name != array.name]
-    return next((why for one in beside if (why := why_held(jobs, one.name))), None)
+    siblings = [sibling for sibling in arrays if sibling.gate == array.gate and sibling.name != array.name]
+    return next((reason for sibling in siblings if (reason := why_held(jobs, sibling.name))), None)
 
 
-def _tasks(array: Submission, states: Sequence[CellStatus]) -> list[CellStatus]:
-    """The states of an array's tasks, in their order."""
-    by_task = {one.job: one for one in states if one.job}
-    return [one for at in range(len(array.tasks)) if (one := by_task.get(f"{array.job}_{at}"))]
+def _task_states(array: Submission, states: Sequence[CellStatus]) -> list[CellStatus]:
+    """Return the states of an array's tasks, in the order of their indices."""
+    by_task = {status.job: status for status in states if status.job}
+    return [status for index in range(len(array.tasks)) if (status := by_task.get(f"{array.job}_{index}"))]
 
 
 def _ends(array: Submission, states: Sequence[CellStatus]) -> list[tuple[str | None, str | None]]:
-    """The class and error of each of its tasks that has ended, in their order."""
-    return [(one.kind, one.detail) for one in _tasks(array, states) if one.state in ("failed", "lost", "done")]
+    """Return the class and error of each task that has ended, in the order of their indices."""
+    return [(status.kind, status.detail) for status in _task_states(array, states) if status.state.is_over]
 
 
 def _submit(plan: Plan, names: Sequence[str], due: Sequence[Retry] = ()) -> SubmitResult:
@@ -137,24 +151,30 @@ def _submit(plan: Plan, names: Sequence[str], due: Sequence[Retry] = ()) -> Subm
         raise ConfigProblems(
             [f"{plan.execution.study} was launched with cluster={cluster.kind}; launch it again instead"]
         )
-    wanted = set(names)
+    selected = set(names)
     return submit_missing(
-        jobs_of(plan, [cell for cell in plan.cells if cell.name in wanted]), cluster, plan.folder, due
+        jobs_of(plan, [cell for cell in plan.cells if cell.name in selected]), cluster, plan.folder, due
     )
 
 
-def _places(plan: Plan, states: Sequence[CellStatus]) -> dict[str, list[SubmittedTask]]:
-    found = latest_tasks(Ledger(plan.folder / LEDGER).submissions())
-    return {one.name: list(found[one.name].values()) for one in states if one.name in found}
+def _latest(plan: Plan, states: Sequence[CellStatus]) -> dict[str, list[SubmittedTask]]:
+    """Return the tasks to which each of these cells was submitted last."""
+    tasks = latest_tasks(Ledger(plan.folder / LEDGER).submissions())
+    return {status.name: list(tasks[status.name].values()) for status in states if status.name in tasks}
+
+
+def _task_ids(tasks_by_cell: Mapping[str, Sequence[SubmittedTask]]) -> list[str]:
+    """Return the ``JOB_INDEX`` of all tasks, each once, sorted."""
+    return sorted({task.job for tasks in tasks_by_cell.values() for task in tasks})
 
 
 def _in_queue(plan: Plan, states: Sequence[CellStatus], state: str | None = None) -> dict[str, list[SubmittedTask]]:
-    """The tasks in the queue (in this state of Slurm's) of each cell that has any."""
-    places = _places(plan, [one for one in states if one.state != "done"])
-    names = {one.job: one.submission.name for found in places.values() for one in found}
-    queue = slurm.queued_tasks(names) if places else {}
-    kept = {
-        name: [one for one in found if one.job in queue and state in (None, queue[one.job].state)]
-        for name, found in places.items()
+    """Return the tasks in the queue of each cell that has any; with `state`, only those in that state of Slurm's."""
+    latest = _latest(plan, [status for status in states if status.state != CellState.DONE])
+    names = {task.job: task.submission.name for tasks in latest.values() for task in tasks}
+    queue = slurm.queued_tasks(names) if latest else {}
+    queued = {
+        name: [task for task in tasks if task.job in queue and state in (None, queue[task.job].state)]
+        for name, tasks in latest.items()
     }
-    return {name: found for name, found in kept.items() if found}
+    return {name: tasks for name, tasks in queued.items() if tasks}

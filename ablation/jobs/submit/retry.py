@@ -1,4 +1,4 @@
-"""Which failed cells are worth another try, how often, and with what changed."""
+"""Decide which failed cells get another try, how often, and with which changed resources."""
 
 import math
 import re
@@ -19,15 +19,18 @@ _NODES = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,\[\]-]{0,127}")
 
 @dataclass(frozen=True)
 class Retry:
-    """One more try of a cell that failed of a class. `count` is which one it is for this class, from 1."""
+    """One more try of a failed cell."""
 
     cell: str
     kind: str
+    """The class of the failure."""
     count: int
+    """The number of this try among those of the cell after this class, from 1."""
     exclude: str | None = None
+    """The nodes where the cell ran last, in Slurm's notation."""
 
     def applied_to(self, resources: Resources) -> Resources:
-        """What the try asks for: more memory after running out of it, other nodes after one has failed."""
+        """Return the resources of the try: more memory after running out of it, other nodes after a node has failed."""
         if self.kind == "oom_host" and resources.mem_gb:
             more = math.ceil(resources.mem_gb * _MORE_MEMORY**self.count)
             return resources.model_copy(update={"mem_gb": more})
@@ -40,14 +43,14 @@ class Retry:
 def due_retries(
     states: Sequence[CellStatus], submissions: Sequence[Submission], cap: int | None, kinds: Sequence[str] = RETRYABLE
 ) -> list[Retry]:
-    """The tries that are due: failed cells of these classes that have had fewer than `cap` (None: any number) for that class."""
-    had = Counter((cell, kind) for one in submissions for cell, kind in one.retries.items())
-    found = []
-    for state in states:
-        kind = state.kind or ""
-        if state.state not in ("failed", "lost") or kind not in kinds:
+    """Return the tries of failed cells of these classes that have had fewer than `cap` for their class; None: without a cap."""
+    tries = Counter((cell, kind) for submission in submissions for cell, kind in submission.retries.items())
+    due = []
+    for status in states:
+        kind = status.kind or ""
+        if not status.state.is_failure or kind not in kinds:
             continue
-        count = had[state.name, kind]
+        count = tries[status.name, kind]
         if cap is None or count < cap:
-            found.append(Retry(state.name, kind, count + 1, state.host))
-    return found
+            due.append(Retry(status.name, kind, count + 1, status.host))
+    return due

@@ -89,9 +89,9 @@ def _todo(survey: Survey, cells: Sequence[Cell], queue: Mapping[str, slurm.Queue
     todo: list[Cell] = []
     in_vain: set[str] = set()
     for cell in cells:
-        array_files = survey.places.get(cell.name, {}).values()
+        array_files = survey.tasks.get(cell.name, {}).values()
         tasks = [one.job for one in array_files if one.job in queue and queue[one.job].name == one.submission.name]
-        if tasks and survey.state(cell).state not in ("failed", "lost") and not survey.is_blocked(cell):
+        if tasks and not survey.state(cell).state.is_failure and not survey.is_blocked(cell):
             continue
         todo.append(cell)
         in_vain.update(task for task in tasks if queue[task].state == "PENDING")

@@ -31,6 +31,7 @@ from ablation.jobs.status.failures import group_failures
 from ablation.jobs.status.states import CellStatus, cell_states
 from ablation.jobs.submit.code_copy import copy_code
 from ablation.specs.cell import Cell
+from ablation.specs.vocabulary import CellState
 from ablation.store.interrupt import StopRequest
 from ablation.store.store import Store
 
@@ -361,10 +362,10 @@ def test_keys_do_not_reach_a_job(monkeypatch: pytest.MonkeyPatch, fake_slurm: Pa
 
 def test_failures_are_grouped_by_what_went_wrong() -> None:
     states = [
-        CellStatus("a-1", "failed", "ValueError: 3 rows in a-1 at 0x7f", "error"),
-        CellStatus("b-2", "failed", "ValueError: 17 rows in b-2 at 0x8e", "error"),
-        CellStatus("c-3", "failed", "Slurm ended the job: TIMEOUT", "timeout"),
-        CellStatus("d-4", "done"),
+        CellStatus("a-1", CellState.FAILED, "ValueError: 3 rows in a-1 at 0x7f", "error"),
+        CellStatus("b-2", CellState.FAILED, "ValueError: 17 rows in b-2 at 0x8e", "error"),
+        CellStatus("c-3", CellState.FAILED, "Slurm ended the job: TIMEOUT", "timeout"),
+        CellStatus("d-4", CellState.DONE),
     ]
     found = group_failures(states)
     assert [(one.cells, one.kind) for one in found] == [(("a-1", "b-2"), "error"), (("c-3",), "timeout")]

@@ -25,6 +25,7 @@ from ablation.jobs.submit.retry import Retry, due_retries
 from ablation.jobs.submit.submission_plan import preview_scripts
 from ablation.jobs.submit.submitter import only_submitter, submit_missing
 from ablation.specs.cell import Cell
+from ablation.specs.vocabulary import CellState
 from ablation.store.store import Store
 from tests.fake_slurm import CONFIG, FakeSlurm, fake
 
@@ -175,8 +176,9 @@ def test_a_retry_asks_for_what_the_failure_calls_for() -> None:
 
 def test_only_what_may_pass_is_tried_again_and_only_so_often() -> None:
     states = [
-        CellStatus("a", "failed", "…", "oom_host"), CellStatus("b", "failed", "…", "config_error"),
-        CellStatus("c", "lost", "…", "lost"), CellStatus("d", "failed", "…", "cancelled"), CellStatus("e", "done"),
+        CellStatus("a", CellState.FAILED, "…", "oom_host"), CellStatus("b", CellState.FAILED, "…", "config_error"),
+        CellStatus("c", CellState.LOST, "…", "lost"), CellStatus("d", CellState.FAILED, "…", "cancelled"),
+        CellStatus("e", CellState.DONE),
     ]  # fmt: skip
     before = [Submission("x", (("a",), ("c",)), "1", retries={"a": "oom_host", "c": "node_fail"})]
     assert due_retries(states, before, 2) == [Retry("a", "oom_host", 2), Retry("c", "lost", 1)]
