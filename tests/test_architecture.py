@@ -26,7 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Names that say nothing of what they hold. The budget only falls: lower it when a change uses fewer.
 PRONOUNS = ("told", "found", "said", "one", "given")
-BUDGET = 260
+BUDGET = 167
 MODULES = sorted((ROOT / "ablation").rglob("*.py"))
 
 
