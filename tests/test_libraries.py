@@ -42,8 +42,19 @@ ALLOWED = {"_SubParsersAction"}
 
 
 def private_names(path: Path) -> Iterator[str]:
-    """What a module takes from others by a name with an underscore before it; dunders are public."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Yield what a module takes from others by a name with an underscore before it; dunders are public.
+
+    A field that a class of the module declares is its own, also on another object of that class.
+    """
+    tree = ast.parse(path.read_text())
+    declared = {
+        field.target.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+    }
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             names = [*(node.module or "").split("."), *(alias.name for alias in node.names)]
         elif isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls"):
@@ -53,7 +64,7 @@ def private_names(path: Path) -> Iterator[str]:
         yield from (
             f"{path.relative_to(ROOT)}:{node.lineno} {name}"
             for name in names
-            if name.startswith("_") and not name.startswith("__") and name not in ALLOWED
+            if name.startswith("_") and not name.startswith("__") and name not in ALLOWED | declared
         )
 
 
