@@ -171,7 +171,11 @@ BROKEN: list[tuple[str, bytes, str]] = [
     ("t.jsonl", b'{"a": 1}\n[2]\n', r"t\.jsonl, row 1: not an object with named columns"),
     ("t.jsonl", b'[2]\n{"a": 1}\n', r"t\.jsonl, row 0: not an object with named columns"),
     ("t.json", b'[{"a": 1}, 2]', r"t\.json, row 1: not an object with named columns"),
-    ("t.jsonl.gz", cut_off(gzip.compress(as_text(ROWS, ".jsonl"), mtime=0)), r"t\.jsonl\.gz cannot be read .*check that it is whole"),
+    (
+        "t.jsonl.gz",
+        cut_off(gzip.compress(as_text(ROWS, ".jsonl"), mtime=0)),
+        r"t\.jsonl\.gz cannot be read .*check that it is whole",
+    ),
     ("t.jsonl.zst", b"no zstd at all", r"t\.jsonl\.zst cannot be read"),
     ("t.parquet", b"no Parquet at all", r"t\.parquet cannot be read"),
 ]  # fmt: skip
