@@ -3,6 +3,7 @@
 Walks through specs, config, data, store, jobs.
 """
 
+import copy
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.singleton import Singleton
 from hypothesis import settings
 
 from ablation.config.read import plain, read_cell
@@ -40,6 +42,14 @@ TINY = ("count.size=8", "train.epochs=1", "sample.n=2", "sample.max_tokens=24")
 LISTENING = (shutil.which("env") or "env", "--default-signal=INT,HUP")
 
 Composed = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _hydra_before_the_module() -> Iterator[None]:
+    """Restore what a module's own fixtures leave in Hydra's singletons: they outlive the fixture of each test below."""
+    state = copy.deepcopy(Singleton.get_state())
+    yield
+    Singleton.set_state(state)
 
 
 @pytest.fixture(autouse=True)
