@@ -62,7 +62,10 @@ def absolute_path(path: str) -> Path:
     What ``package:NAME/FILE`` names is found without running the package. Raises DataError when it is not installed.
     """
     if not path.startswith(PACKAGE_SCHEME):
-        return Path(path).expanduser().resolve()
+        try:
+            return Path(path).expanduser().resolve()
+        except RuntimeError as error:  # links that lead back to themselves, or the home folder of an unknown user
+            raise DataError(f"{path} leads nowhere ({first_line(error)}); give another path") from None
     package, _, inner = _MOVED.get(path, path).removeprefix(PACKAGE_SCHEME).partition("/")
     try:
         found = find_spec(package)

@@ -37,8 +37,7 @@ class StopRequest:
     def listen_to_signals(self) -> None:
         """Let SIGUSR2, SIGUSR1 and SIGTERM make the request from now on, however often they come. Main thread only."""
 
-        def on_signal(number: int, frame: FrameType | None) -> None:
-            del frame
+        def on_signal(number: int, _frame: FrameType | None) -> None:
             self.request(signal.Signals(number).name)
 
         for number in SIGNALS:

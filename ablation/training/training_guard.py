@@ -92,7 +92,10 @@ class TrainingGuard(TrainerCallback):
 
 
 def _beginnings(model: Any) -> list[torch.Tensor]:
-    """Return views of the first elements of each float32 tensor that is trained."""
+    """Return views of the first elements of each float32 tensor that is trained.
+
+    A narrower tensor is left out: an update may round away in it.
+    """
     trained = [
         parameter.detach().flatten()
         for parameter in model.parameters()

@@ -88,11 +88,12 @@ def test_a_benchmark_and_a_corpus_can_be_the_same_file(ending: str, tmp_path: Pa
     assert [generation.text for row in read_generations(corpus) for generation in row] == ["033", "1.50"]
 
 
+@pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("ending", [".jsonl", ".ndjson", ".json", ".csv", ".tsv"])
-def test_a_byte_order_mark_and_blank_lines_are_no_part_of_a_table(ending: str, tmp_path: Path) -> None:
+def test_a_byte_order_mark_and_blank_lines_are_no_part_of_a_table(ending: str, use: Use, tmp_path: Path) -> None:
     path = tmp_path / f"t{ending}"
     path.write_bytes(codecs.BOM_UTF8 + b"\n\n" + as_text(ROWS, ending) + b"\n")
-    assert rows_of(path) == ROWS
+    assert rows_of(path, use) == ROWS
 
 
 @given(

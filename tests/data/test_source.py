@@ -55,3 +55,9 @@ def test_a_file_is_its_content_whatever_else_was_said_of_it(tmp_path: Path) -> N
     assert pinned(plain.model_copy(update={"split": "train", "revision": "main"})) == pinned(plain)
     assert is_pinned(pinned(plain))
     assert not is_pinned(plain)
+
+
+def test_links_that_lead_back_to_themselves_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop.jsonl").symlink_to(tmp_path / "loop.jsonl")
+    with pytest.raises(DataError, match=r"loop\.jsonl leads nowhere .*give another path"):
+        local_path(Source(path=str(tmp_path / "loop.jsonl")))

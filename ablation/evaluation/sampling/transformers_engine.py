@@ -50,9 +50,8 @@ def unit_rows(sample: Sample) -> int:
     return sample.batch_rows
 
 
-def version(sample: Sample) -> str:
-    """The library's."""
-    del sample
+def version(_sample: Sample) -> str:
+    """Return the name and version of the library."""
     return f"transformers {transformers.__version__}"
 
 

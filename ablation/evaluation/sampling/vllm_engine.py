@@ -59,14 +59,13 @@ _OF_FILES = frozenset(
 _FINISHED = ("stop", "length", "repetition")
 
 
-def unit_rows(sample: Sample) -> int:
-    """One attempt: nothing is kept back for another."""
-    del sample
+def unit_rows(_sample: Sample) -> int:
+    """Return 1: each attempt is kept as it ends, whatever becomes of the others."""
     return 1
 
 
 def version(sample: Sample) -> str:
-    """That of the interpreter that is asked for. Raises ConfigProblems when it has none."""
+    """Return the version in the interpreter that is asked for. Raises ConfigProblems when it has none."""
     return f"vllm {_installed(sample.python or sys.executable)}"
 
 
